@@ -1,0 +1,40 @@
+"""An SSH bastion for the age of AI agents: it ends both connections of a jump, judges every command, and records it.
+
+The house, floor by floor. A floor imports only what lies below it; import-linter holds the code to this picture
+(the `layers` contract in setup.cfg, exhaustive, so that a new room without a floor is an error).
+
+    cli/         the command `bastion`: one file a subcommand
+    demo/        `bastion demo`: a development issuer, a target and a bastion on this one machine
+    app          builds everything; the only file that names concrete classes
+    reload       what happens when a file of policy, inventory or revocation changes
+    config       bastion.yaml, read strictly
+
+    ssh/         listener, jump, channels, upstream: the only rooms that import asyncssh
+    api/         the HTTP API: certificates
+                                        (ssh and api never import each other)
+
+    session/     one channel's life: exec, shell, relay; the registry of live ones
+    gate         login, admit, judge: the only maker of Context and Allowed
+    recording/   one recording a channel; mending torn ones
+    context      who, where, whence
+    targets/     inventory, keyring (the keys that only the bastion holds)
+    identity/    principal, OIDC verification, the SSH authorities, revocation
+
+    policy/      may it?                 model, loader, engine
+    analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer
+    asciicast/   the format of recordings: encoder, reader
+    audit/       the catalogue of events, the chain, the log
+    document     YAML read strictly: every value knows its file, line and column
+    errors       one tree of errors, split by whose fault; the exit codes
+
+The way of the data, for `ssh -J bastion deploy@web-1 uptime`:
+
+    stock ssh --outer SSH--> ssh.listener: a proven certificate becomes a Credential (gate.login)
+      ssh.jump: direct-tcpip to `web-1` is answered by an inner SSH server      (gate.visible)
+        inner login, same certificate, account `deploy` -> Context              (gate.admit)
+          ssh.channels: exec `uptime` -> session.exec -> gate.judge -> Allowed
+            ssh.upstream opens the target, which takes a Context and an Allowed and nothing less
+            session.relay: target -> recorder -> client
+"""
+
+__version__ = "0.1.0"

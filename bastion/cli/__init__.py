@@ -1,0 +1,59 @@
+"""The command `bastion`: one file a subcommand, imported only when it is called (`ssh` runs `bastion cert` often).
+
+A subcommand's module has `configure(parser)` and `run(arguments) -> exit status`. Errors of the tree in
+bastion.errors end as one line (or one a problem) on stderr and status 1; wrong usage is argparse's 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from bastion import __version__
+from bastion.errors import BastionError
+
+COMMANDS = {
+    "serve": "run the bastion (systemd runs this)",
+    "demo": "run a bastion, a target and an issuer on this machine, to try it",
+    "cert": "trade an OIDC token for a short-lived SSH certificate",
+    "login": "the same for people: sign in with a browser",
+    "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
+    "policy": "check policy files",
+    "ca": "make the bastion's authorities, show them, revoke certificates",
+    "doctor": "say what is missing or unsafe",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"bastion {__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        print(f"bastion: no command {name!r}\n\n{_overview()}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"bastion.cli.{name.replace('-', '_')}")
+    parser = argparse.ArgumentParser(
+        prog=f"bastion {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.configure(parser)
+    try:
+        return int(module.run(parser.parse_args(rest)))
+    except BastionError as error:
+        print(f"bastion {name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(["usage: bastion COMMAND [OPTION...]", "", *lines, "", "bastion COMMAND --help shows an example."])

@@ -1,0 +1,281 @@
+"""YAML read strictly: every value knows its file, line and column, and every problem is told at once.
+
+The shape of a file is told by the code that reads it: a `Section` is asked for each key it may hold, and `close()`
+complains about those nobody asked for, so the reader and the list of known keys can not drift apart.
+
+Stricter than YAML: a duplicate key, an anchor, an alias, a tag, a merge key and a second document are problems, and
+a plain scalar is what it looks like in the JSON schema of YAML 1.2 (so `no` and `on` are text, not booleans).
+
+Limits: a file of more than 1 MiB, or nested deeper than 32, is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from bastion.errors import BadFile, Place, Problem
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+
+T = TypeVar("T")
+
+_DURATION = re.compile(r"(\d{1,6})(s|m|h|d)\Z")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PLAIN_KINDS = (
+    (re.compile(r"(?:true|false)\Z"), "boolean"),
+    (re.compile(r"[-+]?\d+\Z"), "integer"),
+    (re.compile(r"(?:null|~|)\Z"), "null"),
+)
+
+
+class Node:
+    """One value of a document: its kind (`text`, `integer`, `boolean`, `null`, `list`, `mapping`) and its place."""
+
+    def __init__(self, node: yaml.Node, file: str, problems: list[Problem]) -> None:
+        self._node = node
+        self._problems = problems
+        self.place = Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    @property
+    def kind(self) -> str:
+        if isinstance(self._node, yaml.MappingNode):
+            return "mapping"
+        if isinstance(self._node, yaml.SequenceNode):
+            return "list"
+        if isinstance(self._node, yaml.ScalarNode) and self._node.style is None:
+            for pattern, kind in _PLAIN_KINDS:
+                if pattern.match(self._node.value):
+                    return kind
+        return "text"
+
+    def problem(self, message: str) -> None:
+        """Note what is wrong here. Reading goes on; `finish` raises in the end."""
+        self._problems.append(Problem(self.place, message))
+
+    def _wrong(self, wanted: str) -> None:
+        self.problem(f"expected {wanted}, found {self.kind}")
+
+    def text(self) -> str | None:
+        """The text, or None (and a problem) when this is another kind. A number is text only when quoted."""
+        if self.kind == "text" and self._node.value:
+            return str(self._node.value)
+        self._wrong("text")
+        return None
+
+    def integer(self, low: int, high: int) -> int | None:
+        """A whole number from `low` to `high`, both included."""
+        if self.kind != "integer":
+            self._wrong("a whole number")
+            return None
+        value = int(self._node.value)
+        if not low <= value <= high:
+            self.problem(f"{value} is not between {low} and {high}")
+            return None
+        return value
+
+    def boolean(self) -> bool | None:
+        """`true` or `false`; nothing else is a boolean here."""
+        if self.kind == "boolean":
+            return bool(self._node.value == "true")
+        self._wrong("true or false")
+        return None
+
+    def choice(self, *choices: str) -> str | None:
+        """One of the given words."""
+        value = self.text()
+        if value is None or value in choices:
+            return value
+        self.problem(f"{value!r} is not one of {', '.join(choices)}{_meant(value, choices)}")
+        return None
+
+    def duration(self, low: int, high: int) -> int | None:
+        """A time such as `30s`, `15m`, `1h`, `7d`, in seconds, from `low` to `high`, both included."""
+        value = self.text()
+        if value is None:
+            return None
+        match = _DURATION.match(value)
+        if match is None:
+            self.problem(f"{value!r} is not a duration such as 30s, 15m or 1h")
+            return None
+        seconds = int(match[1]) * _UNITS[match[2]]
+        if not low <= seconds <= high:
+            self.problem(f"{value} is not between {low} and {high} seconds")
+            return None
+        return seconds
+
+    def items(self) -> list[Node]:
+        """The members of a list; empty (and a problem) when this is another kind."""
+        if not isinstance(self._node, yaml.SequenceNode):
+            self._wrong("a list")
+            return []
+        return [Node(child, self.place.file, self._problems) for child in self._node.value]
+
+    def texts(self) -> list[str]:
+        """The members of a list of texts."""
+        return [value for item in self.items() if (value := item.text()) is not None]
+
+    def section(self) -> Section:
+        """The mapping here; an empty one (and a problem) when this is another kind."""
+        if not isinstance(self._node, yaml.MappingNode):
+            self._wrong("a mapping")
+        return Section(self._node, self.place.file, self._problems)
+
+
+class Section(Node):
+    """A mapping under reading: `take` or `need` each known key, then `close`."""
+
+    def __init__(self, node: yaml.Node, file: str, problems: list[Problem]) -> None:
+        super().__init__(node, file, problems)
+        self._members: dict[str, tuple[Node, Node]] = {}
+        self._asked: list[str] = []
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        for key_node, value_node in pairs:
+            key, value = Node(key_node, file, problems), Node(value_node, file, problems)
+            if not isinstance(key_node, yaml.ScalarNode):
+                key.problem("a key must be text")
+                continue
+            name = str(key_node.value)
+            if name in self._members:
+                key.problem(f"duplicate key {name!r}, first at line {self._members[name][0].place.line}")
+                continue
+            self._members[name] = (key, value)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def take(self, name: str) -> Node | None:
+        """The value of an optional key, or None."""
+        self._asked.append(name)
+        pair = self._members.get(name)
+        return None if pair is None else pair[1]
+
+    def need(self, name: str) -> Node | None:
+        """The value of a required key; None (and a problem) when it is missing."""
+        node = self.take(name)
+        if node is None:
+            self.problem(f"missing key {name!r}")
+        return node
+
+    def read(self, name: str, how: Callable[[Node], T | None], default: T) -> T:
+        """An optional key read with `how`; `default` when it is missing or wrong (a problem was noted then)."""
+        node = self.take(name)
+        if node is None:
+            return default
+        value = how(node)
+        return default if value is None else value
+
+    def entries(self) -> Iterator[tuple[str, Node, Node]]:
+        """All members as (name, key, value), for mappings whose keys are names that the author chose."""
+        self._asked.extend(self._members)
+        for name, (key, value) in self._members.items():
+            yield name, key, value
+
+    def close(self) -> None:
+        """Every key that nobody asked for is a problem."""
+        for name, (key, _) in self._members.items():
+            if name not in self._asked:
+                key.problem(f"unknown key {name!r}{_meant(name, self._asked)}")
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def parse(source: bytes, file: str, problems: list[Problem]) -> Section:
+    """Read one document whose root is a mapping. Problems are appended; an empty section stands for what is unreadable.
+
+    `file` is only a name for messages. The caller reads the section, closes it, and then calls `finish(problems)`.
+    """
+    empty = yaml.MappingNode("tag:yaml.org,2002:map", [], _mark(file), _mark(file))
+    root: yaml.Node | None = None
+    if len(source) > MAX_BYTES:
+        problems.append(Problem(Place(file, 1, 1), f"larger than {MAX_BYTES} bytes"))
+    else:
+        root = _compose(source, file, problems)
+    return Section(empty if root is None else root, file, problems)
+
+
+def finish(problems: Sequence[Problem]) -> None:
+    """Raise BadFile with all problems, if there is one."""
+    if problems:
+        raise BadFile(problems)
+
+
+def load(path: Path, problems: list[Problem]) -> Section:
+    """`parse` a file. One that can not be read is a problem at its first line."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        problems.append(Problem(Place(str(path), 1, 1), f"can not be read: {error.strerror}"))
+        source = b"{}"
+    return parse(source, str(path), problems)
+
+
+def _mark(file: str) -> yaml.Mark:
+    return yaml.Mark(file, 0, 0, 0, None, 0)
+
+
+def _compose(source: bytes, file: str, problems: list[Problem]) -> yaml.Node | None:
+    """The node tree, or None with problems noted. Nothing is constructed, so no tag can run code."""
+    try:
+        text = source.decode("utf-8")
+        _refuse_events(text, file)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        problems.append(Problem(Place(file, line, 1), "not UTF-8"))
+        return None
+    except BadFile as error:
+        problems.extend(error.problems)
+        return None
+    except yaml.reader.ReaderError as error:
+        # For text input the position is an index into the text.
+        line = text.count("\n", 0, error.position) + 1
+        problems.append(Problem(Place(file, line, 1), f"a character that YAML forbids: U+{error.character:04X}"))
+        return None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, 1, 1) if mark is None else Place(file, mark.line + 1, mark.column + 1)
+        message = (error.problem or error.context or "unreadable").splitlines()[0]
+        problems.append(Problem(place, f"not YAML: {message}"))
+        return None
+    if root is None:
+        problems.append(Problem(Place(file, 1, 1), "empty: expected a mapping"))
+    elif not isinstance(root, yaml.MappingNode):
+        Node(root, file, problems).problem("expected a mapping at the top of the file")
+        return None
+    return root
+
+
+def _refuse_events(text: str, file: str) -> None:
+    """Refuse what this dialect leaves out, before a tree of it is built (an alias bomb never gets to be one)."""
+    problems: list[Problem] = []
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        mark = event.start_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        if isinstance(event, yaml.AliasEvent):
+            problems.append(Problem(place, "aliases (*name) are not used here: write the value out"))
+        elif isinstance(event, yaml.NodeEvent) and event.anchor:
+            problems.append(Problem(place, "anchors (&name) are not used here: write the value out"))
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            problems.append(Problem(place, f"tags ({event.tag}) are not used here"))
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise BadFile([Problem(place, f"nested deeper than {MAX_DEPTH}")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents == 2:
+                problems.append(Problem(place, "a second document: one file holds one"))
+    finish(problems)

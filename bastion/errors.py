@@ -1,0 +1,116 @@
+"""One tree of errors, split by whose fault it is, and the exit codes an ssh client sees.
+
+The message of every error here is written for the person who meets it: what happened, where, what to do. None of
+them ever carries a secret (a token, a key, a passphrase): the makers of messages keep to that, and tests/laws checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+EXIT_DENIED = 126
+"""The command was refused by policy; nothing of it ran."""
+EXIT_NOT_APPROVED = 125
+"""The approval that the command needed was refused, or did not come in time."""
+EXIT_NOT_RECORDED = 254
+"""A recording or an audit event that is required could not be written; the session was ended."""
+EXIT_NOT_OPENED = 255
+"""The session could not be opened: no such target, target down, connection lost (OpenSSH's own code for this)."""
+
+
+class BastionError(Exception):
+    """The root. `str(error)` is one line, safe to show to whoever caused it."""
+
+
+# -- the fault of the one who asks -------------------------------------------------------------------------------------
+
+
+class ClientError(BastionError):
+    """The one who asks is wrong: asking again unchanged will fail again."""
+
+
+class BadToken(ClientError):
+    """An OIDC token that does not verify, or verifies and is mapped to no identity."""
+
+
+class BadCertificate(ClientError):
+    """An SSH user certificate that is expired, not yet valid, revoked, of another authority, tenant or kind."""
+
+
+class NoSuchTarget(ClientError):
+    """No target (or account) of that name, or none that this identity may know of: the two look the same."""
+
+    def __init__(self, message: str = "no such target or account, or not permitted") -> None:
+        super().__init__(message)
+
+
+class Denied(ClientError):
+    """Policy says no. `rule` is the rule's id, or None for the default."""
+
+    def __init__(self, reason: str, *, rule: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.rule = rule
+        self.remedy = remedy
+
+
+# -- the fault of the operator -----------------------------------------------------------------------------------------
+
+
+class OperatorError(BastionError):
+    """A file, a setting or a permission on the bastion's own machine is wrong."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in a file. Line and column count from 1, the column in characters."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with a file, and where."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class BadFile(OperatorError):
+    """A file of configuration, policy or inventory with every problem found in it (at least one)."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class KeyUnusable(OperatorError):
+    """A held key is missing, unreadable, too open to others, or its passphrase is wrong. Never says the passphrase."""
+
+
+# -- the fault of something outside ------------------------------------------------------------------------------------
+
+
+class OutsideError(BastionError):
+    """Something the bastion depends on is down or misbehaves: asking again later may work."""
+
+
+class IssuerDown(OutsideError):
+    """The OIDC issuer's discovery document or keys can not be had, and none are cached."""
+
+
+class TargetDown(OutsideError):
+    """The target can not be reached, shows another host key than the pinned ones, or refuses the held key."""
+
+
+class NotRecorded(OutsideError):
+    """A recording or an audit event can not be written (disk full, no permission): the session must end (254)."""

@@ -1,0 +1,65 @@
+"""What is asked of policy, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bastion.analysis.command import Analysis
+from bastion.errors import Place
+
+
+class Effect(StrEnum):
+    """What becomes of a request. Strictest first when sorted by `severity`."""
+
+    ALLOW = "allow"
+    APPROVE = "approve"
+    DENY = "deny"
+
+    @property
+    def severity(self) -> int:
+        return ("allow", "approve", "deny").index(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who asks, in the words of `who` and `where`. `tenant` is not here: a policy belongs to one tenant."""
+
+    principals: tuple[str, ...]
+    groups: frozenset[str]
+    claims: tuple[tuple[str, str], ...]
+    target: str
+    labels: tuple[tuple[str, str], ...]
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. `kind` is `exec` (with `analysis`), `shell` (`raw`), `subsystem` or `forward` (with `name`).
+
+    `environment` are the names that the client would set; the decision says which of them may be passed on.
+    """
+
+    kind: str
+    analysis: Analysis | None = None
+    name: str = ""
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, which carries rule and reason also when it allows.
+
+    `rule` is the deciding rule's id, or `default`, `undecidable` or `observe` (mode observe turns what would be
+    denied into allowed; `would` then tells what would have been). `place` is where the rule stands. `remedy` is what
+    would be allowed or who may approve, as one short line. `policy` is the version of the policy that decided.
+    """
+
+    effect: Effect
+    rule: str
+    reason: str
+    policy: str
+    place: Place | None = None
+    remedy: str | None = None
+    would: Effect | None = None
+    environment: frozenset[str] = field(default_factory=frozenset)

@@ -1,0 +1,1 @@
+"""The SSH side: listener, jump, channels, upstream. The only room that imports asyncssh."""
