@@ -38,6 +38,10 @@ class BadCertificate(ClientError):
     """An SSH user certificate that is expired, not yet valid, revoked, of another authority, tenant or kind."""
 
 
+class BadPublicKey(ClientError):
+    """A public key for which no certificate is issued: not one line of OpenSSH's form, or of a kind not accepted."""
+
+
 class NoSuchTarget(ClientError):
     """No target (or account) of that name, or none that this identity may know of: the two look the same."""
 
