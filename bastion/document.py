@@ -171,6 +171,12 @@ class Section(Node):
         value = how(node)
         return default if value is None else value
 
+    def require(self, name: str, how: Callable[[Node], T | None], stand_in: T) -> T:
+        """A required key read with `how`; `stand_in` when it is missing or wrong, which `finish` will raise for."""
+        node = self.need(name)
+        value = None if node is None else how(node)
+        return stand_in if value is None else value
+
     def entries(self) -> Iterator[tuple[str, Node, Node]]:
         """All members as (name, key, value), for mappings whose keys are names that the author chose."""
         self._asked.extend(self._members)
