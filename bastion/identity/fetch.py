@@ -1,0 +1,48 @@
+"""The issuers' documents over HTTP, with httpx: the port `keys.Fetch`.
+
+Bounds: 5 seconds in all, 512 KiB, no redirects (an issuer's address is what the settings say, nothing it hands on).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import httpx
+
+from bastion.errors import IssuerDown, OperatorError
+
+TIMEOUT = 5.0
+MAX_BYTES = 512 * 1024
+
+
+class HttpFetch:
+    """Order of calls: constructor, any number of `fetch`, `close`. `ca_file` replaces the system's authorities."""
+
+    def __init__(self, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
+        try:
+            context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        except OSError as error:
+            raise OperatorError(f"{ca_file}: no certificates of authorities can be read from it") from error
+        self._timeout = timeout
+        self._client = httpx.AsyncClient(verify=context, timeout=timeout, follow_redirects=False)
+
+    async def fetch(self, url: str) -> bytes:
+        """The body of a 200. IssuerDown for another status, a body too large, or no answer in time."""
+        body = b""
+        try:
+            async with asyncio.timeout(self._timeout):
+                async with self._client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+                    if response.status_code != 200:
+                        raise IssuerDown(f"{url} answered {response.status_code}, not 200")
+                    async for piece in response.aiter_bytes():
+                        body += piece
+                        if len(body) > MAX_BYTES:
+                            raise IssuerDown(f"{url} answered with more than {MAX_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise IssuerDown(f"{url} can not be reached: {type(error).__name__}") from error
+        return body
+
+    async def close(self) -> None:
+        await self._client.aclose()
