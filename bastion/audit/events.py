@@ -1,0 +1,349 @@
+"""The catalogue: every kind of event that the audit trail can hold. There is no other way into it.
+
+    kind                  told when
+    --------------------  ------------------------------------------------------------------------------------------
+    bastion-started       the bastion is ready to take connections
+    bastion-stopping      it was told to end; `reason` says by what
+    certificate-issued    a token was traded for a certificate
+    certificate-refused   a token was refused, or its identity may have no certificate
+    login-accepted        outer connection: a certificate was checked and its key proven
+    login-refused         outer connection: it was not
+    connection-refused    a connection ended before any login: garbage, timeout, limits
+    admitted              inner connection: an identity was let in to one account of one target
+    admission-refused     it was not (no such target or account, or not permitted; `reason` says which)
+    command-judged        an exec, shell, subsystem or forwarding was decided, allowed or not
+    request-refused       something the bastion does not do was asked for: agent forwarding, X11, a variable …
+    session-opened        the target runs what was allowed; the recording has begun
+    session-ended         a channel is over: how, how much, and where the recording is
+    policy-reloaded       a tenant's policy was swapped
+    policy-rejected       a changed policy has problems; the last good one stays
+    inventory-reloaded    a tenant's inventory was swapped
+    inventory-rejected    a changed inventory has problems; the last good one stays
+    revoked               a revocation took effect; how many sessions it ended
+    recording-mended      a recording that a crash left open was mended and closed
+    audit-mended          the torn last line of this log was set aside
+    events-dropped        so many events of strangers did not fit the queue and were not kept
+
+Each event is a line of JSON: `seq`, `previous` (see chain), `time` (RFC 3339, UTC, microseconds), `kind`, and the
+fields of its class below that are not None. Times are added by the log, so an event is a pure value.
+
+Names are those of bastion.identity.principal and bastion.context: `identity` is the identity's name, `issuer` and
+`subject` the token's; `serial` the certificate's; `source` the client's address; `connection` one ssh process,
+`session` one channel.
+
+No event has a field for a secret: no token, key, passphrase, password, output or typed input, and no value of an
+environment variable. The text of a command is what its author wrote: a secret written into it is in the trail.
+
+Bounds: a text keeps 1 KiB, a command 16 KiB (its length and digest are told when cut, see text), a list 64 members.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bastion.audit.text import told
+
+MAX_TEXT = 1 << 10
+MAX_COMMAND = 16 << 10
+MAX_MEMBERS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root. `kind` is the name in the trail."""
+
+    kind: ClassVar[str]
+
+    def record(self) -> dict[str, object]:
+        """The event as it is written, without what the log adds."""
+        entries: dict[str, object] = {"kind": self.kind}
+        for field in dataclasses.fields(self):
+            entries.update(_entries(field.name, getattr(self, field.name)))
+        return entries
+
+
+def _entries(name: str, value: object) -> dict[str, object]:
+    match value:
+        case None:
+            return {}
+        case bool() | int() | float():
+            return {name: value}
+        case bytes():
+            return told(name, value, MAX_COMMAND)
+        case str():
+            return told(name, value, MAX_TEXT)
+        case tuple():
+            members = [told(name, member, MAX_TEXT) for member in value[:MAX_MEMBERS]]
+            entries: dict[str, object] = {name: [member[name] for member in members]}
+            for suffix in ("_escaped", "_whole"):
+                marks = [member.get(name + suffix) for member in members]
+                if any(marks):
+                    entries[name + suffix] = marks
+            if len(value) > MAX_MEMBERS:
+                entries[f"{name}_count"] = len(value)
+            return entries
+    raise TypeError(f"an event can not hold a {type(value).__name__} ({name})")
+
+
+# -- what events have in common ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known(Event):
+    """By someone whose certificate was checked and whose key was proven."""
+
+    tenant: str
+    identity: str
+    issuer: str
+    subject: str
+    serial: int
+    source: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Placed(_Known):
+    """At one account of one target."""
+
+    target: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InSession(_Placed):
+    """In one channel."""
+
+    session: str
+
+
+# -- the bastion itself ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BastionStarted(Event):
+    kind = "bastion-started"
+    version: str
+    tenants: tuple[str, ...] = ()
+    listen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BastionStopping(Event):
+    """`sessions` is how many were open."""
+
+    kind = "bastion-stopping"
+    reason: str
+    sessions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditMended(Event):
+    """`size` is in bytes, of a line that a crash cut short and nobody was told was kept; `aside` is where they are now."""
+
+    kind = "audit-mended"
+    size: int
+    aside: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsDropped(Event):
+    kind = "events-dropped"
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingMended(Event):
+    """`cut` is how many bytes of incomplete JSON were cut off its end; the digest is of the mended file."""
+
+    kind = "recording-mended"
+    tenant: str
+    session: str
+    recording: str
+    cut: int
+    size: int
+    sha256: str
+
+
+# -- certificates and logins -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIssued(Event):
+    """`fingerprint` is of the public key; the validity is in seconds since 1970."""
+
+    kind = "certificate-issued"
+    tenant: str
+    identity: str
+    issuer: str
+    subject: str
+    serial: int
+    source: str
+    fingerprint: str
+    principals: tuple[str, ...]
+    groups: tuple[str, ...]
+    valid_after: int
+    valid_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRefused(Event):
+    """What is known of the token depends on how far its verification got; nothing unverified is told as an identity."""
+
+    kind = "certificate-refused"
+    source: str
+    reason: str
+    tenant: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginAccepted(_Known):
+    """`user` is the name that the client gave on the outer connection."""
+
+    kind = "login-accepted"
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRefused(Event):
+    """`user` is what a stranger wrote. Who they claimed to be is told only where a certificate was checked."""
+
+    kind = "login-refused"
+    source: str
+    connection: str
+    user: str
+    reason: str
+    tenant: str | None = None
+    identity: str | None = None
+    serial: int | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRefused(Event):
+    kind = "connection-refused"
+    source: str
+    reason: str
+    connection: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted(_Placed):
+    kind = "admitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionRefused(_Placed):
+    """`target` and `account` are as the client wrote them; `account` is empty before one was named."""
+
+    kind = "admission-refused"
+    reason: str
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandJudged(_InSession):
+    """`request` is `exec`, `shell`, `subsystem` or `forward`; `text` what the client wrote, `runs` what is sent to the
+    target. `effect` and `would` are effects of policy, `policy` its version. `passed` and `dropped` are names of
+    environment variables, never values."""
+
+    kind = "command-judged"
+    request: str
+    text: bytes
+    runs: bytes | None
+    effect: str
+    rule: str
+    reason: str
+    policy: str
+    would: str | None = None
+    passed: tuple[str | bytes, ...] = ()
+    dropped: tuple[str | bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused(_Known):
+    """`request` is what was asked for, by its name in the SSH protocol."""
+
+    kind = "request-refused"
+    request: str
+    reason: str
+    target: str | None = None
+    account: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened(_InSession):
+    """`recording` is relative to the directory of recordings."""
+
+    kind = "session-opened"
+    request: str
+    recording: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(_InSession):
+    """`reason` says why it ended; one of `status` and `signal` is set when the command itself ended it. `received` and
+    `sent` are bytes from and to the client; `duration` is in seconds. The recording's fields are None when there is
+    none; the digest is of the closed file."""
+
+    kind = "session-ended"
+    reason: str
+    status: int | None = None
+    signal: str | None = None
+    received: int = 0
+    sent: int = 0
+    duration: float = 0.0
+    recording: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+
+
+# -- changes of the rules ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReloaded(Event):
+    kind = "policy-reloaded"
+    tenant: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRejected(Event):
+    """`problems` are those of BadFile; `policy` is the version that stays in force."""
+
+    kind = "policy-rejected"
+    tenant: str
+    problems: tuple[str, ...]
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryReloaded(Event):
+    kind = "inventory-reloaded"
+    tenant: str
+    targets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryRejected(Event):
+    kind = "inventory-rejected"
+    tenant: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked(Event):
+    """`entry` is the revocation as it stands in the file (a serial, a fingerprint or an identity)."""
+
+    kind = "revoked"
+    entry: str
+    sessions: int
+    tenant: str | None = None
+    reason: str | None = None
