@@ -83,9 +83,11 @@ class Keyring:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise KeyUnusable(f"{path}: can not be read: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             _check(path, os.fstat(descriptor), private=secret.kind == "file")
-            content = file.read(MAX_SECRET_BYTES + 1)
+            content = _read(descriptor)
+        finally:
+            os.close(descriptor)
         if not content:
             raise KeyUnusable(f"{path}: empty")
         if len(content) > MAX_SECRET_BYTES:
@@ -115,6 +117,14 @@ class Keyring:
                 f"LoadCredential={secret.name}:/path, or name a file instead"
             )
         return self._credentials / secret.name
+
+
+def _read(descriptor: int) -> bytes:
+    """Up to one byte more than a secret may have."""
+    content = b""
+    while len(content) <= MAX_SECRET_BYTES and (piece := os.read(descriptor, MAX_SECRET_BYTES + 1 - len(content))):
+        content += piece
+    return content
 
 
 def _check(path: Path, status: os.stat_result, *, private: bool) -> None:
