@@ -41,7 +41,7 @@ def link(head: Head, entries: Mapping[str, object]) -> tuple[bytes, Head]:
     return line, Head(head.seq + 1, hashlib.sha256(line).hexdigest())
 
 
-def verify(lines: Iterable[bytes], head: Head | None = Head()) -> Head:  # noqa: B008 - Head is immutable
+def verify(lines: Iterable[bytes], head: Head | None = Head()) -> Head:
     """Follow the chain over whole lines (newlines included) from `head`, and return where it stands at the end.
 
     `head` None means that the lines are taken from the middle: the first is believed about what came before it.

@@ -78,7 +78,7 @@ def _entries(name: str, value: object) -> dict[str, object]:
             members = [told(name, member, MAX_TEXT) for member in value[:MAX_MEMBERS]]
             entries: dict[str, object] = {name: [member[name] for member in members]}
             for suffix in ("_escaped", "_whole"):
-                marks = [member.get(name + suffix) for member in members]
+                marks = [member.get(name + suffix, False) for member in members]
                 if any(marks):
                     entries[name + suffix] = marks
             if len(value) > MAX_MEMBERS:
@@ -140,7 +140,7 @@ class BastionStopping(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditMended(Event):
-    """`size` is in bytes, of a line that a crash cut short and nobody was told was kept; `aside` is where they are now."""
+    """`size` bytes of a line that a crash cut short, which nobody was told was kept; `aside` is where they are now."""
 
     kind = "audit-mended"
     size: int

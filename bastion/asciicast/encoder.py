@@ -1,0 +1,117 @@
+"""asciicast v2 (docs.asciinema.org/manual/asciicast/v2), written: values in, whole lines out.
+
+Kept to what every player takes: integer sizes and timestamp, text values in `env`, no blank line, no comment, at
+least one event, times that never go back, six decimals, no exponent. Input is never written as events: what is typed
+where nothing is echoed is a secret.
+
+The streams of one channel are decoded apart, so a character cut in two by the network is whole again; both are `o`
+events in the order in which they came, as a terminal would have shown them. Bytes that are not UTF-8 become U+FFFD:
+a recording is what was to be read on a screen, not a copy of binary data.
+
+Calls in order: `begin` once; `output`, `resize`, `marker` at will; `finish` once.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+import orjson
+
+DEFAULT_SIZE = (80, 24)
+MAX_COLUMNS = 4096
+MAX_ROWS = 4096
+
+_PENDING = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the first line tells. `command` is the client's text as far as it can be shown; `kind` is `exec`, `shell`,
+    `subsystem` or `forward`; `columns` and `rows` are 0 without a terminal."""
+
+    session: str
+    connection: str
+    tenant: str
+    identity: str
+    issuer: str
+    subject: str
+    target: str
+    account: str
+    command: str
+    kind: str
+    columns: int = 0
+    rows: int = 0
+    term: str = ""
+    shell: str = ""
+
+
+def size(columns: int, rows: int) -> tuple[int, int]:
+    """The size to write: 80x24 for what no terminal has (zero, negative, more than 4096)."""
+    if 0 < columns <= MAX_COLUMNS and 0 < rows <= MAX_ROWS:
+        return columns, rows
+    return DEFAULT_SIZE
+
+
+class Encoder:
+    """One recording's lines. Times are in seconds since its begin; one that goes back is written as the last one."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        """Events so far."""
+        self._last = 0.0
+        self._pending: dict[int, bytes] = {}
+
+    def begin(self, head: Head, timestamp: int) -> bytes:
+        """The header line, and an empty first event so that no crash leaves a file that players refuse.
+
+        `timestamp` is in seconds since 1970.
+        """
+        width, height = size(head.columns, head.rows)
+        names = ("session", "connection", "tenant", "identity", "issuer", "subject", "target", "account")
+        env = {name: value for name, value in (("TERM", head.term), ("SHELL", head.shell)) if value}
+        header = {
+            "version": 2,
+            "width": width,
+            "height": height,
+            "timestamp": int(timestamp),
+            "title": _plain(f"{head.identity} as {head.account} on {head.target}: {head.command or head.kind}")[:200],
+            "env": {name: _plain(value) for name, value in env.items()},
+            "bastion": {name: _plain(getattr(head, name)) for name in (*names, "command", "kind")},
+        }
+        return orjson.dumps(header) + b"\n" + self._event(0.0, b"o", "")
+
+    def output(self, time: float, stream: int, data: bytes) -> bytes:
+        """Lines for bytes of one stream: one event, or nothing while there is but half a character."""
+        pending = self._pending.pop(stream, _PENDING)
+        if pending:
+            data = pending + data
+        text, consumed = codecs.utf_8_decode(data, "replace", False)
+        if consumed != len(data):
+            self._pending[stream] = bytes(data[consumed:])
+        return self._event(time, b"o", text) if text else b""
+
+    def resize(self, time: float, columns: int, rows: int) -> bytes:
+        """The window has changed; a size that no terminal has is passed over."""
+        if (columns, rows) != size(columns, rows):
+            return b""
+        return self._event(time, b"r", f"{columns}x{rows}")
+
+    def marker(self, time: float, label: str) -> bytes:
+        """A place to jump to."""
+        return self._event(time, b"m", _plain(label))
+
+    def finish(self, time: float) -> bytes:
+        """What is left: half a character is U+FFFD now."""
+        left, self._pending = self._pending, {}
+        return b"".join(self._event(time, b"o", left[stream].decode("utf-8", "replace")) for stream in sorted(left))
+
+    def _event(self, time: float, code: bytes, text: str) -> bytes:
+        self._last = max(time, self._last)
+        self.events += 1
+        return b'[%.6f, "%b", %b]\n' % (self._last, code, orjson.dumps(text))
+
+
+def _plain(text: str) -> str:
+    """Text that JSON can hold: a lone surrogate becomes `?`."""
+    return text.encode("utf-8", "replace").decode()

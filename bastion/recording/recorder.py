@@ -1,0 +1,234 @@
+"""Recordings on disk: one file a channel, written before anything is shown.
+
+`output` hands its bytes to the operating system before it returns, so `kill -9` of the bastion loses nothing that a
+client was shown. A thread of its own (the Recordings' flusher) makes the files durable against loss of power, each
+within a second or so of its last byte.
+
+A recording is `DIRECTORY/TENANT/YYYY/MM/DD/SESSION.cast`, by the UTC day on which it began. It is playable while it
+grows. Open, it is mode 0600 and locked (flock); closed, it is mode 0400, which is how `mend` knows it at start-up.
+
+What it does not do: it keeps nobody with root on the bastion from changing a file (the digest in the audit trail
+shows it), and it encrypts nothing yet.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bastion.asciicast.encoder import Encoder, Head
+from bastion.errors import NotRecorded, OperatorError
+
+__all__ = ["Closed", "Head", "Recorder", "Recordings"]
+
+FLUSH_SECONDS = 1.0
+
+_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A recording that is whole. `name` is relative to the directory; `size` in bytes; `duration` in seconds."""
+
+    name: str
+    sha256: str
+    size: int
+    events: int
+    duration: float
+
+
+class Recorder:
+    """One channel's recording. Life: made by Recordings.open; `output`, `resize`, `marker` at will, from one thread at
+    a time; then `close` or `abandon`.
+
+    Every method but `abandon` raises NotRecorded when the bytes can not be kept; from then on every call does.
+    """
+
+    def __init__(self, fd: int, name: str, head: Head, began: float, clock: Callable[[], float], wall: float) -> None:
+        self.name = name
+        self.failed: NotRecorded | None = None
+        self._fd = fd
+        self._clock = clock
+        self._began = began
+        self._encoder = Encoder()
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._unflushed = False
+        self._flushing = threading.Lock()
+        """Held while the descriptor is flushed or closed: the flusher's thread must not meet a closed one."""
+        self._write(self._encoder.begin(head, int(wall)))
+
+    def output(self, stream: int, data: bytes) -> None:
+        """Bytes of output about to be shown: `stream` is 0 for stdout, 1 for stderr."""
+        self._write(self._encoder.output(self._clock() - self._began, stream, data))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The client's window has changed."""
+        self._write(self._encoder.resize(self._clock() - self._began, columns, rows))
+
+    def marker(self, label: str) -> None:
+        """A place to jump to in the player."""
+        self._write(self._encoder.marker(self._clock() - self._began, label))
+
+    def close(self) -> Closed:
+        """End the recording, durably. Waits for the disk: call it where that is no harm (asyncio.to_thread)."""
+        duration = self._clock() - self._began
+        try:
+            self._write(self._encoder.finish(duration))
+            with self._flushing:
+                os.fchmod(self._fd, 0o400)
+                os.fsync(self._fd)
+        except OSError as error:
+            raise self._fail(error) from error
+        finally:
+            self.abandon()
+        return Closed(self.name, self._digest.hexdigest(), self._size, self._encoder.events, duration)
+
+    def abandon(self) -> None:
+        """Let go of the file as it is; `mend` will close it at the next start. Never raises; twice is once."""
+        with self._flushing:
+            if self._fd >= 0:
+                fd, self._fd = self._fd, -1
+                os.close(fd)
+        if self.failed is None:
+            self.failed = NotRecorded(f"the recording {self.name} is closed")
+
+    def flush(self) -> None:
+        """Make what is written durable (the flusher's thread calls this). A failure is raised by the next call."""
+        with self._flushing:
+            if self._fd < 0 or not self._unflushed:
+                return
+            self._unflushed = False
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._fail(error)
+
+    def _write(self, lines: bytes) -> None:
+        if self.failed is not None:
+            raise self.failed
+        if not lines:
+            return
+        rest = memoryview(lines)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as error:
+            raise self._fail(error) from error
+        self._digest.update(lines)
+        self._size += len(lines)
+        self._unflushed = True
+
+    def _fail(self, error: OSError) -> NotRecorded:
+        if self.failed is None:
+            self.failed = NotRecorded(f"the recording {self.name} can not be written: {error.strerror}")
+        return self.failed
+
+
+class Recordings:
+    """The directory of recordings. Life: made once; `open` for each channel; `stop` once, when all are closed.
+
+    `wall` gives seconds since 1970, `monotonic` seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        flush_seconds: float = FLUSH_SECONDS,
+    ) -> None:
+        self.directory = directory
+        self._wall = wall
+        self._monotonic = monotonic
+        self._flush_seconds = flush_seconds
+        self._open: dict[int, Recorder] = {}
+        self._folders: set[Path] = set()
+        """Folders whose entries are not durable yet."""
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError(f"the directory of recordings {directory} can not be made: {error.strerror}") from error
+        self._flusher = threading.Thread(target=self._flush_all, name="recordings-flusher", daemon=True)
+        self._flusher.start()
+
+    def open(self, head: Head) -> Recorder:
+        """Begin the recording of one channel: its header is with the operating system when this returns.
+
+        Raises NotRecorded, also for a session that has one already.
+        """
+        if not _TENANT.match(head.tenant) or not _SESSION.match(head.session):
+            raise NotRecorded("a recording needs the tenant's and the session's name in plain letters and digits")
+        wall = self._wall()
+        folder = self.directory / head.tenant / time.strftime("%Y/%m/%d", time.gmtime(wall))
+        path = folder / f"{head.session}.cast"
+        name = str(path.relative_to(self.directory))
+        try:
+            self._make(folder)
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise NotRecorded(f"the recording {name} can not be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            recorder = Recorder(fd, name, head, self._monotonic(), self._monotonic, wall)
+        except (OSError, NotRecorded) as error:
+            os.close(fd)
+            raise error if isinstance(error, NotRecorded) else NotRecorded(f"{name}: {error.strerror}") from error
+        with self._lock:
+            self._open[id(recorder)] = recorder
+            self._folders.add(folder)
+        return recorder
+
+    def stop(self) -> None:
+        """End the flusher, after a last flush. Open recorders stay usable, but are flushed only by their `close`."""
+        self._stopping.set()
+        self._flusher.join()
+
+    def flush(self) -> None:
+        """Make everything written so far durable. Waits for the disk."""
+        with self._lock:
+            folders, self._folders = self._folders, set()
+            recorders = list(self._open.values())
+        for recorder in recorders:
+            recorder.flush()
+            if recorder.failed is not None:
+                with self._lock:
+                    self._open.pop(id(recorder), None)
+        for folder in folders:
+            for place in (folder, *folder.parents):
+                _flush_folder(place)
+                if place == self.directory:
+                    break
+
+    def _flush_all(self) -> None:
+        while not self._stopping.wait(self._flush_seconds):
+            self.flush()
+        self.flush()
+
+    def _make(self, folder: Path) -> None:
+        """The folders of tenant, year, month and day, each private, none of them a link to elsewhere."""
+        for place in reversed((folder, *folder.parents)):
+            if self.directory in place.parents:
+                place.mkdir(mode=0o700, exist_ok=True)
+                if place.is_symlink():
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _flush_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
