@@ -7,6 +7,7 @@ systemd/bastion.example.yaml shows every key; README.md explains them.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bastion import document
-from bastion.config.issuers import LOOPBACK, Issuer, issuers
+from bastion.config.issuers import issuers
 from bastion.document import Node, Section
 from bastion.errors import Problem
+from bastion.identity.oidc import Issuer
 from bastion.targets.inventory import address
 from bastion.targets.keyring import secret
 from bastion.targets.target import Secret
@@ -35,7 +37,10 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        return bool(LOOPBACK.match(self.host))
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name: only one of them is this machine for certain
+            return self.host == "localhost"
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
