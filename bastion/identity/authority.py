@@ -154,6 +154,11 @@ def read_public_key(line: str) -> PublicKey:
     return key
 
 
+def read_public_line(line: str) -> str:
+    """`read_public_key` as the one line without its comment, spelled the one way there is."""
+    return _public_line(read_public_key(line))
+
+
 def _public_line(key: PublicKey) -> str:
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
 

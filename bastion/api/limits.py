@@ -1,0 +1,45 @@
+"""How often one source may ask: a token bucket a source, of bounded memory.
+
+What this does not do: many sources together are not limited, and clients behind one address share a bucket.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+
+MAX_SOURCES = 4096
+"""Sources remembered. The one that asked longest ago is forgotten first, which gives it a full bucket again."""
+
+
+class RateLimit:
+    """`burst` requests at once and `rate` a second after that. `clock` gives seconds that only go forward."""
+
+    def __init__(self, burst: int, rate: float, clock: Callable[[], float]) -> None:
+        self._burst = burst
+        self._rate = rate
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, source: str) -> float:
+        """0 when the request may be served; otherwise the seconds to wait before another try."""
+        now, name = self._clock(), _network(source)
+        level, since = self._buckets.pop(name, (float(self._burst), now))
+        level = min(float(self._burst), level + (now - since) * self._rate)
+        wait = 0.0 if level >= 1 else (1 - level) / self._rate
+        self._buckets[name] = (level if wait else level - 1, now)
+        if len(self._buckets) > MAX_SOURCES:
+            self._buckets.popitem(last=False)
+        return wait
+
+
+def _network(source: str) -> str:
+    """An IPv6 client has a whole /64 to choose its address from, so that is the source."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:  # A name of some other transport: itself.
+        return source
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return source

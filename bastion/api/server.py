@@ -1,0 +1,148 @@
+"""The HTTP API for certificates.
+
+    POST /v1/certificates   {"public_key": "ssh-ed25519 AAAA…", "tenant": "demo"}, Authorization: Bearer TOKEN
+                            201 {"certificate", "serial", "valid_after", "valid_before", "principals", "tenant",
+                                 "host_ca", "names"}
+    GET  /v1/host-ca        the authority that signs the host certificates of the bastion and its targets, as text
+    GET  /healthz           200 {"status": "ok"}, or 503 when the bastion can not serve
+
+`tenant` may be left out where only one tenant trusts the token's issuer. Errors are problem details (RFC 9457) with
+status 400, 401, 403, 404, 405, 413, 429 or 503.
+
+Bounds: 64 KiB a request, 10 seconds for its body, so many requests a source (see limits). The source is the address
+of the connection: headers that a proxy may add are not believed. Behind a proxy all clients are one source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from bastion.api.limits import RateLimit
+from bastion.api.problems import BadRequest, TooMany, answer_problems, problem
+from bastion.errors import OperatorError
+from bastion.identity.issuance import Issued
+
+MAX_BODY = 64 * 1024
+BODY_TIMEOUT = 10
+"""Seconds."""
+MAX_HEADER = 24 * 1024
+"""Bytes of one header field: a token of 16 KiB fits."""
+
+
+class Issuing(Protocol):
+    """The port to identity.issuance."""
+
+    async def issue(self, token: str, public_key: str, tenant: str | None, source: str) -> Issued: ...
+
+
+class Api:
+    """Order of calls: constructor, `start`, `stop`.
+
+    `host_ca` is the host authority's public line, `names` the principals of the bastion's own host certificate,
+    `problems` says what keeps the bastion from serving (empty: nothing does).
+    """
+
+    def __init__(
+        self,
+        issuing: Issuing,
+        host_ca: str,
+        names: Sequence[str],
+        limit: RateLimit,
+        problems: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._issuing = issuing
+        self._host_ca = host_ca
+        self._names = tuple(names)
+        self._limit = limit
+        self._problems = problems
+        self._runner: web.AppRunner | None = None
+
+    def application(self) -> web.Application:
+        """The routes, for `start` and for tests."""
+        application = web.Application(middlewares=[answer_problems], client_max_size=MAX_BODY)
+        application.router.add_post("/v1/certificates", self._certificates)
+        application.router.add_get("/v1/host-ca", self._authority)
+        application.router.add_get("/healthz", self._health)
+        return application
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> tuple[str, int]:
+        """Listen; the answer is where (port 0 takes any free one). OperatorError when the address can not be had."""
+        runner = web.AppRunner(
+            self.application(), access_log=None, max_field_size=MAX_HEADER, keepalive_timeout=30, shutdown_timeout=5
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise OperatorError(f"the API can not listen on {host} port {port}: {error.strerror}") from error
+        self._runner = runner
+        bound = runner.addresses[0]
+        return str(bound[0]), int(bound[1])
+
+    async def stop(self) -> None:
+        """Listen no more; requests under way get 5 seconds."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _certificates(self, request: web.Request) -> web.Response:
+        source = request.remote or "unknown"
+        wait = self._limit.take(source)
+        if wait:
+            raise TooMany(wait)
+        body = await _body(request)
+        issued = await self._issuing.issue(_bearer(request), body["public_key"], body.get("tenant"), source)
+        answer = {
+            "certificate": issued.certificate,
+            "serial": issued.serial,
+            "valid_after": _time(issued.valid_after),
+            "valid_before": _time(issued.valid_before),
+            "principals": list(issued.identity.principals),
+            "tenant": issued.identity.tenant,
+            "host_ca": self._host_ca,
+            "names": list(self._names),
+        }
+        return web.json_response(answer, status=201, headers={"Cache-Control": "no-store"})
+
+    async def _authority(self, _request: web.Request) -> web.Response:
+        return web.Response(text=self._host_ca + "\n")
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        problems = self._problems()
+        return problem(503, "; ".join(problems)) if problems else web.json_response({"status": "ok"})
+
+
+def _bearer(request: web.Request) -> str:
+    """The token (RFC 6750 section 2.1), or nothing when there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    """The request's JSON with `public_key` and at most `tenant`, all text. BadRequest, or 413 by the server."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            body = json.loads(await request.read())
+    except TimeoutError as error:
+        raise BadRequest(f"the request's body did not come within {BODY_TIMEOUT} seconds") from error
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("the request's body is not JSON") from error
+    if not isinstance(body, dict) or "public_key" not in body:
+        raise BadRequest('expected a JSON object such as {"public_key": "ssh-ed25519 AAAA…"}')
+    for name, value in body.items():
+        if name not in ("public_key", "tenant") or not isinstance(value, str):
+            raise BadRequest("expected 'public_key' and at most 'tenant', both text")
+    return body
+
+
+def _time(seconds: int) -> str:
+    """RFC 3339, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
