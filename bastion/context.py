@@ -9,17 +9,22 @@ from bastion.targets.target import Account, Target
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """An identity that was let in to one account of one target.
+class Knock:
+    """Whence: `connection` is the name in the audit trail of the client's connection (one `ssh` process), `source`
+    the client's address as text."""
 
-    `connection` names the client's connection (one `ssh` process), `source` is the client's address as text.
-    """
+    connection: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An identity that was let in to one account of one target."""
 
     credential: Credential
     target: Target
     account: Account
-    connection: str
-    source: str
+    knock: Knock
 
     @property
     def identity(self) -> Identity:

@@ -130,7 +130,7 @@ def load(path: Path) -> Config:
         api=section.read("api", _api, None),
         recordings=_place(section, "recordings", "directory", path.parent, state / "recordings"),
         audit=_place(section, "audit", "file", path.parent, state / "audit.jsonl"),
-        revocations=_place(section, "revocations", "file", path.parent, state / "revocations.jsonl"),
+        revocations=_place(section, "revocations", "file", path.parent, state / "revocations" / "revocations.jsonl"),
         drain=section.read("drain", lambda node: node.duration(0, 3600), 30),
         tenants=section.require("tenants", lambda node: _tenants(node, path.parent), _NO_TENANTS),
     )

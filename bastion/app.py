@@ -1,0 +1,288 @@
+"""Builds the bastion out of its parts, starts it, and ends it: the only file that names every concrete class.
+
+Order: configuration, keys, policies and inventories are read first, so that nothing listens unless all of them are
+good; then the audit trail is opened and torn recordings are mended; then the servers listen; then READY is said.
+The end runs backwards: no new connections, a notice to open sessions, `drain` seconds, the rest is ended, the
+recordings are closed, and the audit trail is the last to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bastion import __version__, notify
+from bastion.api.limits import RateLimit
+from bastion.api.server import Api
+from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended, Revoked
+from bastion.audit.log import AuditLog
+from bastion.background import Background
+from bastion.config import Config
+from bastion.context import Context
+from bastion.errors import KeyUnusable, OperatorError
+from bastion.gate import Gate, Tenant
+from bastion.identity.authority import Authority
+from bastion.identity.fetch import HttpFetch
+from bastion.identity.issuance import Issuance, random_serial
+from bastion.identity.oidc import Verifier
+from bastion.identity.revocation import Revocations
+from bastion.policy import loader
+from bastion.recording.mend import mend
+from bastion.recording.recorder import Recordings
+from bastion.reload import Files, Reload
+from bastion.session.registry import Registry
+from bastion.session.service import Sessions
+from bastion.ssh.hostkeys import HostKeys
+from bastion.ssh.jump import House
+from bastion.ssh.listener import Limits, Listener
+from bastion.ssh.upstream import Keys, Settings, Upstreams
+from bastion.targets import inventory
+from bastion.targets.keyring import Keyring
+from bastion.targets.target import Secret
+
+log = logging.getLogger(__name__)
+
+UPSTREAM_LIFETIME = 60
+"""Seconds that a certificate for a target is good for: it is used at once."""
+API_BURST = 30
+API_RATE = 2.0
+"""Requests that one source may make to the API at once, and a second after that."""
+SETTLE = 5
+"""Seconds that sessions have to close their recordings once they are ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the bastion listens, once it does."""
+
+    ssh: tuple[tuple[str, int], ...]
+    api: tuple[str, int] | None
+
+
+class App:
+    """Life: `start`, `reload` at will, `stop`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        self._keyring = Keyring(Path(directory) if directory else None)
+        self._background = Background()
+        self._registry = Registry()
+        self._connections = Registry()
+        for folder in (config.audit.parent, config.revocations.parent):
+            _private_folder(folder)
+        self._tenants, self._authorities, self._target_authorities = self._read_tenants()
+        self._revocations = Revocations.load(config.revocations)
+        self._host_ca = self._authority(config.ssh.host_ca, "host-ca")
+        self._audit = AuditLog.open(config.audit, clock=time.time)
+        self._recordings = Recordings(config.recordings)
+        self._build()
+
+    # -- building
+
+    def _read_tenants(self) -> tuple[dict[str, Tenant], dict[str, Authority], dict[str, Authority]]:
+        tenants, users, targets = {}, {}, {}
+        for name, settings in self._config.tenants.items():
+            users[name] = self._authority(settings.user_ca, f"{name}-user-ca")
+            if settings.target_ca is not None:
+                targets[name] = self._authority(settings.target_ca, f"{name}-target-ca")
+            tenants[name] = Tenant(
+                name,
+                (users[name].public_blob,),
+                loader.load(settings.policies),
+                inventory.load(settings.inventory, name),
+            )
+        return tenants, users, targets
+
+    def _authority(self, secret: Secret, name: str) -> Authority:
+        return Authority.load(self._keyring.read(secret), None, name)
+
+    def _build(self) -> None:
+        config, clock = self._config, time.time
+        self._gate = Gate(self._tenants, self._audit, self._revocations.revoked, clock)
+        upstream = config.ssh.upstream
+        keys = Keys(self._held_key, self._minted_certificate)
+        self._upstreams = Upstreams(keys, Settings(upstream.connect, upstream.keep, upstream.sessions))
+        self._sessions = Sessions(self._gate, self._recordings, self._upstreams, self._audit, self._registry)
+        limits = config.ssh.limits
+        host_keys = HostKeys(
+            self._keyring.read(config.ssh.host_key),
+            self._host_ca,
+            config.ssh.names,
+            limits.handshake,
+            clock,
+            random_serial,
+        )
+        house = House(self._gate, self._sessions, self._connections, host_keys.inner, limits.attempts, limits.channels)
+        self._listener = Listener(
+            house, host_keys.outer, Limits(limits.handshake, limits.unauthenticated, limits.per_source)
+        )
+        files = {name: Files(tenant.policies, tenant.inventory) for name, tenant in config.tenants.items()}
+        self._reload = Reload(
+            self._tenants, files, self._revocations, config.revocations, self._audit, self._end_revoked
+        )
+        self._fetch = HttpFetch()
+        issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]
+        verifier = Verifier(issuers, self._fetch, clock, time.monotonic)
+        issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock)
+        self._api = Api(
+            issuance, self._host_ca.public, config.ssh.names, RateLimit(API_BURST, API_RATE, time.monotonic)
+        )
+
+    def _held_key(self, context: Context) -> bytes | None:
+        if context.account.certificate:
+            return None
+        return self._keyring.private_key(context.account)
+
+    def _minted_certificate(self, context: Context, public_key: str) -> str:
+        authority = self._target_authorities.get(context.tenant)
+        if authority is None:
+            raise KeyUnusable(f"tenant {context.tenant} has no target-ca for account {context.account.name}")
+        now = int(time.time())
+        return authority.issue_upstream(
+            public_key,
+            context.account.name,
+            context.credential,
+            serial=random_serial(),
+            valid_after=now - UPSTREAM_LIFETIME,
+            valid_before=now + UPSTREAM_LIFETIME,
+        )
+
+    # -- life
+
+    async def start(self) -> Bound:
+        """Everything listens when this returns. OperatorError when something can not."""
+        config = self._config
+        for mended in await asyncio.to_thread(mend, config.recordings):
+            await self._audit.write(
+                RecordingMended(
+                    tenant=mended.tenant,
+                    session=mended.session,
+                    recording=mended.name,
+                    cut=mended.cut,
+                    size=mended.size,
+                    sha256=mended.sha256,
+                )
+            )
+        self._reload.start()
+        try:
+            ssh = await self._listener.start([(place.host, place.port) for place in config.ssh.listen])
+        except OSError as error:
+            raise OperatorError(f"the SSH side can not listen: {error.strerror}") from error
+        api = None
+        if config.api is not None:
+            api = await self._api.start(config.api.listen.host, config.api.listen.port, self._tls())
+        listen = tuple(f"{host}:{port}" for host, port in ssh)
+        await self._audit.write(BastionStarted(version=__version__, tenants=tuple(self._tenants), listen=listen))
+        interval = notify.watchdog_interval()
+        if interval is not None:
+            self._background.start(_watchdog(interval / 2), "watchdog")
+        notify.ready(self._status())
+        return Bound(tuple(ssh), api)
+
+    async def reload(self) -> None:
+        """Read policies, inventories and revocations again (SIGHUP)."""
+        notify.reloading()
+        await self._reload.now()
+        notify.ready(self._status())
+
+    async def stop(self, reason: str) -> None:
+        """End, giving open sessions `drain` seconds."""
+        drain = self._config.drain
+        notify.stopping()
+        await self._audit.write(BastionStopping(reason=reason, sessions=len(self._registry)))
+        await self._listener.stop()
+        await self._api.stop()
+        if len(self._registry):
+            self._registry.notify(f"the bastion is stopping; this session ends in {drain} s")
+            await self._settled(drain)
+            self._registry.end(lambda _: "the bastion is stopping")
+            await self._settled(SETTLE)
+        await self._listener.close()
+        await self._sessions.stop()
+        await self._upstreams.close()
+        await self._reload.stop()
+        await self._background.stop()
+        await self._fetch.close()
+        await asyncio.to_thread(self._recordings.stop)
+        await self._audit.close()
+
+    # -- inside
+
+    def _status(self) -> str:
+        problems = self._reload.problems
+        if problems:
+            return f"not in force: {problems[0].splitlines()[0]}"
+        return f"serving {len(self._tenants)} tenant(s)"
+
+    async def _settled(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._sessions.settle(), seconds)
+        except TimeoutError:
+            log.info("%d sessions are still open", len(self._registry))
+
+    async def _end_revoked(self) -> None:
+        """A revocation is in force already for whatever is asked from now on; end what lives on an older word."""
+        why = self._revocations.revoked
+        hit = {live.credential.identity.tenant for live in self._connections if why(live.credential) is not None}
+        ended = self._registry.end(why)
+        if ended:
+            await self._settled(1)
+        self._upstreams.drop(why)
+        self._connections.end(why)
+        for tenant in hit:
+            await self._audit.write(Revoked(entry="see the file of revocations", sessions=ended, tenant=tenant))
+
+    def _tls(self) -> ssl.SSLContext | None:
+        api = self._config.api
+        if api is None or api.certificate is None or api.key is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        with tempfile.NamedTemporaryFile() as pair:  # ssl loads from files only; 0600, and gone at once
+            pair.write(self._keyring.read(api.key) + b"\n" + self._keyring.read(api.certificate))
+            pair.flush()
+            context.load_cert_chain(pair.name)
+        return context
+
+
+async def until_stopped(app: App) -> None:
+    """Serve until SIGTERM or SIGINT; say where, then `ready`, on stdout. SIGHUP reloads."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[str] = loop.create_future()
+
+    def told(name: str) -> None:
+        if not stop.done():
+            stop.set_result(name)
+
+    background = Background()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number.name)
+    loop.add_signal_handler(signal.SIGHUP, lambda: background.start(app.reload(), "reload"))
+    bound = await app.start()
+    for host, port in bound.ssh:
+        print(f"ssh {host}:{port}")
+    if bound.api is not None:
+        print(f"api {bound.api[0]}:{bound.api[1]}")
+    print("ready", flush=True)
+    await app.stop(await stop)
+
+
+async def _watchdog(interval: float) -> None:
+    while True:
+        notify.watchdog()
+        await asyncio.sleep(interval)
+
+
+def _private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(f"{folder} can not be made: {error.strerror}") from error

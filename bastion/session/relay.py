@@ -1,0 +1,163 @@
+"""What passes between one client channel and one target channel: bytes, ends, signals, sizes, and the brakes.
+
+Every byte of output is recorded before the client is given it (law 4), the bastion's own lines among them. Nothing
+here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so the memory a
+relay holds is bounded by the two channel windows however slow a reader is.
+
+What it does not do: it does not look at what passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from bastion.errors import NotRecorded
+from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, TargetChannel
+
+
+class Tape(Protocol):
+    """The recording of this channel. Both raise NotRecorded, and the session ends then."""
+
+    def output(self, stream: int, data: bytes) -> None: ...
+    def resize(self, columns: int, rows: int) -> None: ...
+
+
+class Relay:
+    """Life: made when the client asks; `attach` once the target is open; then what comes, in any order, until `ended`.
+
+    `ended` gives how the target's command ended, or raises NotRecorded, or ConnectionError when either side was lost.
+    """
+
+    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool) -> None:
+        self._client = client
+        self._tape = tape
+        self._newline = "\r\n" if terminal else "\n"
+        self._target: TargetChannel | None = None
+        self._early: list[bytes | Control] = []
+        self._client_eof = False
+        self._exit: Ended | None = None
+        self._blocked: set[str] = set()
+        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.ended.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, awaited or not
+        self.received = 0
+        """Bytes from the client so far."""
+        self.sent = 0
+        """Bytes of output so far, on both streams."""
+
+    def check(self) -> None:
+        """Raise what ended the relay, if it has ended: nothing is opened for a client that has gone."""
+        if self.ended.done():
+            self.ended.result()
+
+    def attach(self, target: TargetChannel) -> None:
+        """The target is open: pass on what the client has sent meanwhile, and begin."""
+        if self.ended.done():
+            target.close()
+            return
+        self._target = target
+        if self._blocked:
+            target.pause()
+        for item in self._early:
+            if isinstance(item, bytes):
+                target.write(item)
+            else:
+                target.tell(item)
+        self._early.clear()
+        if self._client_eof:
+            target.write_eof()
+        self._client.resume()
+
+    def say(self, text: str) -> None:
+        """A line of the bastion's own, to the client's stderr, recorded like everything it is shown."""
+        self._show(STDERR, (text + self._newline).encode())
+
+    def end(self, error: Exception) -> None:
+        """End from outside (revoked, shutting down, client lost): `ended` raises `error`; the target is closed."""
+        if not self.ended.done():
+            self.ended.set_exception(error)
+        if self._target is not None:
+            self._target.close()
+
+    # -- from the client
+
+    def client_data(self, data: bytes) -> None:
+        """Input. Until the target is open it waits here, one packet or so: reading from the client is paused."""
+        self.received += len(data)
+        if self._target is None:
+            self._early.append(data)
+            self._client.pause()
+        elif not self.ended.done():
+            self._target.write(data)
+
+    def client_eof(self) -> None:
+        """The client will send no more; the other direction stays open (half-close)."""
+        self._client_eof = True
+        if self._target is not None:
+            self._target.write_eof()
+
+    def client_control(self, control: Control) -> None:
+        """A signal, a break or a new terminal size."""
+        if isinstance(control, Resize):
+            try:
+                self._tape.resize(control.columns, control.rows)
+            except NotRecorded as error:
+                self.end(error)
+                return
+        if self._target is not None:
+            self._target.tell(control)
+        elif len(self._early) < 64:
+            self._early.append(control)
+
+    def client_blocked(self, what: str, blocked: bool) -> None:
+        """The client can not take more output (`what` says where it is stuck), or can again."""
+        before = bool(self._blocked)
+        (self._blocked.add if blocked else self._blocked.discard)(what)
+        if self._target is not None and bool(self._blocked) != before:
+            (self._target.pause if self._blocked else self._target.resume)()
+
+    def client_lost(self) -> None:
+        """The client has gone; what it started is ended."""
+        self.end(ConnectionError("the client closed the channel"))
+
+    # -- from the target
+
+    def target_data(self, data: bytes, stream: int) -> None:
+        """Output: recorded, then shown."""
+        if not self.ended.done():
+            self._show(stream, data)
+
+    def target_eof(self) -> None:
+        """The target's command has closed its output."""
+        if not self.ended.done():
+            self._client.write_eof()
+
+    def target_exit(self, ended: Ended) -> None:
+        """The command has ended. Output may still be on its way: the channel's close is what ends the relay."""
+        self._exit = ended
+
+    def target_blocked(self, blocked: bool) -> None:
+        """The target can not take more input, or can again."""
+        (self._client.pause if blocked else self._client.resume)()
+
+    def target_lost(self, error: Exception | None) -> None:
+        """The target's channel is closed and all its output was delivered."""
+        if self.ended.done():
+            return
+        if self._exit is not None:
+            self.ended.set_result(self._exit)
+        else:
+            self.ended.set_exception(ConnectionError(f"the connection to the target was lost{_because(error)}"))
+
+    def _show(self, stream: int, data: bytes) -> None:
+        try:
+            self._tape.output(stream, data)
+        except NotRecorded as error:
+            self.end(error)
+            return
+        self.sent += len(data)
+        self._client.write(data, stream)
+
+
+def _because(error: Exception | None) -> str:
+    return f": {error}" if error is not None and str(error) else ""

@@ -1,0 +1,221 @@
+"""One channel, from what the client asks to how it ended: record, judge, open the target, relay, tell.
+
+The order is the law: the recording is open before anything is shown, the judgement is in the audit trail before the
+target is asked, every byte is recorded before it is sent, and the end is in the audit trail before the client has the
+exit status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+from bastion.audit.events import Event, SessionEnded
+from bastion.background import Background
+from bastion.context import Context
+from bastion.errors import (
+    EXIT_DENIED,
+    EXIT_NOT_OPENED,
+    EXIT_NOT_RECORDED,
+    BastionError,
+    Denied,
+    NotRecorded,
+    TargetDown,
+)
+from bastion.gate import Allowed, Asked, Gate, in_session
+from bastion.identity.principal import Credential
+from bastion.recording.recorder import Closed, Head, Recorder, Recordings
+from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
+from bastion.session.registry import Registry
+from bastion.session.relay import Relay
+
+log = logging.getLogger(__name__)
+
+
+class Audit(Protocol):
+    """Where events go; `write` returns when the event is durable, or raises NotRecorded."""
+
+    async def write(self, event: Event) -> None: ...
+
+
+class Upstream(Protocol):
+    """Opens channels to targets; TargetDown when one can not be had."""
+
+    async def open(
+        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay
+    ) -> TargetChannel: ...
+
+
+class SessionOver(BastionError):
+    """The session was ended by the bastion: revoked, or stopping."""
+
+
+class Sessions:
+    """Life: `start` for each channel; `stop` once, after what lives was ended through the registry."""
+
+    def __init__(
+        self, gate: Gate, recordings: Recordings, upstream: Upstream, audit: Audit, registry: Registry
+    ) -> None:
+        self._gate = gate
+        self._recordings = recordings
+        self._upstream = upstream
+        self._audit = audit
+        self._registry = registry
+        self._background = Background()
+
+    def start(self, context: Context, wanted: Wanted, client: ClientChannel) -> Relay | None:
+        """Begin what the client wants; None when it could not even be recorded (the client was told)."""
+        session = secrets.token_hex(8)
+        try:
+            recorder = self._recordings.open(_head(context, session, wanted))
+        except NotRecorded as error:
+            log.error("session %s can not be recorded: %s", session, error)
+            newline = b"\r\n" if wanted.terminal else b"\n"
+            client.write(b"bastion: the session can not be recorded [" + session.encode() + b"]" + newline, STDERR)
+            client.finish(Ended(EXIT_NOT_RECORDED))
+            return None
+        relay = Relay(client, recorder, terminal=wanted.terminal is not None)
+        one = _One(session, context, wanted, client, recorder, relay)
+        self._background.start(self._run(one), f"session {session}")
+        return relay
+
+    def refuse(self, context: Context, relay: Relay, what: str) -> None:
+        """Tell the client that something beside its command is not offered."""
+        self._gate.request_refused(context.knock, context.credential, what)
+        relay.say(f"bastion: {what} is not permitted")
+
+    async def settle(self) -> None:
+        """Wait until every session has ended; the caller bounds the time."""
+        await self._background.wait()
+
+    async def stop(self) -> None:
+        """Cancel what is left."""
+        await self._background.stop()
+
+    # -- one session
+
+    async def _run(self, one: _One) -> None:
+        self._registry.add(one)
+        try:
+            ended, why = await self._outcome(one)
+            closed = await self._close(one)
+            if closed is None:
+                ended, why = Ended(EXIT_NOT_RECORDED), "the recording could not be finished"
+            await self._audit.write(_end(one, ended, why, closed))
+        except NotRecorded as error:
+            log.error("session %s: %s", one.session, error)
+            ended = Ended(EXIT_NOT_RECORDED)
+        finally:
+            self._registry.remove(one)
+        one.client.finish(ended)
+
+    async def _outcome(self, one: _One) -> tuple[Ended, str]:
+        """Judge, open, relay. How it ended, and why for the audit trail."""
+        try:
+            asked = Asked(one.session, one.wanted.kind, one.wanted.text, one.wanted.environment)
+            allowed = await self._gate.judge(one.context, asked)
+            one.recorder.marker(_marker(one, allowed))
+            one.relay.check()
+            target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
+            one.relay.attach(target)
+            return await one.relay.ended, "exit"
+        except Denied as error:
+            one.recorder.marker(f"denied by {error.rule}")
+            one.say(f"denied by {error.rule}: {error.reason}")
+            if error.remedy:
+                one.relay.say(f"bastion: {error.remedy}")
+            return Ended(EXIT_DENIED), "denied"
+        except TargetDown as error:
+            one.say(str(error))
+            return Ended(EXIT_NOT_OPENED), str(error)
+        except SessionOver as error:
+            one.say(str(error))
+            return Ended(EXIT_NOT_OPENED), str(error)
+        except ConnectionError as error:
+            return Ended(EXIT_NOT_OPENED), str(error)
+        except NotRecorded as error:
+            log.error("session %s: %s", one.session, error)
+            return Ended(EXIT_NOT_RECORDED), str(error)
+        except Exception:
+            log.exception("session %s failed", one.session)
+            one.say("internal error")
+            return Ended(EXIT_NOT_OPENED), "internal error"
+        finally:
+            one.relay.end(SessionOver("ended"))
+
+    async def _close(self, one: _One) -> Closed | None:
+        """Finish the recording, durably; None when that failed."""
+        try:
+            return await asyncio.to_thread(one.recorder.close)
+        except NotRecorded as error:
+            log.error("session %s: %s", one.session, error)
+            return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _One:
+    """One live session; what the registry can tell and end."""
+
+    session: str
+    context: Context
+    wanted: Wanted
+    client: ClientChannel
+    recorder: Recorder
+    relay: Relay
+
+    @property
+    def credential(self) -> Credential:
+        return self.context.credential
+
+    def notice(self, text: str) -> None:
+        self.relay.say(f"bastion: {text}")
+
+    def end(self, reason: str) -> None:
+        self.relay.end(SessionOver(f"session ended: {reason}"))
+
+    def say(self, text: str) -> None:
+        """One line to the client, with the session's name, so that it can be asked about."""
+        self.relay.say(f"bastion: {text} [{self.session}]")
+
+
+def _head(context: Context, session: str, wanted: Wanted) -> Head:
+    identity, terminal = context.identity, wanted.terminal
+    return Head(
+        session=session,
+        connection=context.knock.connection,
+        tenant=identity.tenant,
+        identity=identity.name,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        target=context.target.name,
+        account=context.account.name,
+        kind=wanted.kind,
+        command=wanted.text.decode("utf-8", "backslashreplace"),
+        columns=terminal.columns if terminal else 0,
+        rows=terminal.rows if terminal else 0,
+        term=terminal.kind if terminal else "",
+        shell=context.account.shell,
+    )
+
+
+def _marker(one: _One, allowed: Allowed) -> str:
+    command = one.wanted.text.decode("utf-8", "backslashreplace") or one.wanted.kind
+    return f"{command} (allowed by {allowed.decision.rule})"
+
+
+def _end(one: _One, ended: Ended, why: str, closed: Closed | None) -> SessionEnded:
+    return SessionEnded(
+        **in_session(one.context, one.session),
+        reason=why,
+        status=ended.status,
+        signal=ended.signal,
+        received=one.relay.received,
+        sent=one.relay.sent,
+        duration=closed.duration if closed else 0.0,
+        recording=closed.name if closed else None,
+        sha256=closed.sha256 if closed else None,
+        size=closed.size if closed else None,
+    )

@@ -1,0 +1,209 @@
+"""Where the bastion reaches into asyncssh, all of it in this one file, which is why setup.cfg pins its minor version.
+
+asyncssh hides three things that we need: the certificate that a login proved (it tells only the authority's key), the
+exact bytes of an exec request, and the moment a connection's transport is full. Each hook overrides a method by the
+name it has in asyncssh 2.24; tests/adapters/test_hooks.py fails when one of those names is gone.
+
+The rule of authentication here: asyncssh's own judgement of certificates and keys is switched off, and the `Door`
+alone decides, by the certificate's bytes; asyncssh verifies the signature that proves the key (RFC 4252, section 7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import asyncssh
+from asyncssh.packet import SSHPacket, String
+from asyncssh.public_key import KeyImportError, SSHKey, decode_ssh_certificate
+
+from bastion.errors import BadCertificate, NoSuchTarget
+from bastion.identity.principal import Credential
+
+MAX_ENVIRONMENT = 64
+MAX_ENVIRONMENT_BYTES = 32 * 1024
+
+
+class Door(Protocol):
+    """Who may authenticate. The errors' messages are shown to the client as an authentication banner."""
+
+    def check(self, blob: bytes) -> Credential:
+        """The certificate is one that may log in here, were its key proven; BadCertificate else."""
+
+    async def enter(self, user: str, credential: Credential) -> None:
+        """The key was proven: let in, told durably to the audit trail; BadCertificate or NoSuchTarget else."""
+
+    def refused(self, user: str, reason: str) -> None:
+        """A certificate was refused, for the audit trail."""
+
+
+class ServerConnection(asyncssh.SSHServerConnection):
+    """One server side of an SSH connection: outer or inner.
+
+    `proven` is the credential of the login, None before it. `attempts` bounds failed authentication requests.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: asyncssh.SSHServerConnectionOptions,
+        server: asyncssh.SSHServer,
+        door: Door,
+        attempts: int,
+    ) -> None:
+        super().__init__(loop, options)
+        self._protocol_factory = lambda: server
+        self._door = door
+        self._attempts_left = attempts
+        self._told: set[str] = set()
+        self.proven: Credential | None = None
+        self._full: set[str] = set()
+        self._watchers: list[Watcher] = []
+
+    # -- authentication
+
+    async def reload_config(self) -> None:
+        """There is no configuration file to match again for this user."""
+
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        """A certificate is offered (`msg` empty) or its key proven by a signature over `msg`."""
+        try:
+            certificate = decode_ssh_certificate(key_data)
+        except KeyImportError:
+            return False  # a plain key: agents offer theirs in turn, and none of them is of any use here
+        try:
+            credential = self._door.check(key_data)
+            if not msg:
+                return True
+            if not self._signed(certificate.key, msg, signature):
+                raise BadCertificate("the signature does not prove the certificate's key")
+            await self._door.enter(username, credential)
+        except (BadCertificate, NoSuchTarget) as error:
+            self._refuse(username, str(error))
+            return False
+        self.proven = credential
+        return True
+
+    def _signed(self, key: SSHKey, message: bytes, signature: bytes) -> bool:
+        return bool(key.verify(String(self._session_id) + message, signature))
+
+    def _refuse(self, user: str, reason: str) -> None:
+        """Tell the reason once a connection, however often a client tries."""
+        if reason not in self._told:
+            self._told.add(reason)
+            self._door.refused(user, reason)
+            self.send_auth_banner(f"bastion: {reason}\r\n")
+
+    def send_userauth_failure(self, partial_success: bool) -> None:
+        """A failed request, of whatever method; too many of them end the connection (the client's `none` is free)."""
+        self._attempts_left -= 1
+        if self._attempts_left < 0:
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts to log in")
+        super().send_userauth_failure(partial_success)
+
+    # -- flow
+
+    def watch(self, watcher: Watcher) -> None:
+        """`watcher(blocked)` is called when the transport under this connection fills up and when it has room again."""
+        self._watchers.append(watcher)
+        if self.blocked:
+            watcher(True)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        self._watchers.remove(watcher)
+
+    def pause_writing(self) -> None:
+        self._block("transport", True)
+
+    def resume_writing(self) -> None:
+        self._block("transport", False)
+
+    def below_blocked(self, blocked: bool) -> None:
+        """The connection that this one runs inside is full, or has room again."""
+        self._block("below", blocked)
+
+    def _block(self, where: str, blocked: bool) -> None:
+        before = self.blocked
+        (self._full.add if blocked else self._full.discard)(where)
+        if self.blocked != before:
+            for watcher in list(self._watchers):
+                watcher(self.blocked)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether what is written now would only pile up in memory."""
+        return bool(self._full)
+
+
+class Watcher(Protocol):
+    def __call__(self, blocked: bool) -> None: ...
+
+
+class Channel(asyncssh.SSHServerChannel[bytes]):
+    """A session channel whose exec text arrives as it was sent, and whose environment is bounded.
+
+    The text is handed on decoded with `surrogateescape`, from which the exact bytes come back.
+    """
+
+    _session: asyncssh.SSHServerSession[bytes]
+
+    def _process_exec_request(self, packet: SSHPacket) -> bool:
+        command = packet.get_string()
+        packet.check_end()
+        return self._start_session(command=command.decode("utf-8", "surrogateescape"))
+
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        name, value = packet.get_string(), packet.get_string()
+        packet.check_end()
+        size = sum(len(key) + len(text) for key, text in self._env.items()) + len(name) + len(value)
+        if len(self._env) >= MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
+            return False
+        self._env[name] = value
+        return True
+
+    def _process_x11_req_request(self, packet: SSHPacket) -> bool:
+        del packet
+        return self._refuse("X11 forwarding")
+
+    def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> bool:  # type: ignore[override]  # asyncssh answers later, we at once
+        del packet
+        return self._refuse("agent forwarding")
+
+    def _refuse(self, what: str) -> bool:
+        session = self._session
+        if isinstance(session, Refuses):
+            session.request_refused(what)
+        return False
+
+    @property
+    def environment(self) -> dict[bytes, bytes]:
+        return dict(self._env)
+
+
+class Refuses:
+    """A session that wants to know of the channel requests that were refused for it."""
+
+    def request_refused(self, what: str) -> None:
+        raise NotImplementedError
+
+
+def channel_of(connection: asyncssh.SSHServerConnection, *, pty: bool) -> Channel:
+    """A new session channel of ours for `connection`, which carries bytes and has no line editor."""
+    return Channel(
+        connection,
+        asyncio.get_running_loop(),
+        allow_pty=pty,
+        line_editor=False,
+        line_echo=False,
+        line_history=0,
+        max_line_length=0,
+        encoding=None,
+        errors="strict",
+        window=WINDOW,
+        max_pktsize=MAX_PACKET,
+    )
+
+
+WINDOW = 2 * 1024 * 1024
+"""Bytes that a peer may send before we have taken them: what one channel can make us hold."""
+MAX_PACKET = 32768

@@ -1,0 +1,84 @@
+"""What the bastion proves itself with: one host key, and a host certificate for each name that it answers to.
+
+A client trusts the host authority with one `@cert-authority` line and is never asked about a key. The outer server
+shows a certificate for the bastion's own names, each inner one a certificate for its target's name. Clients that know
+no certificates get the plain key, which they can pin.
+
+Limit: certificates live `LIFETIME`; an attacker who takes the host key can use it that long, so the key must be kept
+as well as the authority's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import asyncssh
+
+from bastion.ssh.listener import server_options
+
+LIFETIME = 7 * 86400
+"""Seconds that a host certificate is good for."""
+RENEW = 86400
+"""Seconds after which the next connection gets a new one."""
+MAX_NAMES = 4096
+"""Target names whose options are kept; past it all are made anew."""
+
+
+class HostAuthority(Protocol):
+    """Signs host certificates (one line each, as in ssh-keygen's files)."""
+
+    def issue_host(
+        self, public_key: str, names: Sequence[str], *, serial: int, key_id: str, valid_after: int, valid_before: int
+    ) -> str: ...
+
+
+class HostKeys:
+    """Options of the server sides, by the names they answer to."""
+
+    def __init__(
+        self,
+        private_key: bytes,
+        authority: HostAuthority,
+        names: Sequence[str],
+        handshake: int,
+        clock: Callable[[], float],
+        serial: Callable[[], int],
+    ) -> None:
+        self._key = asyncssh.import_private_key(private_key)
+        self._authority = authority
+        self._names = tuple(names)
+        self._handshake = handshake
+        self._clock = clock
+        self._serial = serial
+        self._options: dict[tuple[str, ...], tuple[float, asyncssh.SSHServerConnectionOptions]] = {}
+
+    def outer(self) -> asyncssh.SSHServerConnectionOptions:
+        """For connections to the bastion itself."""
+        return self._for(self._names)
+
+    def inner(self, target: str) -> asyncssh.SSHServerConnectionOptions:
+        """For the server that answers in the place of `target`."""
+        return self._for((target,))
+
+    def _for(self, names: tuple[str, ...]) -> asyncssh.SSHServerConnectionOptions:
+        now = self._clock()
+        made, options = self._options.get(names, (None, None))
+        if made is None or options is None or not 0 <= now - made < RENEW:
+            if len(self._options) >= MAX_NAMES:
+                self._options.clear()
+            options = self._make(names, int(now))
+            self._options[names] = (now, options)
+        return options
+
+    def _make(self, names: tuple[str, ...], now: int) -> asyncssh.SSHServerConnectionOptions:
+        certificate = self._authority.issue_host(
+            self._key.export_public_key().decode(),
+            names,
+            serial=self._serial(),
+            key_id=f"bastion:{names[0]}",
+            valid_after=now - 300,
+            valid_before=now + LIFETIME,
+        )
+        keys = [(self._key, asyncssh.import_certificate(certificate)), self._key]
+        return server_options(keys, self._handshake, "bastion")

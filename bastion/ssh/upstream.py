@@ -1,0 +1,358 @@
+"""The target's side: connections opened with keys that only the bastion holds, and the channels on them.
+
+A connection is kept for an identity, a target and an account, and for nobody else, for a while after its last session,
+so that the next one opens without a handshake. A target that allows few sessions on a connection gets another one.
+
+Law 2: `open` takes a Context and the Allowed that was made for it, and sends the text that Allowed carries.
+Limit: a session request whose answer is lost is not tried again, since the command may have run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import asyncssh
+
+from bastion.context import Context
+from bastion.errors import BastionError, TargetDown
+from bastion.gate import Allowed
+from bastion.identity.principal import Credential
+from bastion.session.channel import STDERR, STDOUT, Break, Control, Ended, Resize, Signal, TargetChannel, Terminal
+from bastion.session.relay import Relay
+from bastion.ssh import algorithms
+from bastion.ssh.hooks import MAX_PACKET, WINDOW
+from bastion.targets.target import Target
+
+KEEPALIVE = 30
+"""Seconds of silence after which a target is asked whether it is there; the third unanswered time ends it."""
+
+_NOTHING_RAN = {
+    asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED,
+    asyncssh.OPEN_CONNECT_FAILED,
+    asyncssh.OPEN_RESOURCE_SHORTAGE,
+}
+
+MakeKeys = Callable[[Context], "list[asyncssh.SSHKeyPair | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`connect`: seconds for a connection or a channel to open. `keep`: seconds that an idle connection is kept.
+    `sessions`: channels at once on one connection (OpenSSH's MaxSessions is 10)."""
+
+    connect: int
+    keep: int
+    sessions: int
+
+
+@dataclass(eq=False)
+class Line:
+    """One connection to a target for one identity and account."""
+
+    connection: asyncssh.SSHClientConnection
+    credential: Credential
+    target: Target
+    sessions: int = 0
+    full: bool = False
+    lost: bool = False
+    idle: asyncio.TimerHandle | None = None
+
+
+@dataclass
+class Lines:
+    """The connections of one identity, target and account; `opening` makes one handshake serve those who wait."""
+
+    lines: list[Line] = field(default_factory=list)
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Upstreams:
+    """Life: `open` at will, `drop` on a revocation, `close` once."""
+
+    def __init__(self, keys: Keys, settings: Settings) -> None:
+        self._keys = keys
+        self._settings = settings
+        self._lines: dict[tuple[str, str, str, str, str], Lines] = {}
+
+    async def open(self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
+        """A channel to the target that runs what was allowed. TargetDown when it can not be had."""
+        allowed.for_context(context)
+        line, fresh = await self._line(context)
+        try:
+            return await self._channel(line, allowed, terminal, relay)
+        except asyncssh.ChannelOpenError as error:
+            if fresh or error.code not in _NOTHING_RAN:
+                raise TargetDown(f"target {context.target.name} refused the session: {error.reason}") from error
+            line.full = True
+        line, _ = await self._line(context)
+        try:
+            return await self._channel(line, allowed, terminal, relay)
+        except asyncssh.ChannelOpenError as error:
+            raise TargetDown(f"target {context.target.name} refused the session: {error.reason}") from error
+
+    def drop(self, why: Callable[[Credential], str | None]) -> None:
+        """Close the connections of those that `why` gives a reason for."""
+        for lines in self._lines.values():
+            for line in list(lines.lines):
+                if why(line.credential) is not None:
+                    line.connection.abort()
+
+    async def close(self) -> None:
+        """Close every connection and wait for them."""
+        open_lines = [line for lines in self._lines.values() for line in lines.lines]
+        for line in open_lines:
+            line.connection.close()
+        for line in open_lines:
+            with contextlib.suppress(TimeoutError):  # a target that does not answer is left to the kernel
+                await asyncio.wait_for(line.connection.wait_closed(), 2)
+
+    # -- connections
+
+    async def _line(self, context: Context) -> tuple[Line, bool]:
+        """A connection with room for one more session (counted at once), and whether it is a new one."""
+        identity = context.identity
+        key = (identity.tenant, identity.issuer, identity.subject, context.target.name, context.account.name)
+        lines = self._lines.setdefault(key, Lines())
+        async with lines.opening:
+            for line in lines.lines:
+                if line.target == context.target and not line.full and line.sessions < self._settings.sessions:
+                    self._take(line)
+                    return line, False
+            line = await self._connect(context, lines)
+            self._take(line)
+            return line, True
+
+    async def _connect(self, context: Context, lines: Lines) -> Line:
+        target, account = context.target, context.account
+        watcher = _Watcher(lines)
+        try:
+            async with asyncio.timeout(self._settings.connect):
+                connection = await asyncssh.connect(
+                    target.host,
+                    target.port,
+                    username=account.name,
+                    client_keys=await self._keys.keys(context),
+                    client_factory=lambda: watcher,
+                    **_options(target),
+                )
+        except TimeoutError as error:
+            message = f"target {target.name} did not answer within {self._settings.connect} s"
+            raise TargetDown(message) from error
+        except BastionError as error:
+            raise TargetDown(f"target {target.name}: its key can not be used; ask the bastion's operator") from error
+        except (OSError, asyncssh.Error) as error:
+            raise TargetDown(f"target {target.name} can not be opened: {_fault(error)}") from error
+        watcher.line = Line(connection, context.credential, target)
+        lines.lines.append(watcher.line)
+        return watcher.line
+
+    def _take(self, line: Line) -> None:
+        line.sessions += 1
+        if line.idle is not None:
+            line.idle.cancel()
+            line.idle = None
+
+    def _give_back(self, line: Line) -> None:
+        line.sessions -= 1
+        if line.sessions:
+            return
+        if line.full or line.lost:
+            line.connection.close()
+        else:
+            line.idle = asyncio.get_running_loop().call_later(self._settings.keep, line.connection.close)
+
+    # -- channels
+
+    async def _channel(self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
+        session = _Session(relay, lambda: self._give_back(line))
+        try:
+            async with asyncio.timeout(self._settings.connect):
+                await line.connection.create_session(
+                    lambda: session,
+                    _text(allowed),
+                    subsystem=None,
+                    env=list(allowed.environment.items()),
+                    send_env=None,
+                    request_pty="force" if terminal else False,
+                    term_type=terminal.kind if terminal else None,
+                    term_size=(terminal.columns, terminal.rows, terminal.width, terminal.height) if terminal else (),
+                    term_modes=terminal.modes if terminal else {},
+                    x11_forwarding=False,
+                    encoding=None,
+                    window=WINDOW,
+                    max_pktsize=MAX_PACKET,
+                )
+        except TimeoutError as error:
+            line.connection.abort()
+            session.never()
+            raise TargetDown(f"target {line.target.name} did not open the session in time") from error
+        except asyncssh.ChannelOpenError:
+            session.never()
+            raise
+        except (OSError, asyncssh.Error) as error:
+            session.never()
+            raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
+        return session
+
+
+class _Session(asyncssh.SSHClientSession[bytes]):
+    """One channel to the target: a TargetChannel whose events go to the relay."""
+
+    def __init__(self, relay: Relay, gone: Callable[[], None]) -> None:
+        self._relay = relay
+        self._gone: Callable[[], None] | None = gone
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    def never(self) -> None:
+        """The channel could not be opened."""
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
+
+    # -- what asyncssh calls
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._relay.target_data(data, STDOUT if datatype is None else STDERR)
+
+    def eof_received(self) -> bool:
+        self._relay.target_eof()
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        self._relay.target_exit(Ended(status))
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._relay.target_exit(Ended(None, signal, core_dumped, msg, lang))
+
+    def pause_writing(self) -> None:
+        self._relay.target_blocked(True)
+
+    def resume_writing(self) -> None:
+        self._relay.target_blocked(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._channel = None
+        if self._gone is not None:
+            self.never()
+            self._relay.target_lost(exc)
+
+    # -- what the relay calls
+
+    def write(self, data: bytes) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(data)
+
+    def write_eof(self) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write_eof()
+
+    def tell(self, control: Control) -> None:
+        if self._channel is None or self._channel.is_closing():
+            return
+        match control:
+            case Signal(name):
+                self._channel.send_signal(name)
+            case Break(milliseconds):
+                self._channel.send_break(milliseconds)
+            case Resize(columns, rows, width, height):
+                self._channel.change_terminal_size(columns, rows, width, height)
+
+    def pause(self) -> None:
+        if self._channel is not None:
+            self._channel.pause_reading()
+
+    def resume(self) -> None:
+        if self._channel is not None:
+            self._channel.resume_reading()
+
+    def close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+
+
+class _Watcher(asyncssh.SSHClient):
+    """Forgets a connection when it is lost."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.line: Line | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # the sessions on it are told by their channels
+        if self.line is not None:
+            self.line.lost = True
+            self._lines.lines.remove(self.line)
+
+
+class Keys:
+    """The keys for an account: the held one, or one made now with a certificate of one minute."""
+
+    def __init__(self, held: Callable[[Context], bytes | None], minted: Callable[[Context, str], str]) -> None:
+        self._held = held
+        self._minted = minted
+
+    async def keys(self, context: Context) -> list[object]:
+        held = await asyncio.to_thread(self._held, context)
+        if held is not None:
+            return [asyncssh.import_private_key(held)]
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        certificate = self._minted(context, key.export_public_key().decode())
+        return [(key, asyncssh.import_certificate(certificate))]
+
+
+def _options(target: Target) -> Mapping[str, object]:
+    return {
+        "config": None,
+        "known_hosts": (
+            [asyncssh.import_public_key(line) for line in target.host_keys],
+            [asyncssh.import_public_key(line) for line in target.host_cas],
+            [],
+        ),
+        "agent_path": None,
+        "agent_forwarding": False,
+        "preferred_auth": "publickey",
+        "password_auth": False,
+        "kbdint_auth": False,
+        "host_based_auth": False,
+        "gss_kex": False,
+        "gss_auth": False,
+        "kex_algs": algorithms.KEY_EXCHANGE,
+        "encryption_algs": algorithms.CIPHERS,
+        "mac_algs": algorithms.MACS,
+        "compression_algs": algorithms.COMPRESSION,
+        "signature_algs": algorithms.SIGNATURES,
+        "keepalive_interval": KEEPALIVE,
+        "login_timeout": 0,
+        "connect_timeout": None,
+        "client_version": "bastion",
+    }
+
+
+def _text(allowed: Allowed) -> str | None:
+    """The text to run; None opens a raw shell. Never an empty text, which asyncssh would take for a shell.
+
+    asyncssh takes the text's bytes as they are, though its annotation says text.
+    """
+    if allowed.kind == "shell":
+        return None
+    if not allowed.runs:
+        raise TargetDown("nothing to run")
+    return cast(str, allowed.runs)
+
+
+def _fault(error: Exception) -> str:
+    """What a client may know of it: the kind of fault, without the addresses that it can not see anyway."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return "its host key is not the pinned one"
+    if isinstance(error, asyncssh.PermissionDenied):
+        return "it refused the held key"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return type(error).__name__
