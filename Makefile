@@ -1,0 +1,47 @@
+# The two commands are `make demo` and `make test`. Each sets everything up first (see tests/prepare.sh) and is quick
+# the second time: stamps in .venv tell what is done.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SET_UP := PYTHON="$(PYTHON)" VENV="$(VENV)" sh tests/prepare.sh
+
+# Projects of Node that tests use, each with its lock file beside it.
+NODE_LOCKS := $(wildcard tests/system/*/package-lock.json)
+NODE_STAMPS := $(NODE_LOCKS:package-lock.json=node_modules/.stamp)
+
+.PHONY: demo test lint bench hunt clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m bastion demo --show
+
+test: $(VENV)/.test lint $(NODE_STAMPS)
+	$(BIN)/pytest -m "not slow"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks
+
+# Long: everything that is fuzzed, with many more examples, and what is marked slow.
+hunt: $(VENV)/.test $(NODE_STAMPS)
+	HYPOTHESIS_PROFILE=hunt $(BIN)/pytest --timeout=3600 -m "slow or not system"
+
+$(VENV)/.demo: setup.cfg pyproject.toml tests/prepare.sh
+	$(SET_UP) demo
+
+$(VENV)/.test: setup.cfg pyproject.toml tests/prepare.sh
+	$(SET_UP) test
+
+tests/system/%/node_modules/.stamp: tests/system/%/package-lock.json $(VENV)/.test
+	cd $(dir $<) && npm ci --no-audit --no-fund
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf tests/system/*/node_modules
