@@ -25,6 +25,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     asciicast/   the format of recordings: encoder, reader
     audit/       the catalogue of events, the chain, the log
     document     YAML read strictly: every value knows its file, line and column
+    notify       what systemd is told: ready, reloading, stopping, still alive
     errors       one tree of errors, split by whose fault; the exit codes
 
 The way of the data, for `ssh -J bastion deploy@web-1 uptime`:

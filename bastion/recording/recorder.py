@@ -53,19 +53,25 @@ class Recorder:
     Every method but `abandon` raises NotRecorded when the bytes can not be kept; from then on every call does.
     """
 
-    def __init__(self, fd: int, name: str, head: Head, began: float, clock: Callable[[], float], wall: float) -> None:
+    def __init__(self, fd: int, name: str, folder: Path, clock: Callable[[], float]) -> None:
         self.name = name
+        """Relative to the directory of recordings."""
         self.failed: NotRecorded | None = None
         self._fd = fd
+        self._folder: Path | None = folder
+        """Where the file's name is not durable yet."""
         self._clock = clock
-        self._began = began
+        self._began = clock()
         self._encoder = Encoder()
         self._digest = hashlib.sha256()
         self._size = 0
         self._unflushed = False
         self._flushing = threading.Lock()
         """Held while the descriptor is flushed or closed: the flusher's thread must not meet a closed one."""
-        self._write(self._encoder.begin(head, int(wall)))
+
+    def begin(self, head: Head, timestamp: int) -> None:
+        """The header (Recordings.open calls this). `timestamp` is in seconds since 1970."""
+        self._write(self._encoder.begin(head, timestamp))
 
     def output(self, stream: int, data: bytes) -> None:
         """Bytes of output about to be shown: `stream` is 0 for stdout, 1 for stderr."""
@@ -86,7 +92,7 @@ class Recorder:
             self._write(self._encoder.finish(duration))
             with self._flushing:
                 os.fchmod(self._fd, 0o400)
-                os.fsync(self._fd)
+                self._sync()
         except OSError as error:
             raise self._fail(error) from error
         finally:
@@ -109,9 +115,15 @@ class Recorder:
                 return
             self._unflushed = False
             try:
-                os.fsync(self._fd)
+                self._sync()
             except OSError as error:
                 self._fail(error)
+
+    def _sync(self) -> None:
+        os.fsync(self._fd)
+        if self._folder is not None:
+            _flush_folder(self._folder)
+            self._folder = None
 
     def _write(self, lines: bytes) -> None:
         if self.failed is not None:
@@ -152,10 +164,9 @@ class Recordings:
         self._wall = wall
         self._monotonic = monotonic
         self._flush_seconds = flush_seconds
-        self._open: dict[int, Recorder] = {}
-        self._folders: set[Path] = set()
-        """Folders whose entries are not durable yet."""
+        self._open: set[Recorder] = set()
         self._lock = threading.Lock()
+        """Guards the set, which the flusher's thread reads."""
         self._stopping = threading.Event()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -175,20 +186,24 @@ class Recordings:
         folder = self.directory / head.tenant / time.strftime("%Y/%m/%d", time.gmtime(wall))
         path = folder / f"{head.session}.cast"
         name = str(path.relative_to(self.directory))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._make(folder)
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, flags, 0o600)
         except OSError as error:
             raise NotRecorded(f"the recording {name} can not be opened: {error.strerror}") from error
+        recorder = Recorder(fd, name, folder, self._monotonic)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            recorder = Recorder(fd, name, head, self._monotonic(), self._monotonic, wall)
-        except (OSError, NotRecorded) as error:
-            os.close(fd)
-            raise error if isinstance(error, NotRecorded) else NotRecorded(f"{name}: {error.strerror}") from error
+            recorder.begin(head, int(wall))
+        except OSError as error:
+            recorder.abandon()
+            raise NotRecorded(f"the recording {name} can not be locked: {error.strerror}") from error
+        except NotRecorded:
+            recorder.abandon()
+            raise
         with self._lock:
-            self._open[id(recorder)] = recorder
-            self._folders.add(folder)
+            self._open.add(recorder)
         return recorder
 
     def stop(self) -> None:
@@ -199,18 +214,10 @@ class Recordings:
     def flush(self) -> None:
         """Make everything written so far durable. Waits for the disk."""
         with self._lock:
-            folders, self._folders = self._folders, set()
-            recorders = list(self._open.values())
+            self._open = {recorder for recorder in self._open if recorder.failed is None}
+            recorders = list(self._open)
         for recorder in recorders:
             recorder.flush()
-            if recorder.failed is not None:
-                with self._lock:
-                    self._open.pop(id(recorder), None)
-        for folder in folders:
-            for place in (folder, *folder.parents):
-                _flush_folder(place)
-                if place == self.directory:
-                    break
 
     def _flush_all(self) -> None:
         while not self._stopping.wait(self._flush_seconds):
@@ -219,11 +226,17 @@ class Recordings:
 
     def _make(self, folder: Path) -> None:
         """The folders of tenant, year, month and day, each private, none of them a link to elsewhere."""
+        if folder.is_dir() and not folder.is_symlink():
+            return
         for place in reversed((folder, *folder.parents)):
-            if self.directory in place.parents:
-                place.mkdir(mode=0o700, exist_ok=True)
+            if self.directory not in place.parents:
+                continue
+            try:
+                place.mkdir(mode=0o700)
+                _flush_folder(place.parent)
+            except FileExistsError:
                 if place.is_symlink():
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
 def _flush_folder(folder: Path) -> None:

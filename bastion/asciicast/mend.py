@@ -1,0 +1,43 @@
+"""What a crash leaves of a recording, made whole: the torn end goes, and what went missing is said.
+
+The recorder writes whole lines, each handed over in one piece, so after `kill -9` what is cut is at most the one line
+that was being written: incomplete JSON. After a loss of power it may be more lines, those whose bytes never reached
+the disk. Nothing before the last whole event is looked at or touched, the header apart.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+
+from bastion.asciicast.encoder import Encoder
+from bastion.asciicast.reader import BadRecording, event, header
+
+LABEL = "cut short: the bastion stopped before this session ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """Keep the first `keep` bytes, cut what follows, and write `add` after them."""
+
+    keep: int
+    add: bytes
+
+
+def mend(content: bytes | mmap.mmap) -> Mending | None:
+    """How to mend a recording that was never closed. None when there is not even a whole header: nothing was shown."""
+    first = content.find(b"\n") + 1
+    try:
+        header(content[:first])
+    except BadRecording:
+        return None
+    keep = content.rfind(b"\n") + 1
+    while keep > first:
+        begin = max(content.rfind(b"\n", first, keep - 1) + 1, first)
+        try:
+            last = event(0, content[begin:keep]).time
+            return Mending(keep, Encoder().marker(last, LABEL))
+        except BadRecording:
+            keep = begin
+    encoder = Encoder()
+    return Mending(first, encoder.output(0.0, 0, b"\n") + encoder.marker(0.0, LABEL))
