@@ -6,6 +6,14 @@ A text is an Analysis: the simple commands that it would run, in order, and why 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class FindingKind(StrEnum):
+    """Why a place is undecidable: the text is not understood, or it is and names a program that acts on its own."""
+
+    UNREADABLE = "unreadable"
+    TAKES_COMMANDS = "takes-commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +23,7 @@ class Finding:
     start: int
     end: int
     reason: str
+    kind: FindingKind = FindingKind.UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +42,24 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What a text would do. `runs` is what may be sent to the target: printed from the tree, never the client's text;
-    None when the text is undecidable."""
+    None when any of the text is unreadable.
+
+    A program that takes commands itself (a shell, sudo, an editor) is a finding too, but one of kind TAKES_COMMANDS:
+    its text was read and printed, and a rule that says `interactive: true` may let it run.
+    """
 
     text: bytes
     commands: tuple[Command, ...]
     undecidable: tuple[Finding, ...]
     runs: bytes | None
     categories: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def unreadable(self) -> Finding | None:
+        """The first place that was not understood; while there is one, nothing of the text may run."""
+        return next((found for found in self.undecidable if found.kind is FindingKind.UNREADABLE), None)
+
+    @property
+    def takes_commands(self) -> Finding | None:
+        """The first program that would run or read further commands, which this analysis has not judged."""
+        return next((found for found in self.undecidable if found.kind is FindingKind.TAKES_COMMANDS), None)

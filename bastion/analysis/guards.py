@@ -1,0 +1,74 @@
+"""What is refused of a text before it is parsed: by size, by encoding, by characters that a person can not see.
+
+A parser and a shell agree about ordinary characters. About NUL, carriage returns, odd blanks and bytes that are no
+text they do not, and a reviewer who reads such a text sees something else than what would run.
+
+Limits: a letter that only looks like another one (a Cyrillic `а`) is not refused; rules compare bytes, so it matches
+no rule written with the Latin one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from bastion.analysis.command import Finding
+
+MAX_TEXT = 8 * 1024
+"""Bytes of one text. The parser is quadratic on some inputs."""
+MAX_OPENERS = 400
+"""Opening brackets, backticks and `<` in one text: what the parser's quadratic inputs are made of (8 KiB of `a=(` took
+444 ms; 400 openers take less than 10). Counted rather than timed, so that the same text has the same answer always."""
+
+_OPENERS = b"([{<`"
+_CONTROLS_ALLOWED = "\t\n"
+_BLANK_LOOKALIKES = frozenset({"Zs", "Zl", "Zp"})
+_HIDDEN_CATEGORIES = frozenset({"Cf", "Co", "Cn", "Cs"})
+# Default ignorable, or drawn as nothing, though the category says letter, mark or symbol: the combining grapheme
+# joiner, Hangul and Khmer fillers, Mongolian and other variation selectors, the Braille blank.
+_DRAWN_AS_NOTHING = (
+    (0x034F, 0x034F),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFFA0, 0xFFA0),
+    (0xE0000, 0xE0FFF),
+)
+
+
+def guard(text: bytes) -> Finding | None:
+    """The first reason not to parse `text` at all, or None."""
+    if len(text) > MAX_TEXT:
+        return Finding(0, len(text), f"the command is longer than {MAX_TEXT} bytes")
+    if sum(text.count(opener) for opener in _OPENERS) > MAX_OPENERS:
+        return Finding(0, len(text), f"more than {MAX_OPENERS} brackets, backticks and redirections")
+    try:
+        decoded = text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Finding(error.start, error.end, "not UTF-8")
+    if decoded.isascii() and decoded.isprintable():
+        return None
+    offset = 0
+    for character in decoded:
+        size = len(character.encode())
+        reason = _refused(character)
+        if reason is not None:
+            return Finding(offset, offset + size, f"{reason} (U+{ord(character):04X})")
+        offset += size
+    return None
+
+
+def _refused(character: str) -> str | None:
+    category = unicodedata.category(character)
+    if category == "Cc":
+        return None if character in _CONTROLS_ALLOWED else "a control character"
+    if category in _HIDDEN_CATEGORIES:
+        return "an invisible or unassigned character"
+    if category in _BLANK_LOOKALIKES and character != " ":
+        return "a blank that the shell does not take for one"
+    code = ord(character)
+    if any(low <= code <= high for low, high in _DRAWN_AS_NOTHING):
+        return "an invisible or unassigned character"
+    return None

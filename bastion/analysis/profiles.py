@@ -1,0 +1,135 @@
+"""Program profiles: what a program can do with its arguments, as data (programs/*.yaml), read once.
+
+A profile marks a program that runs others or takes commands itself, always or with certain arguments, and puts
+programs into categories. Both err on the strict side: an argument that only looks like the marked option counts.
+
+    find:
+      runs: find can run programs and write files      # the reason that a refused person reads
+      words: [-exec, -delete]                          # only with one of these arguments; or
+      long: [checkpoint-action]                        # --checkpoint-action, any abbreviation of it, with or without =
+      short: "IF"                                      # one of these letters in a cluster such as -xI or -Ifoo
+      bundled: true                                    # the first argument is such a cluster even without a dash
+    shred:
+      categories: [destroys-data]
+
+Without `words`, `long` and `short` an entry holds always. A name may have a list of entries, and be in several files:
+they add up.
+A name that ends in `*` is a prefix (`python*`).
+
+Limits: a program that no profile names is taken to do what its name says. A profile is about the program of that
+name; a copy of it under another name is for the allow rules' strict reading of names to stop.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from bastion import document
+from bastion.document import Node
+from bastion.errors import Problem
+
+CATEGORIES = (
+    "destroys-data",
+    "privilege",
+    "credential-access",
+    "remote-code",
+    "reverse-shell",
+    "persistence",
+    "exfiltration",
+    "shell-escape",
+    "sql-destructive",
+    "stops-service",
+    "undecidable",
+)
+_NO_TEXTS: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a profile file. `runs` is the reason why the program acts on its own, or empty."""
+
+    runs: str
+    categories: frozenset[str]
+    words: frozenset[bytes]
+    long: tuple[bytes, ...]
+    short: re.Pattern[bytes] | None
+    bundled: bool
+
+    def holds(self, arguments: Sequence[bytes]) -> bool:
+        """Whether the entry is about this use of the program."""
+        if not self.words and not self.long and self.short is None:
+            return True
+        if self.bundled and arguments and self._marks(b"-" + arguments[0]):
+            return True
+        return any(self._marks(argument) for argument in arguments)
+
+    def _marks(self, argument: bytes) -> bool:
+        if argument in self.words:
+            return True
+        if argument.startswith(b"--"):
+            name = argument[2:].partition(b"=")[0]
+            return bool(name) and any(option.startswith(name) for option in self.long)
+        return self.short is not None and self.short.match(argument) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one use of a program: `acts` is why it takes commands, or None."""
+
+    acts: str | None
+    categories: frozenset[str]
+
+
+def profile(argv: Sequence[bytes]) -> Profile:
+    """What the profiles say about this command. A program is known by the last part of its name."""
+    name = posixpath.basename(argv[0].rstrip(b"/")).decode("utf-8", "replace")
+    exact, prefixes = _profiles()
+    entries = [*exact.get(name, ())]
+    entries += [entry for prefix, entry in prefixes if name.startswith(prefix)]
+    held = [entry for entry in entries if entry.holds(argv[1:])]
+    acts = next((entry.runs for entry in held if entry.runs), None)
+    return Profile(acts, frozenset(category for entry in held for category in entry.categories))
+
+
+@cache
+def _profiles() -> tuple[dict[str, tuple[Entry, ...]], tuple[tuple[str, Entry], ...]]:
+    """All shipped profiles: by exact name, and by prefix. A broken one is a defect: BadFile ends the start."""
+    problems: list[Problem] = []
+    exact: dict[str, tuple[Entry, ...]] = {}
+    prefixes: list[tuple[str, Entry]] = []
+    folder = resources.files("bastion.analysis") / "programs"
+    for file in sorted(folder.iterdir(), key=lambda item: item.name):
+        if not file.name.endswith(".yaml"):
+            continue
+        for name, _, value in document.parse(file.read_bytes(), file.name, problems).entries():
+            entries = [_entry(item) for item in (value.items() if value.kind == "list" else [value])]
+            if name.endswith("*"):
+                prefixes.extend((name[:-1], entry) for entry in entries)
+            else:
+                exact[name] = (*exact.get(name, ()), *entries)
+    document.finish(problems)
+    return exact, tuple(prefixes)
+
+
+def _entry(node: Node) -> Entry:
+    section = node.section()
+    runs = section.read("runs", Node.text, "")
+    categories = section.read("categories", lambda found: [item.choice(*CATEGORIES) for item in found.items()], [])
+    words = section.read("words", Node.texts, _NO_TEXTS)
+    long = section.read("long", Node.texts, _NO_TEXTS)
+    short = section.read("short", Node.text, "")
+    bundled = section.read("bundled", Node.boolean, False)
+    section.close()
+    return Entry(
+        runs,
+        frozenset(category for category in categories if category),
+        frozenset(word.encode() for word in words),
+        tuple(option.encode() for option in long),
+        re.compile(rb"-[^-]*[" + re.escape(short.encode()) + rb"]") if short else None,
+        bundled,
+    )
