@@ -131,6 +131,11 @@ def generate() -> tuple[bytes, str]:
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), _public_line(key.public_key())
 
 
+def public_of(private_key: bytes) -> str:
+    """The public line of a private key that has no passphrase. KeyUnusable when it can not be read."""
+    return Authority.load(private_key, None, "in place").public
+
+
 def fingerprint(blob: bytes) -> str:
     """OpenSSH's `SHA256:…` of a public key in wire format."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=").decode("ascii")

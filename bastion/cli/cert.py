@@ -1,0 +1,59 @@
+"""Trade an OIDC token for a short-lived SSH certificate, and keep it where ssh finds it.
+
+examples: bastion cert --api https://bastion.example.com --token-file /var/run/secrets/tokens/bastion
+          bastion cert --api https://bastion.example.com --github-actions --out ~/.ssh/bastion
+          bastion cert --api https://bastion.example.com --issuer https://idp.example.com \\
+              --client-id agent --client-secret-file ~/.secret --if-needed
+
+With --if-needed nothing happens while the certificate has more than a third of its life left: this is what the
+`Match exec` of `bastion ssh-config` runs on every `ssh`. When renewing fails while the certificate is still good, it
+says so and succeeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from bastion.cli import tokens, trade
+from bastion.cli.held import Held
+from bastion.errors import BastionError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    trade.configure(parser)
+    parser.add_argument("--if-needed", action="store_true", help="only when the certificate in place is about to end")
+    tokens.configure(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    place = trade.folder(arguments)
+    if place is None:
+        _report(arguments, trade.trade(arguments, tokens.obtain(arguments)))
+        return 0
+    held = Held(place)
+    if arguments.if_needed and held.fresh(time.time()):
+        return 0
+    with held.locked():
+        # Whoever held the lock before may have renewed it meanwhile.
+        if arguments.if_needed and held.fresh(time.time()):
+            return 0
+        try:
+            answer = trade.trade(arguments, tokens.obtain(arguments))
+        except BastionError as error:
+            if not (arguments.if_needed and held.good(time.time())):
+                raise
+            print(f"bastion cert: not renewed, the one in place is still good: {error}", file=sys.stderr)
+            return 0
+    _report(arguments, answer)
+    return 0
+
+
+def _report(arguments: argparse.Namespace, answer: dict[str, object]) -> None:
+    if arguments.json:
+        import json
+
+        print(json.dumps(answer))
+    elif not arguments.if_needed:
+        print(trade.told(answer, trade.folder(arguments)))

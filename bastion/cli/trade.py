@@ -1,0 +1,120 @@
+"""A token for a certificate: what `bastion cert` and `bastion login` have in common once they hold a token."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bastion.cli.held import Held, read_validity
+from bastion.errors import OperatorError, OutsideError
+
+DEFAULT_OUT = "~/.ssh/bastion"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options for where to trade, and where key and certificate go."""
+    parser.add_argument(
+        "--api", required=True, metavar="URL", help="the bastion's API, such as https://bastion.example.com"
+    )
+    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="authorities for the API's TLS (PEM)")
+    parser.add_argument("--tenant", help="which tenant, where several trust the issuer")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"folder for key and certificate (default {DEFAULT_OUT}, without --agent)",
+    )
+    parser.add_argument(
+        "--agent", action="store_true", help="give key and certificate to ssh-agent, for their lifetime"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was issued as JSON")
+
+
+def folder(arguments: argparse.Namespace) -> Path | None:
+    """The folder to write to, or None when only ssh-agent gets them."""
+    if arguments.out is not None:
+        return Path(arguments.out).expanduser().absolute()
+    return None if arguments.agent else Path(DEFAULT_OUT).expanduser()
+
+
+def trade(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
+    """Make a key if there is none to keep, trade the token, and put both where they belong."""
+    from bastion.cli import web
+
+    place = folder(arguments)
+    held = None if place is None else Held(place)
+    private, public = _key(held)
+    body = {"public_key": public}
+    if arguments.tenant:
+        body["tenant"] = arguments.tenant
+    api = web.checked(arguments.api, "--api")
+    answer = web.post(f"{api}/v1/certificates", body, token, arguments.ca_file)
+    certificate, host_ca = _checked(answer, public)
+    known_hosts = f"@cert-authority * {host_ca}\n"
+    if held is not None:
+        held.save(private, certificate, known_hosts)
+    if arguments.agent:
+        pem = private if private is not None or held is None else held.key.read_bytes()
+        _to_agent(pem or b"", certificate, str(urlsplit(api).hostname), known_hosts)
+    return answer
+
+
+def _key(held: Held | None) -> tuple[bytes | None, str]:
+    """(private key, None to keep the one in place; public line)."""
+    from bastion.identity.authority import generate, public_of
+
+    if held is not None and held.keep_key(time.time()):
+        return None, public_of(held.key.read_bytes())
+    return generate()
+
+
+def _checked(answer: dict[str, Any], public: str) -> tuple[str, str]:
+    """The certificate and the host authority. OutsideError unless they are one line each, and the key is ours."""
+    from base64 import b64decode
+
+    certificate, host_ca = answer.get("certificate"), answer.get("host_ca")
+    for line in (certificate, host_ca):
+        if not isinstance(line, str) or not line.isprintable() or len(line.split()) < 2:
+            raise OutsideError("the API's answer is not that of a bastion: is --api right?")
+    times = read_validity(b64decode(str(certificate).split()[1]))
+    if times is None or times[0] != b64decode(public.split()[1])[-32:]:
+        raise OutsideError("the API answered with a certificate for another key")
+    return str(certificate), str(host_ca)
+
+
+def _to_agent(private: bytes, certificate: str, host: str, known_hosts: str) -> None:
+    """ssh-add reads files, so they exist for a moment, in a folder of our own. Lifetime: the certificate's."""
+    from base64 import b64decode
+
+    times = read_validity(b64decode(certificate.split()[1]))
+    seconds = max(1, int((times[2] if times else 0) - time.time()))
+    with tempfile.TemporaryDirectory(prefix="bastion-") as name:
+        held = Held(Path(name))
+        held.save(private, certificate, known_hosts)
+        held.key.rename(held.folder / f"bastion@{host}")
+        held.certificate.rename(held.folder / f"bastion@{host}-cert.pub")
+        try:
+            done = subprocess.run(  # noqa: S603  (a fixed program; the name in it is a host's)
+                ["ssh-add", "-q", "-t", str(seconds), f"bastion@{host}"],  # noqa: S607  (found by PATH, as ssh is)
+                cwd=name,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=20,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise OperatorError("ssh-add can not be run: is OpenSSH installed?") from error
+    if done.returncode != 0:
+        raise OperatorError("ssh-add refused the certificate: is ssh-agent running (SSH_AUTH_SOCK)?")
+
+
+def told(answer: dict[str, Any], place: Path | None) -> str:
+    """One line about a certificate, for people."""
+    names = ", ".join(map(str, answer.get("principals", [])))
+    where = "ssh-agent" if place is None else str(place)
+    return f"certificate {answer.get('serial')} for {names}, good until {answer.get('valid_before')}, in {where}"
