@@ -9,6 +9,7 @@ recordings are closed, and the audit trail is the last to go.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bastion import __version__, notify
+from bastion import __version__
 from bastion.api.limits import RateLimit
 from bastion.api.server import Api
 from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended, Revoked
@@ -33,6 +34,7 @@ from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
 from bastion.identity.revocation import Revocations
+from bastion.notify import Notifier
 from bastion.policy import loader
 from bastion.recording.mend import mend
 from bastion.recording.recorder import Recordings
@@ -74,6 +76,7 @@ class App:
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
         self._keyring = Keyring(Path(directory) if directory else None)
         self._background = Background()
+        self._notifier = Notifier()
         self._registry = Registry()
         self._connections = Registry()
         for folder in (config.audit.parent, config.revocations.parent):
@@ -120,6 +123,7 @@ class App:
             clock,
             random_serial,
         )
+        host_keys.outer()  # made now, so that a key that can not be used is found before anything listens
         house = House(self._gate, self._sessions, self._connections, host_keys.inner, limits.attempts, limits.channels)
         self._listener = Listener(
             house, host_keys.outer, Limits(limits.handshake, limits.unauthenticated, limits.per_source)
@@ -161,16 +165,7 @@ class App:
         """Everything listens when this returns. OperatorError when something can not."""
         config = self._config
         for mended in await asyncio.to_thread(mend, config.recordings):
-            await self._audit.write(
-                RecordingMended(
-                    tenant=mended.tenant,
-                    session=mended.session,
-                    recording=mended.name,
-                    cut=mended.cut,
-                    size=mended.size,
-                    sha256=mended.sha256,
-                )
-            )
+            await self._audit.write(RecordingMended(**dataclasses.asdict(mended)))
         self._reload.start()
         try:
             ssh = await self._listener.start([(place.host, place.port) for place in config.ssh.listen])
@@ -181,22 +176,21 @@ class App:
             api = await self._api.start(config.api.listen.host, config.api.listen.port, self._tls())
         listen = tuple(f"{host}:{port}" for host, port in ssh)
         await self._audit.write(BastionStarted(version=__version__, tenants=tuple(self._tenants), listen=listen))
-        interval = notify.watchdog_interval()
-        if interval is not None:
-            self._background.start(_watchdog(interval / 2), "watchdog")
-        notify.ready(self._status())
+        if self._notifier.watchdog_interval is not None:
+            self._background.start(self._watchdog(self._notifier.watchdog_interval), "watchdog")
+        self._notifier.ready(self._status())
         return Bound(tuple(ssh), api)
 
     async def reload(self) -> None:
         """Read policies, inventories and revocations again (SIGHUP)."""
-        notify.reloading()
+        self._notifier.reloading()
         await self._reload.now()
-        notify.ready(self._status())
+        self._notifier.ready(self._status())
 
     async def stop(self, reason: str) -> None:
         """End, giving open sessions `drain` seconds."""
         drain = self._config.drain
-        notify.stopping()
+        self._notifier.stopping(f"ending {len(self._registry)} session(s)")
         await self._audit.write(BastionStopping(reason=reason, sessions=len(self._registry)))
         await self._listener.stop()
         await self._api.stop()
@@ -221,6 +215,12 @@ class App:
         if problems:
             return f"not in force: {problems[0].splitlines()[0]}"
         return f"serving {len(self._tenants)} tenant(s)"
+
+    async def _watchdog(self, interval: float) -> None:
+        """Tell systemd that the event loop still turns."""
+        while True:
+            self._notifier.watchdog()
+            await asyncio.sleep(interval)
 
     async def _settled(self, seconds: float) -> None:
         try:
@@ -273,12 +273,6 @@ async def until_stopped(app: App) -> None:
         print(f"api {bound.api[0]}:{bound.api[1]}")
     print("ready", flush=True)
     await app.stop(await stop)
-
-
-async def _watchdog(interval: float) -> None:
-    while True:
-        notify.watchdog()
-        await asyncio.sleep(interval)
 
 
 def _private_folder(folder: Path) -> None:

@@ -106,7 +106,7 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
             self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if stream == STDERR else None)
 
     def write_eof(self) -> None:
-        if self._channel is not None and not self._channel.is_closing():
+        if self._channel is not None:
             self._channel.write_eof()
 
     def pause(self) -> None:
@@ -118,7 +118,7 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
             self._channel.resume_reading()
 
     def finish(self, ended: Ended) -> None:
-        if self._channel is None or self._channel.is_closing():
+        if self._channel is None:
             return
         if ended.signal is not None:
             self._channel.exit_with_signal(ended.signal, ended.core_dumped, ended.message, ended.language)

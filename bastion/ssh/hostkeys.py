@@ -80,5 +80,5 @@ class HostKeys:
             valid_after=now - 300,
             valid_before=now + LIFETIME,
         )
-        keys = [(self._key, asyncssh.import_certificate(certificate)), self._key]
-        return server_options(keys, self._handshake, "bastion")
+        # asyncssh offers the plain key beside the certificate, for clients that know none.
+        return server_options([(self._key, asyncssh.import_certificate(certificate))], self._handshake, "bastion")

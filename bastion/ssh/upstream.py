@@ -250,11 +250,11 @@ class _Session(asyncssh.SSHClientSession[bytes]):
             self._channel.write(data)
 
     def write_eof(self) -> None:
-        if self._channel is not None and not self._channel.is_closing():
+        if self._channel is not None:
             self._channel.write_eof()
 
     def tell(self, control: Control) -> None:
-        if self._channel is None or self._channel.is_closing():
+        if self._channel is None:
             return
         match control:
             case Signal(name):
