@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-CODES = frozenset("oirm")
+CODES = ("o", "i", "r", "m")
 
 
 class BadRecording(ValueError):
