@@ -243,11 +243,11 @@ class Bastion:
     # -- what it leaves behind
 
     def audit(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The audit events so far (those of one `kind`, by the key `event`), in order. A torn last line is left out."""
+        """The audit events so far (those of one `kind`), in order. A torn last line is left out."""
         path = self.folder / "state" / "audit.jsonl"
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         events = [json.loads(line) for line in lines if line]
-        return [event for event in events if kind is None or event.get("event") == kind]
+        return [event for event in events if kind is None or event["kind"] == kind]
 
     def wait_audit(self, wanted: Callable[[dict[str, Any]], bool], *, seconds: float = 15.0) -> dict[str, Any]:
         """The first audit event that is `wanted`, waiting for it up to `seconds`."""
