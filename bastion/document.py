@@ -156,6 +156,11 @@ class Section(Node):
         pair = self._members.get(name)
         return None if pair is None else pair[1]
 
+    def key(self, name: str) -> Node | None:
+        """The key itself, for a problem that is about its being there; None when it is not. Does not count as asked."""
+        pair = self._members.get(name)
+        return None if pair is None else pair[0]
+
     def need(self, name: str) -> Node | None:
         """The value of a required key; None (and a problem) when it is missing."""
         node = self.take(name)

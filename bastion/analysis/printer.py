@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from bastion.analysis.command import Command
 
 
-class NotPrintable(ValueError):  # noqa: N818 - named for what is wrong, as errors are here
+class NotPrintable(ValueError):
     """A form that this printer has no text for; the caller must treat it as undecidable."""
 
 

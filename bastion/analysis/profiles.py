@@ -119,7 +119,9 @@ def _profiles() -> tuple[dict[str, tuple[Entry, ...]], tuple[tuple[str, Entry], 
 def _entry(node: Node) -> Entry:
     section = node.section()
     runs = section.read("runs", Node.text, "")
-    categories = section.read("categories", lambda found: [item.choice(*CATEGORIES) for item in found.items()], [])
+    categories = section.read("categories", Node.texts, _NO_TEXTS)
+    if unknown := set(categories) - set(CATEGORIES):
+        section.problem(f"unknown categories: {', '.join(sorted(unknown))}")
     words = section.read("words", Node.texts, _NO_TEXTS)
     long = section.read("long", Node.texts, _NO_TEXTS)
     short = section.read("short", Node.text, "")
@@ -127,7 +129,7 @@ def _entry(node: Node) -> Entry:
     section.close()
     return Entry(
         runs,
-        frozenset(category for category in categories if category),
+        frozenset(categories),
         frozenset(word.encode() for word in words),
         tuple(option.encode() for option in long),
         re.compile(rb"-[^-]*[" + re.escape(short.encode()) + rb"]") if short else None,

@@ -75,7 +75,7 @@ _AROUND = re.compile(rb"[ \t\n]*\Z")
 _ASSIGNMENT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]]*\])?\+?=")
 
 
-class _Unreadable(Exception):  # noqa: N818 - never leaves this file: it carries a finding out of the walk
+class _Unreadable(Exception):
     def __init__(self, start: int, end: int, reason: str) -> None:
         super().__init__(reason)
         self.finding = Finding(start, end, reason)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 
-class NotLiteral(ValueError):  # noqa: N818 - named for what is wrong, as errors are here
+class NotLiteral(ValueError):
     """The word at byte `offset` is not the same in every shell, or is not known before the target runs it."""
 
     def __init__(self, offset: int, reason: str) -> None:

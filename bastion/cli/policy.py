@@ -1,0 +1,74 @@
+"""Check policy files before they ship.
+
+bastion policy check policies/demo          every mistake, as file:line:column: message
+bastion policy check --json policies/demo   the same for programs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from bastion.errors import BadFile, Problem
+from bastion.policy.loader import load
+from bastion.policy.model import Policy
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """One parser a subcommand; each names the function that runs it."""
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    check = commands.add_parser(
+        "check",
+        help="read a tenant's policy and tell every mistake in it",
+        description="Read all policy files of one tenant's folder, and tell every mistake at its place.",
+        epilog="example: bastion policy check policies/demo && git push",
+    )
+    check.add_argument("directory", metavar="DIR", type=Path, help="the folder of one tenant's *.yaml files")
+    check.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
+    check.set_defaults(command=_check)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand that was named."""
+    return int(arguments.command(arguments))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    try:
+        policy = load(arguments.directory)
+    except BadFile as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        if arguments.json:
+            print(json.dumps({"ok": False, "problems": [_problem(problem) for problem in error.problems]}))
+        return 1
+    print(json.dumps(_told(policy)) if arguments.json else _summary(policy, arguments.directory))
+    return 0
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    place = problem.place
+    return {"file": place.file, "line": place.line, "column": place.column, "message": problem.message}
+
+
+def _told(policy: Policy) -> dict[str, object]:
+    return {
+        "ok": True,
+        "version": policy.version,
+        "files": list(policy.files),
+        "rules": len(policy.rules),
+        "mode": "observe" if policy.observe else "enforce",
+        "default": policy.default.value,
+        "undecidable": policy.undecidable.value,
+    }
+
+
+def _summary(policy: Policy, directory: Path) -> str:
+    files, rules = len(policy.files), len(policy.rules)
+    mode = "observe (denies nothing)" if policy.observe else "enforce"
+    return (
+        f"{directory}: good: {rules} rule{'' if rules == 1 else 's'} in {files} file{'' if files == 1 else 's'}, "
+        f"mode {mode}, default {policy.default.value}, undecidable {policy.undecidable.value}"
+    )

@@ -1,0 +1,151 @@
+"""A tenant's policy from its folder: every `*.yaml` in it, added up; `*.cases.yaml` are its tests and are left out.
+
+    version: 1
+    mode: enforce            # or observe
+    default: deny            # or approve: what becomes of a command that no rule covers
+    undecidable: deny        # or approve: what becomes of text that can not be read
+    approval: {by: [sre], count: 1, within: 10m}
+    rules: […]               # see rules.py, and policies/README.md
+
+Files are read in the order of their names, which decides nothing but which of several equal rules is named. What a
+file leaves out it does not vote on; the strictest of the files' votes on mode, default and undecidable holds, and
+where none votes, it is enforce and deny.
+
+All problems of all files are told at once, as BadFile; the caller keeps the last good policy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bastion import document
+from bastion.document import Node, Section
+from bastion.errors import Place, Problem
+from bastion.policy.decision import Effect
+from bastion.policy.model import Approval, Index, Policy, Rule
+from bastion.policy.rules import read_approval, read_rule
+
+VERSION = 1
+MAX_FILES = 1000
+
+_CASES = ".cases.yaml"
+_NO_RULES: tuple[Rule, ...] = ()
+_APPROVE_OR_DENY = (Effect.DENY.value, Effect.APPROVE.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What one file says; an empty text where it says nothing."""
+
+    mode: str
+    default: str
+    undecidable: str
+    approval: Approval | None
+    rules: tuple[Rule, ...]
+
+
+def load(directory: Path) -> Policy:
+    """Read the policy of one tenant. Raises BadFile with every problem of every file."""
+    problems: list[Problem] = []
+    digest = hashlib.sha256()
+    files: list[_File] = []
+    names: list[str] = []
+    rules: list[Rule] = []
+    for path in _policy_files(directory, problems):
+        source = _source(path, problems)
+        if source is None:
+            continue
+        for part in (path.name.encode(), source):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        names.append(path.name)
+        files.append(_file(document.parse(source, str(path), problems), len(rules)))
+        rules.extend(files[-1].rules)
+    _unique(rules, problems)
+    document.finish(problems)
+    return Policy(
+        version=f"sha256:{digest.hexdigest()}",
+        files=tuple(names),
+        observe=_strictest([file.mode for file in files], ("observe", "enforce"), "enforce") == "observe",
+        default=Effect(_strictest([file.default for file in files], ("approve", "deny"), "deny")),
+        undecidable=Effect(_strictest([file.undecidable for file in files], ("approve", "deny"), "deny")),
+        approvals=tuple(file.approval for file in files if file.approval is not None),
+        rules=tuple(rules),
+        index=Index.of(rules),
+    )
+
+
+def _policy_files(directory: Path, problems: list[Problem]) -> list[Path]:
+    """The files to read, by name. A folder without any is a problem: nothing would be allowed, and nobody told why."""
+    here = Place(str(directory), 1, 1)
+    try:
+        entries = sorted(directory.iterdir())
+    except OSError as error:
+        problems.append(Problem(here, f"the folder of policies can not be read: {error.strerror}"))
+        return []
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in entries:
+        if entry.suffix in (".yml", ".YAML", ".YML"):
+            problems.append(Problem(Place(str(entry), 1, 1), "policy files end in .yaml: rename it, or move it away"))
+    files = [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.endswith(_CASES)]
+    if not files and not problems:
+        folders = [entry.name for entry in entries if entry.is_dir()]
+        hint = f"; name one tenant's folder, such as {directory / folders[0]}" if folders else ""
+        problems.append(Problem(here, f"no policy here: expected at least one file NAME.yaml{hint}"))
+    if len(files) > MAX_FILES:
+        problems.append(Problem(here, f"more than {MAX_FILES} policy files"))
+        return []
+    return files
+
+
+def _source(path: Path, problems: list[Problem]) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            # One byte more than is accepted, so that what is too large is seen to be, whatever its size.
+            return file.read(document.MAX_BYTES + 1)
+    except OSError as error:
+        problems.append(Problem(Place(str(path), 1, 1), f"can not be read: {error.strerror}"))
+        return None
+
+
+def _file(section: Section, first_order: int) -> _File:
+    section.require("version", lambda node: node.integer(VERSION, VERSION), VERSION)
+    approval = read_approval(section)
+    mode = section.read("mode", lambda node: node.choice("enforce", "observe"), "")
+    default = section.read("default", lambda node: node.choice(*_APPROVE_OR_DENY), "")
+    undecidable = section.read("undecidable", lambda node: node.choice(*_APPROVE_OR_DENY), "")
+    for key, said in (("default", default), ("undecidable", undecidable)):
+        node = section.key(key)
+        if said == "approve" and approval is None and node is not None:
+            node.problem(f"`{key}: approve` needs `approval: {{by: [GROUP]}}` at the top of this file")
+    section.take("mask")
+    mask = section.key("mask")
+    if mask is not None:
+        mask.problem("`mask` is not supported yet: nothing would be masked; take it out to load this policy")
+    rules = section.read("rules", lambda node: _rules(node, first_order, approval is not None), _NO_RULES)
+    section.close()
+    return _File(mode, default, undecidable, approval, rules)
+
+
+def _rules(node: Node, first_order: int, approvable: bool) -> tuple[Rule, ...]:
+    rules: list[Rule] = []
+    for item in node.items():
+        rule = read_rule(item, first_order + len(rules), approvable)
+        if rule is not None:
+            rules.append(rule)
+    return tuple(rules)
+
+
+def _unique(rules: Sequence[Rule], problems: list[Problem]) -> None:
+    first: dict[str, Rule] = {}
+    for rule in rules:
+        known = first.setdefault(rule.id, rule)
+        if known is not rule:
+            problems.append(Problem(rule.place, f"a second rule {rule.id!r}; the first is at {known.place}"))
+
+
+def _strictest(votes: Sequence[str], loosest_first: tuple[str, str], without: str) -> str:
+    said = [vote for vote in votes if vote]
+    return max(said, key=loosest_first.index) if said else without

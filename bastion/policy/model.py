@@ -1,0 +1,175 @@
+"""What a policy says, once read: rules with their places, and an index that finds those that could be about a command.
+
+Made by loader.load and never changed; a reload makes a new one. The index keeps a decision's cost from growing with
+the number of rules: a rule is filed under the groups it names, the programs its patterns can match and their first
+argument, and only rules filed where the request looks are read at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bastion.errors import Place
+from bastion.policy.decision import Effect, Subject
+from bastion.policy.patterns import CommandPattern, NamePattern, base_name, normal
+
+RAW = "raw"
+
+Pairs = tuple[tuple[str, NamePattern], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Identities that a rule is about: what is left out matches all, what is told must all hold."""
+
+    groups: frozenset[str] = frozenset()
+    identities: tuple[NamePattern, ...] = ()
+    claims: Pairs = ()
+
+    def matches(self, subject: Subject) -> bool:
+        if self.groups and self.groups.isdisjoint(subject.groups):
+            return False
+        if self.identities and not _any(self.identities, subject.principals):
+            return False
+        return _pairs(self.claims, subject.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Targets and accounts that a rule is about. A subject whose account is "" stands for any account."""
+
+    targets: tuple[NamePattern, ...] = ()
+    labels: Pairs = ()
+    accounts: tuple[NamePattern, ...] = ()
+
+    def matches(self, subject: Subject) -> bool:
+        if self.targets and not _any(self.targets, [subject.target]):
+            return False
+        if self.accounts and subject.account and not _any(self.accounts, [subject.account]):
+            return False
+        return _pairs(self.labels, subject.labels)
+
+
+def _any(patterns: Iterable[NamePattern], names: Iterable[str]) -> bool:
+    return any(pattern.matches(name) for name in names for pattern in patterns)
+
+
+def _pairs(wanted: Pairs, held: Iterable[tuple[str, str]]) -> bool:
+    values = dict(held)
+    return all(name in values and pattern.matches(values[name]) for name, pattern in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who may approve, how many of them it takes, within how many seconds; `grants` is seconds, or 0 for once."""
+
+    by: tuple[str, ...]
+    count: int
+    within: int
+    grants: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `order` is its position in the tenant's files read in order, from 0: the first of equals decides."""
+
+    order: int
+    id: str
+    effect: Effect
+    place: Place
+    who: Who
+    where: Where
+    commands: tuple[CommandPattern, ...] = ()
+    categories: frozenset[str] = frozenset()
+    shell: str | None = None
+    forward: tuple[str, ...] = ()
+    interactive: bool = False
+    env: tuple[NamePattern, ...] = ()
+    approval: Approval | None = None
+    reason: str | None = None
+
+    def concerns(self, subject: Subject) -> bool:
+        return self.who.matches(subject) and self.where.matches(subject)
+
+
+_ANY = None
+_Key = tuple[str | None, bytes | None, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Rules by (group, program, first argument), each possibly "any"; by group and category; by group for shells."""
+
+    commands: dict[_Key, list[Rule]] = field(default_factory=dict)
+    categories: dict[tuple[str | None, str], list[Rule]] = field(default_factory=dict)
+    shells: dict[str | None, list[Rule]] = field(default_factory=dict)
+    permits: dict[str | None, list[Rule]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule]) -> Index:
+        index = cls()
+        for rule in rules:
+            groups: list[str | None] = [*sorted(rule.who.groups)] or [_ANY]
+            for group in groups:
+                keys = {(group, pattern.program, pattern.first_argument) for pattern in rule.commands}
+                for key in sorted(keys, key=repr):
+                    index.commands.setdefault(key, []).append(rule)
+                for category in sorted(rule.categories):
+                    index.categories.setdefault((group, category), []).append(rule)
+                if rule.shell is not None:
+                    index.shells.setdefault(group, []).append(rule)
+                if rule.effect is not Effect.DENY:
+                    index.permits.setdefault(group, []).append(rule)
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One tenant's policy. `version` is `sha256:` and the hash of the files' names and contents.
+
+    `default` and `undecidable` are DENY or APPROVE, `approvals` who may approve then.
+    """
+
+    version: str
+    files: tuple[str, ...]
+    observe: bool
+    default: Effect
+    undecidable: Effect
+    approvals: tuple[Approval, ...]
+    rules: tuple[Rule, ...]
+    index: Index
+
+    def about_command(self, subject: Subject, argv: Sequence[bytes]) -> list[Rule]:
+        """The rules that could match this command by group, program and first argument, in order, each once."""
+        arguments: set[bytes | None] = {_ANY}
+        if len(argv) > 1:
+            arguments |= {argv[1], normal(argv[1])}
+        found: dict[int, Rule] = {}
+        for group in _groups(subject):
+            for program in (_ANY, base_name(argv[0])):
+                for argument in arguments:
+                    found.update((rule.order, rule) for rule in self.index.commands.get((group, program, argument), ()))
+        return [rule for _, rule in sorted(found.items())]
+
+    def about_categories(self, subject: Subject, categories: Iterable[str]) -> list[Rule]:
+        """The rules that name one of these categories, in order, each once."""
+        found: dict[int, Rule] = {}
+        for group in _groups(subject):
+            for category in categories:
+                found.update((rule.order, rule) for rule in self.index.categories.get((group, category), ()))
+        return [rule for _, rule in sorted(found.items())]
+
+    def about_shell(self, subject: Subject) -> list[Rule]:
+        """The rules about shells, in order, each once."""
+        found = {rule.order: rule for group in _groups(subject) for rule in self.index.shells.get(group, ())}
+        return [rule for _, rule in sorted(found.items())]
+
+    def permits(self, subject: Subject) -> Iterable[Rule]:
+        """The allow and approve rules that could be about this subject; lazily, for those who stop early."""
+        for group in _groups(subject):
+            yield from self.index.permits.get(group, ())
+
+
+def _groups(subject: Subject) -> list[str | None]:
+    return [_ANY, *sorted(subject.groups)]

@@ -1,0 +1,229 @@
+"""One rule of a policy file, read strictly: what it is about, who and where, and what it may not say yet.
+
+A key that the format has and this version can not enforce is a problem when ignoring it would allow more, or mask
+less, than the author meant; it is never skipped. `forward` and `shell: gated` are read and change nothing yet, which
+is safe: what they would allow is denied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from bastion.analysis.profiles import CATEGORIES
+from bastion.document import Node, Section
+from bastion.policy import environment
+from bastion.policy.decision import Effect
+from bastion.policy.model import Approval, Pairs, Rule, Where, Who
+from bastion.policy.patterns import BadPattern, CommandPattern, NamePattern, command_pattern
+
+RESERVED_IDS = ("default", "undecidable", "observe", "error", "certificate")
+"""Names that a Decision, or the gate, uses where no rule decided."""
+
+_NOT_YET = ("sql", "files", "writes", "dynamic", "when", "unmasked")
+_SHELLS = ("raw", "gated")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_FORWARD = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.*-]+):(\d{1,5}|\*)\Z")
+_MAX_APPROVERS = 10
+_DAY = 86400
+_NO_TEXTS: tuple[str, ...] = ()
+_NO_NAMES: tuple[NamePattern, ...] = ()
+_NO_COMMANDS: tuple[CommandPattern, ...] = ()
+_NO_PAIRS: Pairs = ()
+
+T = TypeVar("T")
+
+
+def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
+    """One member of `rules`. Problems are noted at their places; None when nothing of it can be used."""
+    section = node.section()
+    name = section.require("id", _identifier, "")
+    effect = section.require("effect", lambda found: found.choice(*(effect.value for effect in Effect)), "deny")
+    rule = Rule(
+        order=order,
+        id=name,
+        effect=Effect(effect) if effect in tuple(Effect) else Effect.DENY,
+        place=section.place,
+        who=section.read("who", _who, Who()),
+        where=section.read("where", _where, Where()),
+        commands=section.read("commands", _commands, _NO_COMMANDS),
+        categories=frozenset(section.read("categories", _categories, _NO_TEXTS)),
+        shell=section.read("shell", lambda found: found.choice(*_SHELLS), "") or None,
+        forward=section.read("forward", _forwards, _NO_TEXTS),
+        interactive=section.read("interactive", Node.boolean, False),
+        env=section.read("env", _environment, _NO_NAMES),
+        approval=read_approval(section),
+        reason=section.read("reason", Node.text, "") or None,
+    )
+    for key in _NOT_YET:
+        section.take(key)
+        _refuse(section, key, f"`{key}` is not supported yet: the rule would not do what it says")
+    _fits_together(section, rule, default_approval)
+    section.close()
+    return rule if name else None
+
+
+def _fits_together(section: Section, rule: Rule, default_approval: bool) -> None:
+    """What each key alone can not tell."""
+    if not any(key in section for key in ("commands", "categories", "shell", "forward", *_NOT_YET)):
+        section.problem('a rule says what it is about: `commands: ["**"]` is any command')
+    if rule.categories and rule.commands:
+        _refuse(section, "categories", "a rule has either `commands` or `categories`: write two rules")
+    if rule.effect is Effect.ALLOW:
+        _refuse(section, "categories", "`categories` hold back, they do not allow: name the `commands`")
+    if rule.effect is Effect.DENY:
+        _refuse(section, "env", "`env` says what may pass: it belongs to an allow or approve rule")
+        _refuse(section, "interactive", "`interactive` belongs to an allow or approve rule")
+    if rule.effect is Effect.APPROVE and "approval" not in section and not default_approval:
+        section.problem("an approve rule needs `approval: {by: [GROUP]}`, here or at the top of the file")
+    if rule.effect is not Effect.APPROVE:
+        _refuse(section, "approval", "`approval` belongs to a rule whose effect is approve")
+    if rule.effect is Effect.APPROVE and "undecidable" in rule.categories:
+        _refuse(section, "categories", "what can not be judged is approved by `undecidable: approve`, not by a rule")
+
+
+def _refuse(section: Section, key: str, message: str) -> None:
+    node = section.key(key)
+    if node is not None:
+        node.problem(message)
+
+
+def read_approval(section: Section) -> Approval | None:
+    """The key `approval` of a rule or of the whole file; None when it is not there."""
+    node = section.take("approval")
+    if node is None:
+        return None
+    inner = node.section()
+    approval = Approval(
+        by=inner.require("by", lambda found: filled(found, Node.text), _NO_TEXTS),
+        count=inner.read("count", lambda found: found.integer(1, _MAX_APPROVERS), 1),
+        within=inner.read("within", lambda found: found.duration(1, _DAY), 600),
+        grants=inner.read("grants", _grants, 0),
+    )
+    inner.close()
+    return approval
+
+
+def _grants(node: Node) -> int | None:
+    return 0 if node.kind == "text" and node.text() == "once" else node.duration(1, _DAY)
+
+
+def filled(node: Node, how: Callable[[Node], T | None]) -> tuple[T, ...]:
+    """A list with at least one member. An empty one is a problem: does it match nothing, or all?"""
+    items = node.items()
+    if node.kind == "list" and not items:
+        node.problem("an empty list: leave the key out, or name something")
+    return tuple(value for item in items if (value := how(item)) is not None)
+
+
+def _identifier(node: Node) -> str | None:
+    text = node.text()
+    if text is None:
+        return None
+    if not _ID.match(text):
+        node.problem(
+            f"{text!r}: an id is up to 64 letters, digits, '.', '_' and '-', and begins with a letter or digit"
+        )
+        return None
+    if text in RESERVED_IDS:
+        node.problem(f"the id {text!r} is reserved: it stands for decisions that no rule made")
+        return None
+    return text
+
+
+def _name(node: Node) -> NamePattern | None:
+    text = node.text()
+    return None if text is None else NamePattern.of(text)
+
+
+def _group(node: Node) -> str | None:
+    text = node.text()
+    if text is not None and "*" in text:
+        node.problem(f"{text!r}: groups are named whole, without *")
+        return None
+    return text
+
+
+def _pairs(node: Node) -> Pairs:
+    section = node.section()
+    if node.kind == "mapping" and not list(section.entries()):
+        node.problem("an empty mapping: leave the key out, or name something")
+    return tuple((name, value) for name, _, found in section.entries() if (value := _name(found)) is not None)
+
+
+def _who(node: Node) -> Who:
+    section = node.section()
+    who = Who(
+        groups=frozenset(section.read("groups", lambda found: filled(found, _group), _NO_TEXTS)),
+        identities=section.read("identities", lambda found: filled(found, _name), _NO_NAMES),
+        claims=section.read("claims", _pairs, _NO_PAIRS),
+    )
+    section.close()
+    return who
+
+
+def _where(node: Node) -> Where:
+    section = node.section()
+    where = Where(
+        targets=section.read("targets", lambda found: filled(found, _target), _NO_NAMES),
+        labels=section.read("labels", _pairs, _NO_PAIRS),
+        accounts=section.read("accounts", lambda found: filled(found, _name), _NO_NAMES),
+    )
+    section.close()
+    return where
+
+
+def _target(node: Node) -> NamePattern | None:
+    name = _name(node)
+    if name is not None and name.text != name.text.lower():
+        node.problem(f"{name.text!r}: targets are named in lower case, as in the inventory")
+        return None
+    return name
+
+
+def _commands(node: Node) -> tuple[CommandPattern, ...]:
+    return filled(node, _command)
+
+
+def _command(node: Node) -> CommandPattern | None:
+    text = node.text()
+    if text is None:
+        return None
+    try:
+        return command_pattern(text)
+    except BadPattern as error:
+        node.problem(f"{text!r}: {error}")
+        return None
+
+
+def _categories(node: Node) -> tuple[str, ...]:
+    return filled(node, lambda item: item.choice(*CATEGORIES))
+
+
+def _forwards(node: Node) -> tuple[str, ...]:
+    return filled(node, _forward)
+
+
+def _forward(node: Node) -> str | None:
+    text = node.text()
+    match = None if text is None else _FORWARD.match(text)
+    if text is not None and (match is None or (match[1] != "*" and not 1 <= int(match[1]) <= 65535)):
+        node.problem(f"{text!r} is not HOST:PORT, such as db-1:5432")
+        return None
+    return text
+
+
+def _environment(node: Node) -> tuple[NamePattern, ...]:
+    return filled(node, _variable)
+
+
+def _variable(node: Node) -> NamePattern | None:
+    text = node.text()
+    if text is None:
+        return None
+    wrong = environment.fault(text)
+    if wrong is not None:
+        node.problem(wrong)
+        return None
+    return NamePattern.of(text)
