@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ RETRY_PAUSE = 5
 """Seconds each. RETRY_PAUSE lies between two tries while the issuer is down."""
 MAX_KEYS = 64
 MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 8192
 
 CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
@@ -80,6 +82,7 @@ class KeySource:
         self._clock = clock
         self._keys: tuple[PublicKey, ...] = ()
         self._fetched: float | None = None
+        self._fetches = 0
         self._tried: float | None = None
         self._asked_for_unknown: float | None = None
         self._lock = asyncio.Lock()
@@ -116,9 +119,9 @@ class KeySource:
             return
         if self._lock.locked() and self._usable(MAX_STALE) and age:
             return
-        asked = self._clock()
+        seen = self._fetches
         async with self._lock:
-            if self._fetched is not None and self._fetched >= asked:
+            if self._fetches != seen:
                 return
             try:
                 await self._try_fetch()
@@ -135,6 +138,7 @@ class KeySource:
         address = self._jwks or await self._discover()
         self._keys = read_keys(await self._get(address), address)
         self._fetched = now
+        self._fetches += 1
 
     async def _discover(self) -> str:
         address = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
@@ -195,10 +199,15 @@ def _read_key(entry: dict[str, Any]) -> PublicKey | None:
             return None
         material[name] = entry[name]
     try:
-        key = _KINDS[kind].import_key(material)
-        if isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS:
+        if kind == "RSA" and not MIN_RSA_BITS <= _bits(entry["n"]) <= MAX_RSA_BITS:
             return None
+        key = _KINDS[kind].import_key(material)
     except (JoseError, ValueError, TypeError, KeyError):
         # One broken entry does not take the others with it; a token signed with it finds no key.
         return None
     return PublicKey(kid, algorithm, kind, str(material.get("crv", "")), key)
+
+
+def _bits(number: str) -> int:
+    """Of a number in base64url. ValueError."""
+    return int.from_bytes(urlsafe_b64decode(number + "=" * (-len(number) % 4)), "big").bit_length()
