@@ -13,7 +13,6 @@ from bastion.audit import events
 from bastion.audit.events import MAX_COMMAND, MAX_MEMBERS, CommandJudged, Event, PolicyRejected
 from bastion.audit.log import TAIL_BYTES
 
-
 CATALOGUE: list[type[Event]] = sorted(
     (
         item

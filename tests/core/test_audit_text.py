@@ -45,7 +45,7 @@ def test_what_is_escaped(raw: bytes, text: str, escaped: bool) -> None:
 
 
 def test_a_lone_surrogate_is_told() -> None:
-    """Text that is no text (a lone surrogate) is escaped, not refused: as its byte, or as what UTF-8 would have been."""
+    """Text that is no text (a lone surrogate) is escaped, not refused."""
     assert told("name", "a\udcffb", 100) == {"name": r"a\xffb", "name_escaped": True}
     assert told("name", "a" + chr(0xD800), 100) == {"name": r"a\xed\xa0\x80", "name_escaped": True}
 

@@ -1,0 +1,399 @@
+"""The audit log on disk: durable before acknowledged, whole after any end, shut after the first failure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import resource
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bastion.audit import log as log_module
+from bastion.audit.chain import verify
+from bastion.audit.events import ConnectionRefused, Event, Revoked
+from bastion.audit.log import MAX_SOON, AuditLog
+from bastion.errors import NotRecorded, OperatorError
+
+NOW = 1_800_000_000.25
+
+
+def event(number: int) -> Event:
+    return Revoked(entry=f"serial {number}", sessions=number)
+
+
+def noise(number: int) -> Event:
+    return ConnectionRefused(source="192.0.2.1", reason=f"garbage {number}")
+
+
+def opened(path: Path) -> AuditLog:
+    return AuditLog.open(path, clock=lambda: NOW)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """All lines, their chain verified."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    verify(lines)
+    return [orjson.loads(line) for line in lines]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "audit.jsonl"
+
+
+@contextlib.contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """The operating system takes no byte of any file past `size` (EFBIG; Python ignores SIGXFSZ)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_an_event_is_in_the_file_when_write_returns(path: Path) -> None:
+    """One line an event, chained, with its time; the file is private."""
+    log = opened(path)
+    await log.write(event(1))
+    first, *rest = records(path)
+    assert not rest
+    assert first["kind"] == "revoked"
+    assert first["time"] == "2027-01-15T08:00:00.250000Z"
+    assert first["seq"] == log.head.seq == 1
+    await log.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_durable_before_acknowledged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`write` does not return before the disk has said that it has the line."""
+    may_go, asked = threading.Event(), threading.Event()
+    real = os.fdatasync
+
+    def slow(fd: int) -> None:
+        asked.set()
+        assert may_go.wait(60)
+        real(fd)
+
+    log = opened(path)
+    monkeypatch.setattr(os, "fdatasync", slow)
+    writing = asyncio.ensure_future(log.write(event(1)))
+    await asyncio.to_thread(asked.wait, 60)
+    assert not writing.done()
+    may_go.set()
+    await writing
+    await log.close()
+
+
+async def test_many_writers_share_an_fsync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand events at once keep their order, and take a few fsyncs, not a thousand."""
+    calls = []
+    real = os.fdatasync
+
+    def counted(fd: int) -> None:
+        calls.append(fd)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
+    log = opened(path)
+    await asyncio.gather(*(log.write(event(number)) for number in range(1000)))
+    await log.close()
+    assert [record["sessions"] for record in records(path)] == list(range(1000))
+    assert len(calls) < 50
+
+
+async def test_a_second_run_goes_on(path: Path) -> None:
+    """Numbers and chain continue over restarts."""
+    for run in range(3):
+        log = opened(path)
+        await log.write(event(run))
+        await log.close()
+    assert [record["seq"] for record in records(path)] == [1, 2, 3]
+
+
+async def test_a_cancelled_writer_harms_nobody(path: Path) -> None:
+    """Who stops waiting does not take the event back, and the next is written."""
+    log = opened(path)
+    writing = asyncio.ensure_future(log.write(event(1)))
+    await asyncio.sleep(0)
+    writing.cancel()
+    await log.write(event(2))
+    await log.close()
+    assert [record["sessions"] for record in records(path)] == [1, 2]
+
+
+async def test_short_writes_are_finished(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operating system that takes a few bytes at a time gets them all."""
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[:7])))
+    log = opened(path)
+    await asyncio.gather(*(log.write(event(number)) for number in range(20)))
+    await log.close()
+    assert len(records(path)) == 20
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_full_disk_shuts_the_log(path: Path) -> None:
+    """The event that does not fit raises NotRecorded, as does every one after it, also when there is room again."""
+    log = opened(path)
+    await log.write(event(1))
+    with file_limit(path.stat().st_size + 10), pytest.raises(NotRecorded, match="File too large"):
+        await log.write(event(2))
+    with pytest.raises(NotRecorded, match="File too large"):
+        await log.write(event(3))
+    log.write_soon(noise(1))
+    assert log.failed is not None
+    with pytest.raises(NotRecorded):
+        await log.close()
+
+
+async def test_after_a_full_disk_the_log_is_mended(path: Path) -> None:
+    """What a failed write left is set aside at the next start, told in the trail, and the chain goes on."""
+    log = opened(path)
+    await log.write(event(1))
+    with file_limit(path.stat().st_size + 10), pytest.raises(NotRecorded):
+        await log.write(event(2))
+    with pytest.raises(NotRecorded):
+        await log.close()
+    log = opened(path)
+    await log.close()
+    assert [(record["kind"], record.get("size")) for record in records(path)] == [
+        ("revoked", None),
+        ("audit-mended", 10),
+    ]
+    assert path.with_name("audit.jsonl.torn").read_bytes() == b'{"seq":2,"\n'
+
+
+async def test_a_disk_that_can_not_keep_shuts_the_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An fsync that fails acknowledges nothing, to all who waited for it, and is not tried again."""
+    log = opened(path)
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    outcomes = await asyncio.gather(*(log.write(event(number)) for number in range(5)), return_exceptions=True)
+    assert all(isinstance(outcome, NotRecorded) for outcome in outcomes)
+    monkeypatch.undo()
+    with pytest.raises(NotRecorded, match="Input/output error"):
+        await log.write(event(9))
+    with pytest.raises(NotRecorded):
+        await log.close()
+
+
+async def test_a_fault_of_the_writer_shuts_the_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a fault that nobody thought of leaves nobody waiting, and nobody believing."""
+    log = opened(path)
+    monkeypatch.setattr(log_module, "link", lambda *_: 1 / 0)
+    with pytest.raises(NotRecorded, match="ZeroDivisionError"):
+        await log.write(event(1))
+    with pytest.raises(NotRecorded):
+        await log.close()
+
+
+@pytest.mark.parametrize("harm", ["removed", "replaced", "cut", "added"])
+async def test_a_file_that_others_change_shuts_the_log(path: Path, harm: str) -> None:
+    """Lines written to a file that nobody will find, or that someone changed, are not acknowledged."""
+    log = opened(path)
+    await log.write(event(1))
+    match harm:
+        case "removed":
+            path.unlink()
+        case "replaced":
+            path.rename(path.with_name("moved"))
+            path.write_bytes(b"")
+        case "cut":
+            os.truncate(path, 0)
+        case "added":
+            with path.open("ab") as file:
+                file.write(b"{}\n")
+    with pytest.raises(NotRecorded):
+        await log.write(event(2))
+    with pytest.raises(NotRecorded):
+        await log.close()
+
+
+async def test_a_bad_event_fails_its_caller_only(path: Path) -> None:
+    """An event that can not be told raises at once, and the log goes on."""
+    log = opened(path)
+    wrong: Any = object()
+    with pytest.raises(TypeError):
+        await log.write(Revoked(entry=wrong, sessions=1))
+    await log.write(event(1))
+    await log.close()
+    assert len(records(path)) == 1
+
+
+async def test_nothing_is_written_after_close(path: Path) -> None:
+    """A closed log refuses, and what waited before is kept."""
+    log = opened(path)
+    log.write_soon(noise(1))
+    await log.close()
+    with pytest.raises(NotRecorded, match="stopping"):
+        await log.write(event(1))
+    assert [record["kind"] for record in records(path)] == ["connection-refused"]
+
+
+# -- the events of strangers -------------------------------------------------------------------------------------------
+
+
+async def test_a_flood_is_bounded_and_counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past 1,024 waiting events of strangers more are dropped, a later line counts them, and no other event is lost."""
+    may_go, asked = threading.Event(), threading.Event()
+    real = os.fdatasync
+
+    def slow(fd: int) -> None:
+        asked.set()
+        assert may_go.wait(60)
+        real(fd)
+
+    log = opened(path)
+    monkeypatch.setattr(os, "fdatasync", slow)
+    log.write_soon(noise(0))
+    await asyncio.to_thread(asked.wait, 60)
+    for number in range(MAX_SOON + 100):
+        log.write_soon(noise(number))
+    writing = asyncio.ensure_future(log.write(event(1)))
+    await asyncio.sleep(0)
+    may_go.set()
+    await writing
+    await log.close()
+    kinds = [record["kind"] for record in records(path)]
+    assert kinds.count("connection-refused") == 1 + MAX_SOON
+    assert kinds.count("revoked") == 1
+    assert [record["count"] for record in records(path) if record["kind"] == "events-dropped"] == [100]
+
+
+# -- opening -----------------------------------------------------------------------------------------------------------
+
+
+async def filled(path: Path, count: int) -> None:
+    log = opened(path)
+    await asyncio.gather(*(log.write(event(number)) for number in range(count)))
+    await log.close()
+
+
+async def test_only_one_bastion_has_the_log(path: Path) -> None:
+    """A second one is refused, and told why."""
+    log = opened(path)
+    with pytest.raises(OperatorError, match="another bastion"):
+        opened(path)
+    await log.close()
+    await opened(path).close()
+
+
+async def test_every_torn_end_is_mended(path: Path) -> None:
+    """Cut at any byte of the last line: whole lines stay, the rest is set aside, and the next line follows."""
+    await filled(path, 3)
+    content = path.read_bytes()
+    last = content.rindex(b"\n", 0, -1) + 1
+    aside = path.with_name("audit.jsonl.torn")
+    for size in range(last, len(content), 13):
+        path.write_bytes(content[:size])
+        aside.unlink(missing_ok=True)
+        log = opened(path)
+        await log.write(event(7))
+        await log.close()
+        mended = [] if size == last else ["audit-mended"]
+        assert [record["kind"] for record in records(path)] == ["revoked", "revoked", *mended, "revoked"]
+        assert not mended or aside.read_bytes() == content[last:size] + b"\n"
+
+
+@pytest.mark.parametrize("row", range(3))
+async def test_an_altered_log_is_refused(path: Path, row: int) -> None:
+    """A chain that does not hold stops the start, with the line and what to do."""
+    await filled(path, 4)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[row] = lines[row].replace(b"serial", b"Serial")
+    path.write_bytes(b"".join(lines))
+    before = path.read_bytes()
+    with pytest.raises(OperatorError, match=rf"line {row + 2}.*move it aside"):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_long_log_is_checked_at_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a log longer than the tail that is read, the chain goes on, and a change within the tail is seen."""
+    monkeypatch.setattr(log_module, "TAIL_BYTES", 1000)
+    await filled(path, 20)
+    await filled(path, 1)
+    assert records(path)[-1]["seq"] == 21
+    content = path.read_bytes()
+    path.write_bytes(content[:-600] + b"x" + content[-599:])
+    with pytest.raises(OperatorError, match="altered"):
+        opened(path)
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "device", "rubbish"])
+def test_what_is_no_log_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory, a link, a device or a file without lines is not taken for a log, and not touched."""
+    path = tmp_path / "audit.jsonl"
+    match kind:
+        case "directory":
+            path.mkdir()
+        case "link":
+            (tmp_path / "elsewhere").touch()
+            path.symlink_to(tmp_path / "elsewhere")
+        case "device":
+            path = Path("/dev/null")
+        case "rubbish":
+            monkeypatch.setattr(log_module, "TAIL_BYTES", 1000)
+            path.write_bytes(b"x" * 3000)
+    with pytest.raises(OperatorError):
+        opened(path)
+    assert kind != "rubbish" or path.read_bytes() == b"x" * 3000
+
+
+def test_a_loop_that_has_ended_does_not_stop_the_log(path: Path) -> None:
+    """Whoever waited in an event loop that is gone: the next loop's events are kept."""
+    log = opened(path)
+
+    async def leave() -> None:
+        asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+        await log.write(event(1))
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(leave())
+    with contextlib.suppress(RuntimeError):
+        loop.run_until_complete(task)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+
+    async def rest() -> None:
+        await log.write(event(2))
+        await log.close()
+
+    asyncio.run(rest())
+    assert [record["sessions"] for record in records(path)] == [1, 2]
+
+
+def test_the_lock_goes_with_the_process(path: Path) -> None:
+    """After `kill -9` the log can be opened at once."""
+    script = "import sys; from pathlib import Path; from bastion.audit.log import AuditLog; " + (
+        "AuditLog.open(Path(sys.argv[1]), clock=lambda: 0.0); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        with pytest.raises(OperatorError):
+            opened(path)
+        process.kill()
+        process.wait()
+        asyncio.run(opened(path).close())
