@@ -46,6 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    print(text(arguments))
+    return 0
+
+
+def text(arguments: argparse.Namespace) -> str:
+    """The whole configuration. OperatorError for what can not be said in one."""
     held = Held(arguments.out.expanduser().absolute())
     _check(arguments)
     blocks = (
@@ -60,8 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         if authority
         else (f"# The host authority comes to {held.known_hosts} with the first certificate.")
     )
-    print("\n\n".join(["# Made by `bastion ssh-config`.", *blocks, note]))
-    return 0
+    return "\n\n".join(["# Made by `bastion ssh-config`.", *blocks, note])
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,145 @@
+"""`bastion demo`: a development issuer, a target and a bastion in one process, everything under one folder.
+
+    DIR/ssh_config              ssh -F DIR/ssh_config demo -- uptime
+    DIR/policies/demo/*.yaml    the policy of tenant `demo`: edit, add or remove a file and see the reload
+    DIR/recordings/             what was shown, for asciinema play
+    DIR/audit.jsonl             what happened
+    DIR/client/                 what the agent holds: its client secret, its key and its certificate
+    DIR/bastion/, DIR/target/   what the agent never sees: authorities, host keys, the held key
+
+The agent is `agent@demo` in group `agents`. Not for production: whoever can read DIR/client is the agent.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+from bastion import config
+from bastion.app import App, Bound
+from bastion.demo.issuer import DevelopmentIssuer
+from bastion.demo.target import Target
+from bastion.errors import OperatorError
+from bastion.identity import authority
+
+TENANT = "demo"
+CLIENT = "agent"
+IDENTITY = "agent@demo"
+
+
+class Demo:
+    """Life: `start`, `stop`. `folder` is made if it is missing; one that an earlier demo left is used again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.client = self.folder / "client"
+        self.agent = CLIENT
+        self.issuer = ""
+        self.target = Target(self.folder / "target")
+        self._secret = secrets.token_urlsafe(24)
+        self._issuer = DevelopmentIssuer({CLIENT: (self._secret, {"sub": IDENTITY, "groups": ["agents"]})})
+        self._app: App | None = None
+
+    async def start(self) -> Bound:
+        """Everything runs when this returns, and the files are there."""
+        self._folders()
+        self.target.prepare()
+        target_port = await self.target.start()
+        self.issuer = await self._issuer.start()
+        self._write_bastion(target_port)
+        self._app = App(config.load(self.folder / "bastion" / "bastion.yaml"))
+        bound = await self._app.start()
+        secret = self.client / "secret"
+        secret.touch(mode=0o600)
+        secret.write_text(self._secret + "\n")
+        return bound
+
+    async def stop(self) -> None:
+        if self._app is not None:
+            await self._app.stop("the demo was ended")
+        await self._issuer.stop()
+        await self.target.stop()
+
+    def _folders(self) -> None:
+        try:
+            for name in ("bastion", "client", "policies", "recordings"):
+                (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            policies = self.folder / "policies" / TENANT
+            if not policies.exists():
+                shutil.copytree(_shipped_policies(), policies)
+        except OSError as error:
+            raise OperatorError(f"the demo's folder {self.folder} can not be used: {error}") from error
+
+    def _write_bastion(self, target_port: int) -> None:
+        keys = self.folder / "bastion"
+        for name in ("host-key", "host-ca", "user-ca", "target-ca"):
+            path = keys / name
+            if not path.exists():
+                private, _ = authority.generate()
+                path.touch(mode=0o600)
+                path.write_bytes(private)
+        _dump(
+            keys / "inventory.yaml",
+            {
+                "version": 1,
+                "targets": [
+                    {
+                        "name": "demo",
+                        "address": f"127.0.0.1:{target_port}",
+                        "labels": {"env": "demo"},
+                        "host-keys": [self.target.host_key],
+                        "accounts": {self.target.user: {"key": {"file": str(self.target.held_key)}, "shell": "sh"}},
+                    }
+                ],
+            },
+        )
+        tenant = {
+            "policies": str(self.folder / "policies" / TENANT),
+            "inventory": "inventory.yaml",
+            "user-ca": {"file": str(keys / "user-ca")},
+            "target-ca": {"file": str(keys / "target-ca")},
+            "issuers": [
+                {
+                    "issuer": self.issuer,
+                    "audience": ["bastion"],
+                    "algorithms": ["ES256"],
+                    "principals": ["{sub}"],
+                    "groups": ["{groups}"],
+                }
+            ],
+        }
+        _dump(
+            keys / "bastion.yaml",
+            {
+                "version": 1,
+                "state": "state",
+                "ssh": {
+                    "listen": ["127.0.0.1:0"],
+                    "names": ["bastion", "localhost", "127.0.0.1"],
+                    "host-key": {"file": str(keys / "host-key")},
+                    "host-ca": {"file": str(keys / "host-ca")},
+                },
+                "api": {"listen": "127.0.0.1:0"},
+                "recordings": {"directory": str(self.folder / "recordings")},
+                "audit": {"file": str(self.folder / "audit.jsonl")},
+                "drain": "5s",
+                "tenants": {TENANT: tenant},
+            },
+        )
+
+
+def _dump(path: Path, content: object) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _shipped_policies() -> Path:
+    """policies/demo, beside the package in a checkout, under share/ in an installation."""
+    for root in (Path(__file__).parents[2], Path(sys.prefix) / "share" / "bastion"):
+        folder = root / "policies" / TENANT
+        if folder.is_dir():
+            return folder
+    raise OperatorError("policies/demo is missing: install the project whole, or run from its checkout")
