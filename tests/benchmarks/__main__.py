@@ -29,8 +29,8 @@ def main() -> None:
         measure.write_text(text, SIZE)
         for cipher in CIPHERS:
             _one_cipher(running, Path(name), text, cipher)
-        way = running.ways(Path(name), "default")[2]
-        each = measure.memory(running.bastion, way, SESSIONS)
+        with running.fresh(Path(name)) as (bastion, way):
+            each = measure.memory(bastion, way, SESSIONS)
         print(f"Idle memory of the bastion at {SESSIONS} sessions: {each:.2f} MiB a session (to reach: at most 0.5)")
 
 

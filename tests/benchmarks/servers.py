@@ -61,6 +61,13 @@ class Servers:
             Way("bastion-first", self._through(self.first, folder / f"first-{cipher}", options)),
         ]
 
+    @contextmanager
+    def fresh(self, folder: Path) -> Iterator[tuple[Bastion, Way]]:
+        """A bastion that has done nothing yet, whose memory is not what earlier runs left, and the way through it."""
+        bastion = _bastion(folder / "fresh", self.target)
+        with bastion:
+            yield bastion, Way("fresh", self._through(bastion, folder / "fresh-client", ()))
+
     def _through(self, bastion: Bastion, folder: Path, options: tuple[str, ...]) -> tuple[str, ...]:
         client = Client(folder, bastion, ("web-1",), options=options)
         return tuple(client.command("web-1"))
@@ -92,13 +99,17 @@ class Servers:
         return "\n".join(lines) + "\n"
 
 
+def _bastion(folder: Path, target: Sshd) -> Bastion:
+    bastion = Bastion(folder, [Target.of("web-1", target)], policy=POLICY)
+    bastion.settings["ssh"]["limits"] = {"per-source": 128}  # all clients are one address here
+    return bastion
+
+
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
     """All of them, running."""
     with Sshd(folder / "target") as target, Sshd(folder / "jump") as jump:
-        kept = Bastion(folder / "kept", [Target.of("web-1", target)], policy=POLICY)
-        first = Bastion(folder / "first", [Target.of("web-1", target)], policy=POLICY)
-        kept.settings["ssh"]["limits"] = first.settings["ssh"]["limits"] = {"per-source": 128}
+        kept, first = _bastion(folder / "kept", target), _bastion(folder / "first", target)
         first.settings["ssh"]["upstream"] = {"keep": "0s"}
         with kept, first:
             yield Servers(target, jump, kept, first)
