@@ -13,6 +13,7 @@ shows it), and it encrypts nothing yet.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -196,12 +197,13 @@ class Recordings:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             recorder.begin(head, int(wall))
-        except OSError as error:
+        except (OSError, NotRecorded) as error:
             recorder.abandon()
+            with contextlib.suppress(OSError):  # an empty file that can not be removed is put aside by `mend`
+                path.unlink()
+            if isinstance(error, NotRecorded):
+                raise
             raise NotRecorded(f"the recording {name} can not be locked: {error.strerror}") from error
-        except NotRecorded:
-            recorder.abandon()
-            raise
         with self._lock:
             self._open.add(recorder)
         return recorder

@@ -1,0 +1,105 @@
+"""At start-up: what a crash left open is mended and closed, and nothing else is touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from bastion.asciicast.mend import LABEL
+from bastion.asciicast.reader import read
+from bastion.errors import OperatorError
+from bastion.recording.mend import Mended, mend
+from bastion.recording.recorder import Recordings
+from tests.core.test_asciicast_encoder import HEAD
+
+NOW = 1_800_000_000.0
+DAY = "acme/2027/01/15"
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Recordings:
+    made = Recordings(tmp_path, wall=lambda: NOW, monotonic=lambda: 5.0, flush_seconds=3600)
+    made.stop()
+    return made
+
+
+def crashed(recordings: Recordings, session: str) -> Path:
+    """A recording as a crash leaves it: open, nobody writing."""
+    recorder = recordings.open(dataclasses.replace(HEAD, session=session))
+    recorder.output(0, b"shown\n")
+    recorder.abandon()
+    return recordings.directory / recorder.name
+
+
+def test_an_open_recording_is_mended_and_closed(recordings: Recordings) -> None:
+    """The torn end is cut, the end is marked, the digest is the file's, and the file is closed for good."""
+    path = crashed(recordings, "s1")
+    with path.open("ab") as file:
+        file.write(b'[0.5, "o", "ne')
+    mended = mend(recordings.directory)
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    assert mended == [Mended("acme", "s1", f"{DAY}/s1.cast", 14, len(content), digest)]
+    *_, shown, last = read(content.splitlines(keepends=True))[1]
+    assert (shown.data, last.code, last.data) == ("shown\n", "m", LABEL)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+
+
+def test_mended_once_is_mended(recordings: Recordings) -> None:
+    """A second start finds nothing to do."""
+    crashed(recordings, "s1")
+    assert len(mend(recordings.directory)) == 1
+    assert mend(recordings.directory) == []
+
+
+def test_a_closed_recording_is_not_touched(recordings: Recordings) -> None:
+    """Closed is closed: neither read nor changed."""
+    recorder = recordings.open(HEAD)
+    closed = recorder.close()
+    path = recordings.directory / recorder.name
+    assert mend(recordings.directory) == []
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == closed.sha256
+
+
+def test_one_that_is_being_written_is_left_alone(recordings: Recordings) -> None:
+    """A recording whose writer lives (it holds the lock) is nobody else's to mend."""
+    recorder = recordings.open(HEAD)
+    assert mend(recordings.directory) == []
+    recorder.output(0, b"goes on\n")
+    recorder.close()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"version": 2, "wid', b"\0\0\0"])
+def test_one_without_a_header_is_put_aside(recordings: Recordings, content: bytes) -> None:
+    """What has no header is no recording: it gets another name and is told, not deleted."""
+    path = crashed(recordings, "s1")
+    path.write_bytes(content)
+    name = f"{DAY}/s1.cast.torn"
+    assert mend(recordings.directory) == [Mended("acme", "s1", name, len(content), 0, "")]
+    assert (recordings.directory / name).read_bytes() == content
+    assert mend(recordings.directory) == []
+
+
+def test_links_and_other_files_are_passed_over(recordings: Recordings, tmp_path: Path) -> None:
+    """A link is not followed and a file of another name is not read."""
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "notes.txt").write_text("x")
+    (tmp_path / "acme" / "link.cast").symlink_to(tmp_path / "acme" / "notes.txt")
+    assert mend(recordings.directory) == []
+
+
+def test_several_are_mended_in_order(recordings: Recordings) -> None:
+    """All that is open is mended, in the order of names."""
+    for session in ("b", "a", "c"):
+        crashed(recordings, session)
+    assert [mended.session for mended in mend(recordings.directory)] == ["a", "b", "c"]
+
+
+def test_a_missing_directory_is_told(tmp_path: Path) -> None:
+    """Recordings that can not be listed stop the start."""
+    with pytest.raises(OperatorError, match="can not be listed"):
+        mend(tmp_path / "none")
