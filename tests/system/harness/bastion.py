@@ -162,12 +162,12 @@ class Bastion:
         path = self.folder / "stderr.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def start(self, environment: Mapping[str, str] | None = None) -> Self:
+    def start(self, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()) -> Self:
         """Write bastion.yaml, start, and return once `ready` was printed; ssh_port and api_port are known then."""
         self.config.write_text(json.dumps(self.settings, indent=2))
         with (self.folder / "stderr.log").open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bastion", "serve", "--config", str(self.config)],
+                [sys.executable, "-m", "bastion", "serve", "--config", str(self.config), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
