@@ -63,7 +63,11 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
         return self._start("subsystem", subsystem.encode())
 
     def request_refused(self, what: str) -> None:
-        self._refused.append(what)
+        """Before the command is asked for, it is kept for the command's stderr; afterwards it is told at once."""
+        if self._relay is not None:
+            self._sessions.refuse(self._context, self._relay, what)
+        elif what not in self._refused:
+            self._refused.append(what)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         del datatype  # a client has one stream

@@ -120,6 +120,7 @@ class Outer(Side):
         self._state = state
         self._direct = False
         self._dropped = ""
+        self._jumps = 0
 
     @property
     def source(self) -> str:
@@ -156,6 +157,9 @@ class Outer(Side):
             target = self._house.gate.visible(self._knock, connection.proven, host, port)
         except (NoSuchTarget, BadCertificate) as error:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
+        if self._jumps >= self._house.channels:
+            reason = f"more than {self._house.channels} jumps on one connection"
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, reason)
         inner = Inner(self._house, self._knock, connection.proven, target)
         tunnel = ServerConnection(
             asyncio.get_running_loop(),
@@ -164,8 +168,14 @@ class Outer(Side):
             inner,
             self._house.attempts,
         )
+        self._jumps += 1
         connection.watch(tunnel.below_blocked)
-        inner.on_lost(lambda: connection.unwatch(tunnel.below_blocked))
+
+        def lost() -> None:
+            self._jumps -= 1
+            connection.unwatch(tunnel.below_blocked)
+
+        inner.on_lost(lost)
         # asyncssh runs a connection on a channel, by duck type: it has the calls of a session.
         return cast(asyncssh.SSHTCPSession[bytes], tunnel)
 
@@ -175,6 +185,7 @@ class Outer(Side):
         return self._house.gate.check(self._knock, blob)
 
     async def enter(self, user: str, credential: Credential) -> None:
+        self._context, self._direct = None, False  # of an earlier request, should this one fail
         await self._house.gate.login(self._knock, credential, user)
         account, percent, target = user.rpartition("%")
         if percent:
@@ -237,4 +248,5 @@ class Inner(Side):
         return credential
 
     async def enter(self, user: str, credential: Credential) -> None:
+        self._context = None  # of an earlier request, should this one fail
         self._context = await self._house.gate.admit(self._knock, credential, self._target.name, user)

@@ -64,8 +64,10 @@ class Line:
 
 @dataclass
 class Lines:
-    """The connections of one identity, target and account; `opening` makes one handshake serve those who wait."""
+    """The connections of one identity, target and account; `opening` makes one handshake serve those who wait, and
+    `forget` is called when the last of them is gone."""
 
+    forget: Callable[[], object]
     lines: list[Line] = field(default_factory=list)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -116,7 +118,7 @@ class Upstreams:
         """A connection with room for one more session (counted at once), and whether it is a new one."""
         identity = context.identity
         key = (identity.tenant, identity.issuer, identity.subject, context.target.name, context.account.name)
-        lines = self._lines.setdefault(key, Lines())
+        lines = self._lines.setdefault(key, Lines(lambda: self._lines.pop(key, None)))
         async with lines.opening:
             for line in lines.lines:
                 if line.target == context.target and not line.full and line.sessions < self._settings.sessions:
@@ -289,6 +291,8 @@ class _Watcher(asyncssh.SSHClient):
         if self.line is not None:
             self.line.lost = True
             self._lines.lines.remove(self.line)
+            if not self._lines.lines and not self._lines.opening.locked():
+                self._lines.forget()
 
 
 class Keys:
