@@ -15,8 +15,11 @@ from bastion.errors import ClientError, IssuerDown, OperatorError, OutsideError
 from bastion.identity.keys import trustworthy
 
 with warnings.catch_warnings():
-    # Authlib tells everyone who imports this to move to a package that it names httpx2, which is not ours to announce.
-    warnings.simplefilter("ignore")
+    # Authlib tells everyone who imports its httpx clients to move to another package, which is not our users' to do.
+    # Its own filter, which it sets when first imported, would win over ours, so that import comes first.
+    import authlib.deprecate
+
+    warnings.simplefilter("ignore", authlib.deprecate.AuthlibDeprecationWarning)
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import OAuth2Client
 
