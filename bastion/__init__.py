@@ -26,6 +26,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     audit/       the catalogue of events, the chain, the log
     document     YAML read strictly: every value knows its file, line and column
     notify       what systemd is told: ready, reloading, stopping, still alive
+    background   tasks that are held, and whose failure is told
     errors       one tree of errors, split by whose fault; the exit codes
 
 The way of the data, for `ssh -J bastion deploy@web-1 uptime`:

@@ -99,8 +99,8 @@ def _to_agent(private: bytes, certificate: str, host: str, known_hosts: str) -> 
         held.key.rename(held.folder / f"bastion@{host}")
         held.certificate.rename(held.folder / f"bastion@{host}-cert.pub")
         try:
-            done = subprocess.run(  # noqa: S603  (a fixed program; the name in it is a host's)
-                ["ssh-add", "-q", "-t", str(seconds), f"bastion@{host}"],  # noqa: S607  (found by PATH, as ssh is)
+            done = subprocess.run(
+                ["ssh-add", "-q", "-t", str(seconds), f"bastion@{host}"],
                 cwd=name,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
