@@ -1,0 +1,73 @@
+"""The documentation tells the truth: its examples load, and its tables name what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bastion import errors
+from bastion.cli import COMMANDS
+from bastion.config import Limits, Upstream
+from bastion.identity.authority import generate
+from bastion.policy import loader
+from bastion.targets import inventory
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def example(first: str, after: str) -> str:
+    """The indented block after the heading `after` that begins with the line `first`, indentation removed."""
+    text = README.partition(after)[2]
+    lines = text.splitlines()
+    start = lines.index(f"    {first}")
+    block = []
+    for line in lines[start:]:
+        if line and not line.startswith("    "):
+            break
+        block.append(line[4:])
+    return "\n".join(block) + "\n"
+
+
+def test_the_policy_of_the_readme_loads(tmp_path: Path) -> None:
+    (tmp_path / "readme.yaml").write_text(example("version: 1", "## For the policy author"))
+    assert [rule.id for rule in loader.load(tmp_path).rules] == ["look-around", "never"]
+
+
+def test_the_inventory_of_the_readme_loads(tmp_path: Path) -> None:
+    path = tmp_path / "readme.yaml"
+    path.write_text(example("version: 1", "### The inventory").replace("ssh-ed25519 AAAA…", generate()[1]))
+    target = inventory.load(path, "acme").targets[0]
+    assert sorted(target.accounts) == ["app", "deploy"]
+
+
+@pytest.mark.parametrize("status", [errors.EXIT_DENIED, errors.EXIT_NOT_RECORDED, errors.EXIT_NOT_OPENED])
+def test_every_exit_status_is_explained(status: int) -> None:
+    assert f"\n| {status} |" in README
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        *((f"ssh.limits.{name.replace('_', '-')}", getattr(Limits(), name)) for name in Limits.__slots__),
+        *((f"ssh.upstream.{name}", getattr(Upstream(), name)) for name in Upstream.__slots__),
+    ],
+)
+def test_every_default_in_the_table_is_the_one_in_force(key: str, default: int) -> None:
+    told = re.search(rf"^\| `{re.escape(key)}` \| (\d+)(s|m)? \|", README, re.MULTILINE)
+    assert told is not None, f"README has no line for {key}"
+    assert int(told[1]) * (60 if told[2] == "m" else 1) == default
+
+
+def test_every_command_that_the_documents_name_is_there() -> None:
+    texts = README + (ROOT / "SECURITY.md").read_text() + (ROOT / "CHANGELOG.md").read_text()
+    named = set(re.findall(r"(?:`|^    )bastion ([a-z-]+)", texts, re.MULTILINE))
+    assert named == set(COMMANDS)
+
+
+def test_links_lead_somewhere() -> None:
+    for name in ("README.md", "SECURITY.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):
+            assert (ROOT / link).exists(), f"{name} links to {link}"
