@@ -23,7 +23,7 @@ UNDECIDABLE = "undecidable"
 OBSERVE = "observe"
 
 _REMEDY_PATTERNS = 4
-_REMEDY_RULES_READ = 200
+_REMEDY_RULES_READ = 50
 _SHOWN = 60
 
 
@@ -61,7 +61,8 @@ def _exec(policy: Policy, subject: Subject, analysis: Analysis, names: tuple[str
     decisions = [_simple(policy, subject, analysis, command, names) for command in analysis.commands]
     if barred is not None:
         decisions.append(barred)
-    strictest = max(decisions, key=lambda decision: decision.effect.severity)
+    # Of equally strict answers a rule's own says more than the default.
+    strictest = max(decisions, key=lambda decision: (decision.effect.severity, decision.place is not None))
     if strictest.effect is not Effect.ALLOW:
         return strictest
     passed = frozenset.intersection(*(decision.environment for decision in decisions))

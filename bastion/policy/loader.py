@@ -111,7 +111,7 @@ def _source(path: Path, problems: list[Problem]) -> bytes | None:
 
 
 def _file(section: Section, first_order: int) -> _File:
-    section.require("version", lambda node: node.integer(VERSION, VERSION), VERSION)
+    section.require("version", _version, VERSION)
     approval = read_approval(section)
     mode = section.read("mode", lambda node: node.choice("enforce", "observe"), "")
     default = section.read("default", lambda node: node.choice(*_APPROVE_OR_DENY), "")
@@ -127,6 +127,13 @@ def _file(section: Section, first_order: int) -> _File:
     rules = section.read("rules", lambda node: _rules(node, first_order, approval is not None), _NO_RULES)
     section.close()
     return _File(mode, default, undecidable, approval, rules)
+
+
+def _version(node: Node) -> int | None:
+    if node.kind == "integer" and node.integer(0, 1 << 31) == VERSION:
+        return VERSION
+    node.problem(f"this bastion reads policies of version {VERSION}")
+    return None
 
 
 def _rules(node: Node, first_order: int, approvable: bool) -> tuple[Rule, ...]:

@@ -1,18 +1,19 @@
 """What a policy says, once read: rules with their places, and an index that finds those that could be about a command.
 
 Made by loader.load and never changed; a reload makes a new one. The index keeps a decision's cost from growing with
-the number of rules: a rule is filed under the groups it names, the programs its patterns can match and their first
-argument, and only rules filed where the request looks are read at all.
+the number of rules: a rule is filed under the groups it names, the programs its patterns can match and what they
+say of an argument, and only rules filed where the request looks are read at all.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bastion.errors import Place
 from bastion.policy.decision import Effect, Subject
-from bastion.policy.patterns import CommandPattern, NamePattern, base_name, normal
+from bastion.policy.patterns import ArgumentKey, CommandPattern, NamePattern, argument_keys, base_name
 
 RAW = "raw"
 
@@ -94,12 +95,12 @@ class Rule:
 
 
 _ANY = None
-_Key = tuple[str | None, bytes | None, bytes | None]
+_Key = tuple[str | None, bytes | None, ArgumentKey | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Rules by (group, program, first argument), each possibly "any"; by group and category; by group for shells."""
+    """Rules by (group, program, argument), each possibly "any"; by group and category; by group for shells."""
 
     commands: dict[_Key, list[Rule]] = field(default_factory=dict)
     categories: dict[tuple[str | None, str], list[Rule]] = field(default_factory=dict)
@@ -109,10 +110,18 @@ class Index:
     @classmethod
     def of(cls, rules: Iterable[Rule]) -> Index:
         index = cls()
+        rules = tuple(rules)
+        patterns = [pattern for rule in rules for pattern in rule.commands]
+        shared = Counter((pattern.program, key) for pattern in patterns for key in pattern.arguments)
+
+        def rarest(pattern: CommandPattern) -> ArgumentKey | None:
+            """Of what is known of its arguments, what the fewest other patterns of that program share."""
+            return min(pattern.arguments, key=lambda key: shared[pattern.program, key], default=None)
+
         for rule in rules:
             groups: list[str | None] = [*sorted(rule.who.groups)] or [_ANY]
             for group in groups:
-                keys = {(group, pattern.program, pattern.first_argument) for pattern in rule.commands}
+                keys = {(group, pattern.program, rarest(pattern)) for pattern in rule.commands}
                 for key in sorted(keys, key=repr):
                     index.commands.setdefault(key, []).append(rule)
                 for category in sorted(rule.categories):
@@ -141,10 +150,8 @@ class Policy:
     index: Index
 
     def about_command(self, subject: Subject, argv: Sequence[bytes]) -> list[Rule]:
-        """The rules that could match this command by group, program and first argument, in order, each once."""
-        arguments: set[bytes | None] = {_ANY}
-        if len(argv) > 1:
-            arguments |= {argv[1], normal(argv[1])}
+        """The rules that could match this command by group, program and argument, in order, each once."""
+        arguments = [_ANY, *argument_keys(argv)]
         found: dict[int, Rule] = {}
         for group in _groups(subject):
             for program in (_ANY, base_name(argv[0])):

@@ -32,7 +32,11 @@ SYSTEM_DIRECTORIES = (
 """Where an allow rule's bare name may also be spelled out: the directories of Debian's default PATH."""
 
 _STAR = "*"
-_REST = "**"
+_MAX_FOLDERS = 16
+_MAX_PLACES = 6
+
+ArgumentKey = tuple[int, bytes]
+"""Where a word stands among argv, and the word, or folders that it begins with. What rules are filed under."""
 
 
 class BadPattern(ValueError):
@@ -63,19 +67,32 @@ class Word:
     """One word of a command pattern, compiled both ways. `literal` is its value when it has no wildcard."""
 
     literal: bytes | None
-    _grants: re.Pattern[bytes]
-    _restrains: re.Pattern[bytes]
+    _grants: re.Pattern[bytes] | None
+    _restrains: re.Pattern[bytes] | None
     _guards_path: bool
+    prefix: bytes
+    """What every matching word begins with, as written or normalised."""
 
     def grants(self, word: bytes) -> bool:
         if self._guards_path and b".." in word.split(b"/"):
             return False
-        return self._grants.fullmatch(word) is not None
+        return self._matches(self._grants, word)
 
     def restrains(self, word: bytes) -> bool:
-        if self._restrains.fullmatch(word) is not None:
+        if self._matches(self._restrains, word):
             return True
-        return b"/" in word and self._restrains.fullmatch(normal(word)) is not None
+        return b"/" in word and self._matches(self._restrains, normal(word))
+
+    @property
+    def key(self) -> bytes | None:
+        """The whole word where it is known and has one spelling, or the folders that it begins with."""
+        if self.literal is not None and b"/" not in self.literal:
+            return self.literal
+        folders = _folders(self.prefix)
+        return folders[-1] if folders else None
+
+    def _matches(self, regex: re.Pattern[bytes] | None, word: bytes) -> bool:
+        return word == self.literal if regex is None else regex.fullmatch(word) is not None
 
 
 def normal(path: bytes) -> bytes:
@@ -99,10 +116,10 @@ class CommandPattern:
         return None if name is None else base_name(name)
 
     @property
-    def first_argument(self) -> bytes | None:
-        """The first argument that a matching command must have, or None; not for paths, which have many spellings."""
-        word = self.words[1].literal if len(self.words) > 1 else None
-        return None if word is None or b"/" in word else word
+    def arguments(self) -> tuple[ArgumentKey, ...]:
+        """What is known of the arguments of every matching command; each is one of its `argument_keys`."""
+        places = enumerate(self.words[1:_MAX_PLACES], 1)
+        return tuple((at, key) for at, word in places if (key := word.key) is not None)
 
     def grants(self, argv: Sequence[bytes]) -> bool:
         """Whether an allow or approve rule covers the command."""
@@ -135,6 +152,26 @@ class CommandPattern:
         if word.restrains(name) or word.restrains(base_name(name)):
             return True
         return b"/" not in name and word.literal is not None and base_name(word.literal) == name
+
+
+def argument_keys(argv: Sequence[bytes]) -> set[ArgumentKey]:
+    """All that a pattern matching this command can have among its `arguments`."""
+    keys: set[ArgumentKey] = set()
+    for at, word in enumerate(argv[1:_MAX_PLACES], 1):
+        for spelling in (word, normal(word)):
+            keys.add((at, spelling))
+            keys.update((at, folder) for folder in _folders(spelling))
+    return keys
+
+
+def _folders(path: bytes) -> list[bytes]:
+    """The beginnings of `path` that end in a slash, at most the first sixteen."""
+    found: list[bytes] = []
+    at = path.find(b"/")
+    while at >= 0 and len(found) < _MAX_FOLDERS:
+        found.append(path[: at + 1])
+        at = path.find(b"/", at + 1)
+    return found
 
 
 def base_name(name: bytes) -> bytes:
@@ -196,8 +233,7 @@ def _word(pieces: list[str | None], *, first: bool) -> Word:
         if first and not pieces:
             raise BadPattern("a program's name can not be empty")
         literal = "".join(piece or "" for piece in pieces).encode()
-        exact = re.compile(re.escape(literal))
-        return Word(literal, exact, exact, False)
+        return Word(literal, None, None, False, literal)
     alone = len(pieces) == 1 and not first
     ends_with_rest = stars[-1][1] == 2
     body = pieces[:-2] if ends_with_rest else pieces
@@ -206,8 +242,8 @@ def _word(pieces: list[str | None], *, first: bool) -> Word:
     tail = rb".*" if ends_with_rest else b""
     narrow = b"".join(star if piece is None else re.escape(piece.encode()) for piece in body) + tail
     wide = b"".join(rb".*" if piece is None else re.escape(piece.encode()) for piece in body) + tail
-    guards_path = not alone
-    return Word(None, re.compile(narrow, re.DOTALL), re.compile(wide, re.DOTALL), guards_path)
+    prefix = "".join(piece or "" for piece in pieces[: stars[0][0]]).encode()
+    return Word(None, re.compile(narrow, re.DOTALL), re.compile(wide, re.DOTALL), not alone, prefix)
 
 
 def _runs_of_stars(pieces: list[str | None]) -> list[tuple[int, int]]:

@@ -59,7 +59,8 @@ def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
     for key in _NOT_YET:
         section.take(key)
         _refuse(section, key, f"`{key}` is not supported yet: the rule would not do what it says")
-    _fits_together(section, rule, default_approval)
+    if effect in tuple(Effect):
+        _fits_together(section, rule, default_approval)
     section.close()
     return rule if name else None
 
