@@ -16,6 +16,7 @@ Calls in order: `begin` once; `output`, `resize`, `marker` at will; `finish` onc
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 import orjson
@@ -26,6 +27,13 @@ MAX_ROWS = 4096
 MAX_PIECE = 64 << 10
 """Bytes of output in one event, so that a line has a bound too (players hold a line whole)."""
 
+MAX_TEXT = 16 << 10
+MAX_LABEL = 1 << 10
+"""Characters of a text in the header, and of a marker; longer ones end in `…` (the audit trail has the digest)."""
+
+_ZEROS = "\0" * 64
+_RUN = re.compile("(\0{64,})")
+_ZERO = b"\\u0000"
 _BINARY_FROM = 1024
 _BINARY_SHARE = 32
 _BINARY = bytes(code for code in range(32) if code not in b"\a\b\t\n\v\f\r\x1b")
@@ -82,9 +90,9 @@ class Encoder:
             "width": width,
             "height": height,
             "timestamp": int(timestamp),
-            "title": _plain(f"{head.identity} as {head.account} on {head.target}: {head.command or head.kind}")[:200],
-            "env": {name: _plain(value) for name, value in env.items()},
-            "bastion": {name: _plain(getattr(head, name)) for name in (*names, "command", "kind")},
+            "title": _plain(f"{head.identity} as {head.account} on {head.target}: {head.command or head.kind}", 200),
+            "env": {name: _plain(value, MAX_LABEL) for name, value in env.items()},
+            "bastion": {name: _plain(getattr(head, name), MAX_TEXT) for name in (*names, "command", "kind")},
         }
         return orjson.dumps(header) + b"\n" + self._event(0.0, b"o", "")
 
@@ -109,7 +117,7 @@ class Encoder:
 
     def marker(self, time: float, label: str) -> bytes:
         """A place to jump to."""
-        return self._event(time, b"m", _plain(label))
+        return self._event(time, b"m", _plain(label, MAX_LABEL))
 
     def finish(self, time: float) -> bytes:
         """What is left: half a character is U+FFFD now."""
@@ -119,12 +127,23 @@ class Encoder:
     def _event(self, time: float, code: bytes, text: str) -> bytes:
         self._last = max(time, self._last)
         self.events += 1
-        return b'[%.6f, "%b", %b]\n' % (self._last, code, orjson.dumps(text))
+        return b'[%.6f, "%b", %b]\n' % (self._last, code, _json(text))
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, bound: int) -> str:
     """Text that JSON can hold: a lone surrogate becomes `?`."""
-    return text.encode("utf-8", "replace").decode()
+    kept = text if len(text) <= bound else text[: bound - 1] + "…"
+    return kept.encode("utf-8", "replace").decode()
+
+
+def _json(text: str) -> bytes:
+    """The text in quotes. Long runs of NUL (zeros from a disk, say) are six bytes each, and are not escaped singly."""
+    if _ZEROS not in text:
+        return orjson.dumps(text)
+    parts = []
+    for part in _RUN.split(text):
+        parts.append(_ZERO * len(part) if part.startswith(_ZEROS) else orjson.dumps(part)[1:-1])
+    return b'"' + b"".join(parts) + b'"'
 
 
 def _decode(data: bytes) -> tuple[str, int]:

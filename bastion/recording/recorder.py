@@ -216,10 +216,13 @@ class Recordings:
     def flush(self) -> None:
         """Make everything written so far durable. Waits for the disk."""
         with self._lock:
-            self._open = {recorder for recorder in self._open if recorder.failed is None}
             recorders = list(self._open)
+            self._open = {recorder for recorder in recorders if recorder.failed is None}
         for recorder in recorders:
-            recorder.flush()
+            if recorder.failed is None:
+                recorder.flush()
+            else:
+                recorder.abandon()  # closed already, or it never will be: a failed one holds no descriptor for long
 
     def _flush_all(self) -> None:
         while not self._stopping.wait(self._flush_seconds):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.asciicast.encoder import MAX_PIECE, Encoder, Head
+from bastion.asciicast.encoder import MAX_LABEL, MAX_PIECE, MAX_TEXT, Encoder, Head
 from bastion.asciicast.reader import read
 
 HEAD = Head(
@@ -90,6 +90,23 @@ def test_binary_output_is_recorded_byte_by_byte(share: int) -> None:
     told = shown([(0, data)])
     assert [letter for letter in told if letter != "\ufffd"] == [chr(byte) for byte in data if byte < 0x80]
     assert len(told) == len(data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.text(max_size=5)), max_size=6))
+def test_runs_of_nul_are_recorded_one_by_one(runs: list[tuple[int, str]]) -> None:
+    """Zeros, however many and between what, all come out of the file again."""
+    text = "".join("\0" * count + between.encode("utf-8", "replace").decode() for count, between in runs)
+    assert shown([(0, text.encode())]) == text
+
+
+def test_long_texts_are_bounded() -> None:
+    """A command and a label have a bound, and end in `…` past it."""
+    encoder = Encoder()
+    header = orjson.loads(encoder.begin(dataclasses.replace(HEAD, command="x" * 100_000), 0).splitlines()[0])
+    assert header["bastion"]["command"] == "x" * (MAX_TEXT - 1) + "…"
+    assert len(header["title"]) == 200
+    assert orjson.loads(encoder.marker(0, "x" * 5000))[2] == "x" * (MAX_LABEL - 1) + "…"
+    assert orjson.loads(encoder.marker(0, "x" * MAX_LABEL))[2] == "x" * MAX_LABEL
 
 
 def test_text_with_a_few_wrong_bytes_stays_text() -> None:

@@ -232,6 +232,16 @@ def test_the_flusher_makes_output_durable(tmp_path: Path, monkeypatch: pytest.Mo
     idle.close()
 
 
+def test_a_failed_recorder_lets_go_of_its_file(recordings: Recordings) -> None:
+    """A session that fails without closing its recording holds a descriptor until the next flush, and no longer."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    recorder = recordings.open(HEAD)
+    with file_limit(len(content(recordings))), pytest.raises(NotRecorded):
+        recorder.output(0, b"x")
+    recordings.flush()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_abandoned_is_left_open_for_mending(recordings: Recordings) -> None:
     """An abandoned recording keeps what it has and its mode, and every later call fails."""
     recorder = recordings.open(HEAD)
