@@ -9,6 +9,7 @@ recordings are closed, and the audit trail is the last to go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -16,6 +17,8 @@ import signal
 import ssl
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +36,7 @@ from bastion.identity.authority import Authority
 from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
-from bastion.identity.revocation import Revocations
+from bastion.identity.revocation import Revocation, Revocations
 from bastion.notify import Notifier
 from bastion.policy import loader
 from bastion.recording.mend import mend
@@ -56,6 +59,8 @@ UPSTREAM_LIFETIME = 60
 API_BURST = 30
 API_RATE = 2.0
 """Requests that one source may make to the API at once, and a second after that."""
+WIND_UP = 0.7
+"""Seconds that revoked sessions have to end by themselves: all that lives on a revoked word is gone in one second."""
 SETTLE = 5
 """Seconds that sessions have to close their recordings once they are ended."""
 
@@ -130,7 +135,13 @@ class App:
         )
         files = {name: Files(tenant.policies, tenant.inventory) for name, tenant in config.tenants.items()}
         self._reload = Reload(
-            self._tenants, files, self._revocations, config.revocations, self._audit, self._end_revoked
+            self._tenants,
+            files,
+            self._revocations,
+            config.revocations,
+            self._audit,
+            self._end_revoked,
+            lambda: self._notifier.status(self._status()),
         )
         self._fetch = HttpFetch()
         issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]
@@ -228,17 +239,22 @@ class App:
         except TimeoutError:
             log.info("%d sessions are still open", len(self._registry))
 
-    async def _end_revoked(self) -> None:
-        """A revocation is in force already for whatever is asked from now on; end what lives on an older word."""
+    async def _end_revoked(self, new: Sequence[Revocation]) -> None:
+        """A revocation is in force already for whatever is asked from now on; end what lives on an older word.
+
+        Sessions get a moment to show their notice and close their recordings before their connections are cut.
+        """
         why = self._revocations.revoked
-        hit = {live.credential.identity.tenant for live in self._connections if why(live.credential) is not None}
         ended = self._registry.end(why)
-        if ended:
-            await self._settled(1)
+        hits = Counter(entry for live in ended if (entry := self._revocations.entry(live.credential)) is not None)
+        with contextlib.suppress(TimeoutError):  # then they are cut in mid-sentence
+            await asyncio.wait_for(self._registry.gone(ended), WIND_UP)
         self._upstreams.drop(why)
         self._connections.end(why)
-        for tenant in hit:
-            await self._audit.write(Revoked(entry="see the file of revocations", sessions=ended, tenant=tenant))
+        for entry in dict.fromkeys((*new, *hits)):
+            await self._audit.write(
+                Revoked(entry=entry.name, sessions=hits[entry], tenant=entry.tenant, reason=entry.reason)
+            )
 
     def _tls(self) -> ssl.SSLContext | None:
         api = self._config.api

@@ -127,8 +127,9 @@ class Gate:
         return verify_user(blob, authorities, now=self._clock(), source=knock.source, revoked=self._revoked)
 
     async def login(self, knock: Knock, credential: Credential, user: str) -> None:
-        """The key was proven on the outer connection."""
+        """The key was proven on the outer connection. Raises BadCertificate, NotRecorded."""
         await self._audit.write(LoginAccepted(**_who(knock, credential), user=user))
+        self._still_good(credential)  # a revocation that came meanwhile found no live connection to end
 
     def refused(self, knock: Knock, user: str, reason: str) -> None:
         """A certificate was refused."""

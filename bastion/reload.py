@@ -4,7 +4,8 @@ A change is seen by watchdog (inotify) or told by SIGHUP. What is new is in the 
 in force from the next command of live sessions. A file with problems changes nothing: the last good state stays, and
 the problems go to the log, the audit trail and the status line. A revocation ends the sessions that it hits at once.
 
-Limit: the watch sees the folders that hold the files, not what a link inside them points to; SIGHUP always works.
+Limit: the watch sees the folders that hold the files, links in them among it (Kubernetes swaps such a link), but not
+a change behind a link, or of a link above the folder; SIGHUP always works.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,9 +23,9 @@ from watchdog.observers import Observer
 
 from bastion.audit.events import Event, InventoryRejected, InventoryReloaded, PolicyRejected, PolicyReloaded
 from bastion.background import Background
-from bastion.errors import BadFile, OperatorError
+from bastion.errors import BadFile, NotRecorded, OperatorError
 from bastion.gate import Tenant
-from bastion.identity.revocation import Revocations
+from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets import inventory
 
@@ -48,7 +49,10 @@ class Files:
 
 
 class Reload:
-    """Life: `start`, then `now` whenever told to (SIGHUP), then `stop`."""
+    """Life: `start`, then `now` whenever told to (SIGHUP), then `stop`.
+
+    `revoked` is called with what is newly revoked, and ends what lives on it; `read` after each reading of it all.
+    """
 
     def __init__(
         self,
@@ -57,7 +61,8 @@ class Reload:
         revocations: Revocations,
         revocations_file: Path,
         audit: Audit,
-        revoked: Callable[[], Awaitable[None]],
+        revoked: Callable[[Sequence[Revocation]], Awaitable[None]],
+        read: Callable[[], object] = lambda: None,
     ) -> None:
         self._tenants = tenants
         self._files = files
@@ -65,6 +70,7 @@ class Reload:
         self._revocations_file = revocations_file
         self._audit = audit
         self._revoked = revoked
+        self._read = read
         self._told: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -99,10 +105,15 @@ class Reload:
     async def now(self) -> None:
         """Read everything again."""
         async with self._reading:
-            await self._read_revocations()
-            for name, tenant in self._tenants.items():
-                await self._read_policy(tenant, self._files[name].policies)
-                await self._read_inventory(tenant, self._files[name].inventory)
+            try:
+                await self._read_revocations()
+                for name, tenant in self._tenants.items():
+                    await self._read_policy(tenant, self._files[name].policies)
+                    await self._read_inventory(tenant, self._files[name].inventory)
+                self._note("audit trail", None)
+            except NotRecorded as error:  # what could not be told is not in force; the next change is read again
+                self._note("audit trail", error)
+            self._read()
 
     async def _follow(self) -> None:
         while True:
@@ -113,12 +124,12 @@ class Reload:
 
     async def _read_revocations(self) -> None:
         try:
-            await asyncio.to_thread(self._revocations.reload)
+            new = await asyncio.to_thread(self._revocations.reload)
         except OperatorError as error:
             self._note("revocations", error)
             return
         self._note("revocations", None)
-        await self._revoked()
+        await self._revoked(new)
 
     async def _read_policy(self, tenant: Tenant, folder: Path) -> None:
         try:
@@ -165,7 +176,8 @@ class Reload:
 class _Handler(FileSystemEventHandler):
     """Calls back, in watchdog's thread, when one of the files, or anything in the folders, has changed.
 
-    Reading a file is no change, and neither is a neighbour of a single file (the audit trail may be one).
+    Reading a file is no change, and neither is a neighbour of a single file (the audit trail may be one), unless that
+    file is a link: then what it leads through may be the neighbour, as `..data` is in a volume of Kubernetes.
     """
 
     def __init__(self, files: Set[Path], folders: Set[Path], changed: Callable[[], object]) -> None:
@@ -178,6 +190,7 @@ class _Handler(FileSystemEventHandler):
             return
         for place in (event.src_path, event.dest_path):
             path = Path(os.fsdecode(place))
-            if path in self._files or path.parent in self._folders:
+            linked = any(file.parent == path.parent and file.is_symlink() for file in self._files)
+            if path in self._files or path.parent in self._folders or linked:
                 self._call()
                 return

@@ -19,7 +19,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +66,15 @@ class Revocation:
         datetime.fromisoformat(self.time)
 
     @property
+    def name(self) -> str:
+        """What is revoked, for people and for the audit trail: `serial 4711`, `key SHA256:…`, `identity agent-1`."""
+        if self.serial is not None:
+            return f"serial {self.serial}"
+        if self.key is not None:
+            return f"key {self.key}"
+        return f"identity {self.identity}" + (f" of {self.issuer}" if self.issuer is not None else "")
+
+    @property
     def line(self) -> str:
         """The line of the file, without its newline."""
         members = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
@@ -77,54 +86,67 @@ class Revocations:
 
     def __init__(self, path: Path | None, entries: Iterable[Revocation] = ()) -> None:
         self._path = path
-        self._set(entries)
+        self._in_force = _Table(entries)
 
     @classmethod
     def load(cls, path: Path) -> Revocations:
         """Read the file; a missing one is empty. BadFile names every line that is wrong, with its number."""
         return cls(path, _read(path) if path.exists() else ())
 
-    def reload(self) -> None:
-        """Read the file again. On BadFile, or when it is gone, what was in force stays in force."""
-        if self._path is not None:
-            self._set(_read(self._path))
-
-    def _set(self, entries: Iterable[Revocation]) -> None:
-        self._serials: dict[tuple[str, int], str] = {}
-        self._keys: dict[tuple[str, str], str] = {}
-        self._identities: dict[tuple[str, str, str | None], str] = {}
-        for entry in entries:
-            if entry.serial is not None:
-                self._serials[entry.tenant, entry.serial] = entry.reason
-            elif entry.key is not None:
-                self._keys[entry.tenant, entry.key] = entry.reason
-            elif entry.identity is not None:
-                self._identities[entry.tenant, entry.identity, entry.issuer] = entry.reason
+    def reload(self) -> Sequence[Revocation]:
+        """Read the file again; what is revoked now and was not before. OperatorError when it can not be read, or is
+        gone and something was in force: then that stays in force. May run in another thread than `revoked`."""
+        if self._path is None or (not self._path.exists() and not len(self)):
+            return ()
+        before = self._in_force.entries
+        self._in_force = _Table(_read(self._path))  # whole at once: nobody is pardoned while the file is read
+        return [entry for entry in self._in_force.entries if entry not in before]
 
     def __len__(self) -> int:
-        return len(self._serials) + len(self._keys) + len(self._identities)
+        return len(self._in_force.entries)
+
+    def entry(self, credential: Credential) -> Revocation | None:
+        """The entry by which this credential is revoked (serial before key before identity), or None."""
+        tenant, table = credential.identity.tenant, self._in_force
+        return (
+            table.serials.get((tenant, credential.serial))
+            or table.keys.get((tenant, credential.fingerprint))
+            or table.identity(credential.identity)
+        )
 
     def revoked(self, credential: Credential) -> str | None:
-        """Why this credential is revoked (by serial, key or identity), or None."""
-        tenant = credential.identity.tenant
-        return (
-            self._serials.get((tenant, credential.serial))
-            or self.key_revoked(tenant, credential.fingerprint)
-            or self.identity_revoked(credential.identity)
-        )
+        """Why this credential is revoked, or None."""
+        return _reason(self.entry(credential))
 
     def key_revoked(self, tenant: str, fingerprint: str) -> str | None:
         """Why this key is revoked, or None: asked before a certificate is issued for it."""
-        return self._keys.get((tenant, fingerprint))
+        return _reason(self._in_force.keys.get((tenant, fingerprint)))
 
     def identity_revoked(self, identity: Identity) -> str | None:
         """Why this identity is revoked, or None: asked before a certificate is issued to it."""
+        return _reason(self._in_force.identity(identity))
+
+
+class _Table:
+    """The entries of one reading of the file, by what they revoke. Never changed once made."""
+
+    def __init__(self, entries: Iterable[Revocation]) -> None:
+        self.entries = dict.fromkeys(entries)
+        self.serials = {(entry.tenant, entry.serial): entry for entry in self.entries if entry.serial is not None}
+        self.keys = {(entry.tenant, entry.key): entry for entry in self.entries if entry.key is not None}
+        self._identities = {(entry.tenant, entry.identity, entry.issuer): entry for entry in self.entries}
+
+    def identity(self, identity: Identity) -> Revocation | None:
         for name in (*identity.principals, identity.subject):
             for issuer in (identity.issuer, None):
-                reason = self._identities.get((identity.tenant, name, issuer))
-                if reason is not None:
-                    return reason
+                entry = self._identities.get((identity.tenant, name, issuer))
+                if entry is not None:
+                    return entry
         return None
+
+
+def _reason(entry: Revocation | None) -> str | None:
+    return None if entry is None else entry.reason
 
 
 def add(path: Path, entry: Revocation) -> None:

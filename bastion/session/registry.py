@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from bastion.identity.principal import Credential
@@ -22,12 +23,14 @@ class Registry:
 
     def __init__(self) -> None:
         self._live: dict[int, Live] = {}
+        self._removed = asyncio.Event()
 
     def add(self, live: Live) -> None:
         self._live[id(live)] = live
 
     def remove(self, live: Live) -> None:
         del self._live[id(live)]
+        self._removed.set()
 
     def __contains__(self, live: Live) -> bool:
         return id(live) in self._live
@@ -43,12 +46,18 @@ class Registry:
         for live in self:
             live.notice(text)
 
-    def end(self, why: Callable[[Credential], str | None]) -> int:
-        """End what `why` gives a reason for; how many that were."""
-        ended = 0
+    def end(self, why: Callable[[Credential], str | None]) -> Sequence[Live]:
+        """End what `why` gives a reason for; those that it did. Each is held until it has wound up: see `gone`."""
+        ended = []
         for live in self:
             reason = why(live.credential)
             if reason is not None:
                 live.end(reason)
-                ended += 1
+                ended.append(live)
         return ended
+
+    async def gone(self, lives: Sequence[Live]) -> None:
+        """Wait until none of `lives` is held any more; the caller bounds the time."""
+        while any(live in self for live in lives):
+            self._removed.clear()
+            await self._removed.wait()

@@ -11,15 +11,20 @@ alone decides, by the certificate's bytes; asyncssh verifies the signature that 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import logging
+from typing import ClassVar, Protocol
 
 import asyncssh
+from asyncssh.constants import MSG_CHANNEL_CLOSE
 from asyncssh.packet import SSHPacket, String
-from asyncssh.public_key import KeyImportError, SSHKey, decode_ssh_certificate
+from asyncssh.public_key import KeyImportError, decode_ssh_certificate
 
-from bastion.errors import BadCertificate, NoSuchTarget
+from bastion.errors import BadCertificate, NoSuchTarget, NotRecorded
 from bastion.identity.principal import Credential
 
+log = logging.getLogger(__name__)
+
+CERTIFICATE = b"-cert-v01@openssh.com"
 MAX_ENVIRONMENT = 64
 MAX_ENVIRONMENT_BYTES = 32 * 1024
 
@@ -31,7 +36,8 @@ class Door(Protocol):
         """The certificate is one that may log in here, were its key proven; BadCertificate else."""
 
     async def enter(self, user: str, credential: Credential) -> None:
-        """The key was proven: let in, told durably to the audit trail; BadCertificate or NoSuchTarget else."""
+        """The key was proven: let in, told durably to the audit trail; BadCertificate, NoSuchTarget, NotRecorded
+        else."""
 
     def refused(self, user: str, reason: str) -> None:
         """A certificate was refused, for the audit trail."""
@@ -57,6 +63,7 @@ class ServerConnection(asyncssh.SSHServerConnection):
         self._attempts_left = attempts
         self._told: set[str] = set()
         self.proven: Credential | None = None
+        self.plain_keys = 0
         self._full: set[str] = set()
         self._watchers: list[Watcher] = []
 
@@ -67,24 +74,31 @@ class ServerConnection(asyncssh.SSHServerConnection):
 
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
         """A certificate is offered (`msg` empty) or its key proven by a signature over `msg`."""
-        try:
-            certificate = decode_ssh_certificate(key_data)
-        except KeyImportError:
-            return False  # a plain key: agents offer theirs in turn, and none of them is of any use here
+        if not _kind(key_data).endswith(CERTIFICATE):
+            self.plain_keys += 1
+            return False  # agents offer their plain keys in turn, and none of them is of any use here
         try:
             credential = self._door.check(key_data)
             if not msg:
                 return True
-            if not self._signed(certificate.key, msg, signature):
+            if not self._signed(key_data, msg, signature):
                 raise BadCertificate("the signature does not prove the certificate's key")
             await self._door.enter(username, credential)
         except (BadCertificate, NoSuchTarget) as error:
             self._refuse(username, str(error))
             return False
+        except NotRecorded as error:
+            log.error("nobody is let in: %s", error)
+            reason = "this bastion can not write its audit trail, so it lets nobody in; tell its operator"
+            raise asyncssh.DisconnectError(asyncssh.DISC_BY_APPLICATION, reason) from error
         self.proven = credential
         return True
 
-    def _signed(self, key: SSHKey, message: bytes, signature: bytes) -> bool:
+    def _signed(self, blob: bytes, message: bytes, signature: bytes) -> bool:
+        try:
+            key = decode_ssh_certificate(blob).key
+        except KeyImportError as error:
+            raise BadCertificate("the certificate's key can not be read") from error
         return bool(key.verify(String(self._session_id) + message, signature))
 
     def _refuse(self, user: str, reason: str) -> None:
@@ -135,6 +149,12 @@ class ServerConnection(asyncssh.SSHServerConnection):
         return bool(self._full)
 
 
+def _kind(blob: bytes) -> bytes:
+    """The name of a public key's algorithm (RFC 4253, section 6.6); empty when there is none."""
+    length = int.from_bytes(blob[:4], "big")
+    return blob[4 : 4 + length] if length <= 64 else b""
+
+
 class Watcher(Protocol):
     def __call__(self, blocked: bool) -> None: ...
 
@@ -146,6 +166,7 @@ class Channel(asyncssh.SSHServerChannel[bytes]):
     """
 
     _session: asyncssh.SSHServerSession[bytes]
+    _early_close: SSHPacket | None = None
 
     def _process_exec_request(self, packet: SSHPacket) -> bool:
         command = packet.get_string()
@@ -160,6 +181,27 @@ class Channel(asyncssh.SSHServerChannel[bytes]):
             return False
         self._env[name] = value
         return True
+
+    def _process_close(self, _pkttype: int, _pktid: int, packet: SSHPacket) -> None:
+        """The client closes. Once it has the end of the output it may do so before it has the exit status (OpenSSH
+        does with ControlMaster), which is still to come on this channel: so answer when the command has ended."""
+        if self._send_state != "eof":
+            super()._process_close(_pkttype, _pktid, packet)
+            return
+        self._early_close = packet
+        if self._recv_state == "open":
+            self._recv_state = "eof_pending"
+            self._flush_recv_buf()
+
+    # asyncssh finds the handlers of packets in a table of the class, which an override alone does not change.
+    _packet_handlers: ClassVar = {**asyncssh.SSHServerChannel._packet_handlers, MSG_CHANNEL_CLOSE: _process_close}
+
+    def close(self) -> None:
+        """Close from our side, and answer a close that had to wait."""
+        super().close()
+        packet, self._early_close = self._early_close, None
+        if packet is not None and self._recv_state != "closed":
+            super()._process_close(MSG_CHANNEL_CLOSE, 0, packet)
 
     def _process_x11_req_request(self, packet: SSHPacket) -> bool:
         del packet

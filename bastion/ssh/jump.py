@@ -121,6 +121,7 @@ class Outer(Side):
         self._direct = False
         self._dropped = ""
         self._jumps = 0
+        self.is_proven = False
 
     @property
     def source(self) -> str:
@@ -133,6 +134,7 @@ class Outer(Side):
         self._state(self, "made", None)
 
     def auth_completed(self) -> None:
+        self.is_proven = True
         self._state(self, "proven", None)
         self._house.connections.add(self)
 
@@ -218,6 +220,8 @@ class Outer(Side):
     def never_proven(self, error: Exception | None) -> None:
         """It ended without a login, for the audit trail."""
         reason = self._dropped or (str(error) if error is not None else "closed by the client")
+        if self._connection is not None and self._connection.plain_keys:
+            reason += f" (it offered {self._connection.plain_keys} plain keys, which do not log anyone in)"
         self._house.gate.never_proven(self._knock, reason)
 
 
@@ -237,7 +241,9 @@ class Inner(Side):
         self._connection = cast(ServerConnection, conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc
+        if self._context is None:
+            reason = str(exc) if exc is not None else "closed"
+            self._house.gate.never_proven(self._knock, f"on the jump to {self._target.name}: {reason}")
         self._connection = None
         self._lost()
 

@@ -92,8 +92,8 @@ class Listener:
                 self._unproven.pop(outer, None)
             case "lost":
                 self._all.discard(outer)
-                if outer in self._unproven:
-                    del self._unproven[outer]
+                self._unproven.pop(outer, None)
+                if not outer.is_proven:
                     outer.never_proven(error)
 
     def _make_room(self) -> None:
@@ -102,6 +102,7 @@ class Listener:
         source, most = counts.most_common(1)[0]
         if len(self._unproven) > self._limits.unauthenticated or most > self._limits.per_source:
             oldest = next(outer for outer in self._unproven if outer.source == source)
+            del self._unproven[oldest]  # now: it takes a turn of the loop until it is lost, and more may come before
             oldest.drop("too many connections that have not logged in")
 
 

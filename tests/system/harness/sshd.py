@@ -53,6 +53,11 @@ class Sshd:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def accepted(self) -> int:
+        """How many connections it has seen so far."""
+        return self.log.count("Connection from ")
+
+    @property
     def log(self) -> str:
         """What the server has said so far, at LogLevel VERBOSE."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
