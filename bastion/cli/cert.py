@@ -18,7 +18,7 @@ import time
 
 from bastion.cli import tokens, trade
 from bastion.cli.held import Held
-from bastion.errors import BastionError
+from bastion.errors import BastionError, OperatorError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +30,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     place = trade.folder(arguments)
     if place is None:
+        if arguments.if_needed:
+            raise OperatorError("--if-needed looks at the files in a folder: give --out, too")
         _report(arguments, trade.trade(arguments, tokens.obtain(arguments)))
         return 0
     held = Held(place)
-    if arguments.if_needed and held.fresh(time.time()):
+    if arguments.if_needed and _in_place(arguments, held):
         return 0
     with held.locked():
         # Whoever held the lock before may have renewed it meanwhile.
-        if arguments.if_needed and held.fresh(time.time()):
+        if arguments.if_needed and _in_place(arguments, held):
             return 0
         try:
             answer = trade.trade(arguments, tokens.obtain(arguments))
@@ -48,6 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
     _report(arguments, answer)
     return 0
+
+
+def _in_place(arguments: argparse.Namespace, held: Held) -> bool:
+    """Whether nothing needs to be renewed. What is fresh but gone from ssh-agent is given to it again."""
+    if not held.fresh(time.time()):
+        return False
+    if arguments.agent and not trade.in_agent(held):
+        trade.to_agent(held, trade.host_of(arguments.api))
+    return True
 
 
 def _report(arguments: argparse.Namespace, answer: dict[str, object]) -> None:

@@ -1,4 +1,6 @@
-"""The key and certificate that this machine holds, in one folder. Fast to import: `ssh` waits for it on every start.
+"""The key and certificate that this machine holds, in one folder.
+
+Fast to import, and what only writing needs is imported then: `ssh` waits for this on every start.
 
     id_ed25519            the private key, 0600; made here, replaced once a day
     id_ed25519-cert.pub   its certificate, replaced whenever it is renewed
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,6 +116,8 @@ def read_validity(blob: bytes) -> tuple[bytes, int, int] | None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside and rename. The file is 0600 from its first byte."""
+    import tempfile
+
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

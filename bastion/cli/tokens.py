@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import subprocess
 from pathlib import Path
-from urllib.parse import quote
 
 from bastion.errors import OperatorError, OutsideError
 
@@ -102,6 +99,9 @@ def _environment(name: str) -> str:
 
 def _command(command: str) -> str:
     """Standard error stays the user's; nothing of the output is ever shown."""
+    import shlex
+    import subprocess
+
     try:
         words = shlex.split(command)
         done = subprocess.run(
@@ -118,6 +118,8 @@ def _command(command: str) -> str:
 
 
 def _github(arguments: argparse.Namespace) -> str:
+    from urllib.parse import quote
+
     from bastion.cli import web
 
     try:

@@ -1,14 +1,14 @@
-"""A token for a certificate: what `bastion cert` and `bastion login` have in common once they hold a token."""
+"""A token for a certificate: what `bastion cert` and `bastion login` have in common once they hold a token.
+
+Imports what it needs where it needs it: `bastion cert --if-needed` mostly ends before that.
+"""
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bastion.cli.held import Held, read_validity
 from bastion.errors import OperatorError, OutsideError
@@ -42,6 +42,13 @@ def folder(arguments: argparse.Namespace) -> Path | None:
     return None if arguments.agent else Path(DEFAULT_OUT).expanduser()
 
 
+def host_of(api: str) -> str:
+    """The host of the API's URL, by which ssh-agent names the key."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(api).hostname or "bastion"
+
+
 def trade(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
     """Make a key if there is none to keep, trade the token, and put both where they belong."""
     from bastion.cli import web
@@ -60,7 +67,7 @@ def trade(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
         held.save(private, certificate, known_hosts)
     if arguments.agent:
         pem = private if private is not None or held is None else held.key.read_bytes()
-        _to_agent(pem or b"", certificate, str(urlsplit(api).hostname), known_hosts)
+        _to_agent(pem or b"", certificate, host_of(api))
     return answer
 
 
@@ -87,30 +94,47 @@ def _checked(answer: dict[str, Any], public: str) -> tuple[str, str]:
     return str(certificate), str(host_ca)
 
 
-def _to_agent(private: bytes, certificate: str, host: str, known_hosts: str) -> None:
-    """ssh-add reads files, so they exist for a moment, in a folder of our own. Lifetime: the certificate's."""
+def in_agent(held: Held) -> bool:
+    """Whether ssh-agent has the certificate that is in place."""
+    wanted = held.certificate.read_text().split()[1]
+    return any(wanted in line.split() for line in _run(["ssh-add", "-L"], held.folder)[1].splitlines())
+
+
+def to_agent(held: Held, host: str) -> None:
+    """Give ssh-agent what is in place, again: it was restarted, or emptied."""
+    _to_agent(held.key.read_bytes(), held.certificate.read_text().strip(), host)
+
+
+def _to_agent(private: bytes, certificate: str, host: str) -> None:
+    """ssh-add reads files, and names keys by them, so they exist for a moment in a folder of our own. They stay in the
+    agent for the certificate's lifetime."""
+    import tempfile
     from base64 import b64decode
 
     times = read_validity(b64decode(certificate.split()[1]))
     seconds = max(1, int((times[2] if times else 0) - time.time()))
-    with tempfile.TemporaryDirectory(prefix="bastion-") as name:
-        held = Held(Path(name))
-        held.save(private, certificate, known_hosts)
-        held.key.rename(held.folder / f"bastion@{host}")
-        held.certificate.rename(held.folder / f"bastion@{host}-cert.pub")
-        try:
-            done = subprocess.run(
-                ["ssh-add", "-q", "-t", str(seconds), f"bastion@{host}"],
-                cwd=name,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=20,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise OperatorError("ssh-add can not be run: is OpenSSH installed?") from error
-    if done.returncode != 0:
+    name = f"bastion@{host}"
+    with tempfile.TemporaryDirectory(prefix="bastion-") as folder:
+        held = Held(Path(folder))
+        held.save(private, certificate, "")
+        held.key.rename(held.folder / name)
+        held.certificate.rename(held.folder / f"{name}-cert.pub")
+        status, _ = _run(["ssh-add", "-q", "-t", str(seconds), name], held.folder)
+    if status != 0:
         raise OperatorError("ssh-add refused the certificate: is ssh-agent running (SSH_AUTH_SOCK)?")
+
+
+def _run(words: list[str], folder: Path) -> tuple[int, str]:
+    """ssh-add's exit status and standard output."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OperatorError("ssh-add can not be run: is OpenSSH installed?") from error
+    return done.returncode, done.stdout
 
 
 def told(answer: dict[str, Any], place: Path | None) -> str:

@@ -16,6 +16,7 @@ import pytest
 from bastion.identity.authority import generate
 from tests.system.harness.bastion import TENANT, Bastion, Target
 from tests.system.harness.sshd import ACCOUNT, Sshd
+from tests.system.harness.waiting import until
 from tests.system.oidc_provider import Provider
 
 RESOURCE = "https://bastion.test"
@@ -121,6 +122,40 @@ def test_plain_ssh_gets_its_certificate_by_itself(tmp_path: Path, served: Bastio
         )
         assert (done.returncode, done.stdout) == (0, text.removeprefix("echo ") + "\n"), done.stderr
     assert len(served.audit("certificate-issued")) == 1
+
+
+def test_with_ssh_agent_plain_ssh_works_and_an_emptied_agent_is_filled_again(
+    tmp_path: Path, served: Bastion, provider: Provider
+) -> None:
+    environment = {"SSH_AUTH_SOCK": str(tmp_path / "agent"), "AGENT_SECRET": "agent-secret"}
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", environment["SSH_AUTH_SOCK"]], stdout=subprocess.DEVNULL)
+    try:
+        until(Path(environment["SSH_AUTH_SOCK"]).exists)
+        printed = command(
+            *("ssh-config", "--host", "127.0.0.1", "--port", served.ssh_port, "--out", tmp_path / "held", "--agent"),
+            *("--targets", "web-*", "--account", ACCOUNT, "--", *credentials(served, provider)),
+        ).stdout
+        config = tmp_path / "ssh_config"
+        config.write_text(printed)
+        for _ in range(2):
+            done = subprocess.run(
+                ["ssh", "-F", config, "web-1", "echo one"],
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **environment},
+                check=False,
+            )
+            assert (done.returncode, done.stdout) == (0, "one\n"), done.stderr
+            emptied = subprocess.run(
+                ["ssh-add", "-D"], env={**os.environ, **environment}, capture_output=True, timeout=SECONDS, check=False
+            )
+            assert emptied.returncode == 0
+        assert len(served.audit("certificate-issued")) == 1
+    finally:
+        agent.terminate()
+        agent.wait(10)
 
 
 def test_ten_ssh_at_once_renew_once(tmp_path: Path, served: Bastion, provider: Provider) -> None:
