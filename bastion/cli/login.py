@@ -59,7 +59,12 @@ def sign_in(arguments: argparse.Namespace, sleep: Callable[[float], None], clock
     secret = tokens.client_secret(arguments)
     method = "client_secret_basic" if secret else "none"
     with web.OAuth2Client(
-        arguments.client_id, secret, token_endpoint_auth_method=method, verify=verify, timeout=web.TIMEOUT
+        arguments.client_id,
+        secret,
+        token_endpoint_auth_method=method,
+        verify=verify,
+        timeout=web.TIMEOUT,
+        mounts=web.DIRECT,
     ) as client:
         named = {
             name: getattr(arguments, name) for name in ("scope", "audience", "resource") if getattr(arguments, name)

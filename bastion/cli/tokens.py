@@ -154,6 +154,7 @@ def _client_credentials(arguments: argparse.Namespace) -> str:
             secret,
             verify=verify,
             timeout=web.TIMEOUT,
+            mounts=web.DIRECT,
         ) as client,
     ):
         try:

@@ -23,9 +23,11 @@ with warnings.catch_warnings():
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import OAuth2Client
 
-__all__ = ["OAuth2Client", "OAuthError", "checked", "context", "discover", "get", "post", "reaching"]
+__all__ = ["DIRECT", "OAuth2Client", "OAuthError", "checked", "context", "discover", "get", "post", "reaching"]
 
 TIMEOUT = 15.0
+DIRECT: dict[str, None] = {"http://": None}
+"""Plain HTTP goes to this machine itself, so never by way of a proxy of the environment, which would read the token."""
 MAX_BYTES = 1 << 20
 
 
@@ -56,13 +58,13 @@ def reaching(url: str) -> Iterator[None]:
 
 def post(url: str, body: Mapping[str, str], token: str, ca_file: Path | None) -> dict[str, Any]:
     """POST JSON with a bearer token to the bastion's API. ClientError or OutsideError with the problem's own words."""
-    with reaching(url), httpx.Client(verify=context(ca_file), timeout=TIMEOUT) as client:
+    with reaching(url), httpx.Client(verify=context(ca_file), timeout=TIMEOUT, mounts=DIRECT) as client:
         return _read(url, client.post(url, json=dict(body), headers={"Authorization": f"Bearer {token}"}))
 
 
 def get(url: str, ca_file: Path | None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """GET a JSON object."""
-    with reaching(url), httpx.Client(verify=context(ca_file), timeout=TIMEOUT) as client:
+    with reaching(url), httpx.Client(verify=context(ca_file), timeout=TIMEOUT, mounts=DIRECT) as client:
         return _read(url, client.get(url, headers=dict(headers or {})))
 
 

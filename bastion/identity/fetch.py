@@ -26,7 +26,9 @@ class HttpFetch:
         except OSError as error:
             raise OperatorError(f"{ca_file}: no certificates of authorities can be read from it") from error
         self._timeout = timeout
-        self._client = httpx.AsyncClient(verify=context, timeout=timeout, follow_redirects=False)
+        # Plain HTTP is for issuers on this machine itself: a proxy of the environment has no part in it.
+        direct: dict[str, None] = {"http://": None}
+        self._client = httpx.AsyncClient(verify=context, timeout=timeout, follow_redirects=False, mounts=direct)
 
     async def fetch(self, url: str) -> bytes:
         """The body of a 200. IssuerDown for another status, a body too large, or no answer in time."""

@@ -151,6 +151,8 @@ class Verifier:
             raise BadToken("the token's key id (kid) is not text")
         source = self._sources[issuer.issuer, issuer.jwks]
         keys = await source.candidates(kid, algorithm)
+        if not keys and kid is None:
+            raise BadToken("the token names no key (kid), and its issuer publishes none, or more than one, that fits")
         if not keys:
             raise BadToken("the token is signed with a key that its issuer does not publish (any more)")
         if not any(_signed_with(token, key, algorithm) for key in keys):

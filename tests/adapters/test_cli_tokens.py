@@ -133,6 +133,23 @@ def test_github_that_gives_no_token_is_told_without_the_jobs_own(
     assert "the-jobs-own" not in str(refused.value)
 
 
+def test_no_proxy_sees_a_secret_that_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        answering(200, b'{"value": "by.the.proxy"}') as (proxy, seen),
+        answering(200, b'{"value": "a.b.c"}') as (url, _),
+    ):
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", url)
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-jobs-own")
+        assert tokens.obtain(arguments("--github-actions")) == "a.b.c"
+        monkeypatch.setenv("SECRET", "s3cr3t")
+        words = ["--issuer", url, "--client-id", "a", "--client-secret-env", "SECRET"]
+        with pytest.raises(BastionError, match="another issuer"):
+            tokens.obtain(arguments(*words))
+    assert seen == []
+
+
 def test_a_secret_is_never_sent_over_plain_http_to_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://tokens.example.com/")
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-jobs-own")

@@ -85,6 +85,13 @@ async def test_an_issuer_that_is_not_there_is_down(url: str) -> None:
         await fetched(url)
 
 
+async def test_no_proxy_reads_what_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(ok(b"by the proxy")) as proxy, answering(ok(b"direct")) as url:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.removesuffix("/keys"))
+        assert await fetched(url) == b"direct"
+
+
 def test_authorities_that_can_not_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "noise").write_text("noise")
     for name in ("missing", "noise"):
