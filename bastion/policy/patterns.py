@@ -20,6 +20,8 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import AnyStr
 
 SYSTEM_DIRECTORIES = (
     b"/bin/",
@@ -32,11 +34,18 @@ SYSTEM_DIRECTORIES = (
 """Where an allow rule's bare name may also be spelled out: the directories of Debian's default PATH."""
 
 _STAR = "*"
+_BREAK = "\0"
 _MAX_FOLDERS = 16
 _MAX_PLACES = 6
 
 ArgumentKey = tuple[int, bytes]
 """Where a word stands among argv, and the word, or folders that it begins with. What rules are filed under."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _compiled(regex: AnyStr) -> re.Pattern[AnyStr]:
+    """Compiled when first asked: most of a large policy's patterns never are, and a reload should not wait for them."""
+    return re.compile(regex, re.DOTALL)
 
 
 class BadPattern(ValueError):
@@ -48,18 +57,18 @@ class NamePattern:
     """A name, `*` standing for any run of characters. Case counts."""
 
     text: str
-    _regex: re.Pattern[str]
+    _regex: str
 
     @classmethod
     def of(cls, text: str) -> NamePattern:
-        return cls(text, re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", text)), re.DOTALL))
+        return cls(text, _regex([re.escape(part) for part in re.split(r"\*+", text)], ".", rest=False))
 
     @property
     def literal(self) -> bool:
         return _STAR not in self.text
 
     def matches(self, name: str) -> bool:
-        return self._regex.fullmatch(name) is not None
+        return _compiled(self._regex).fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +76,8 @@ class Word:
     """One word of a command pattern, compiled both ways. `literal` is its value when it has no wildcard."""
 
     literal: bytes | None
-    _grants: re.Pattern[bytes] | None
-    _restrains: re.Pattern[bytes] | None
+    _grants: bytes | None
+    _restrains: bytes | None
     _guards_path: bool
     prefix: bytes
     """What every matching word begins with, as written or normalised."""
@@ -91,8 +100,8 @@ class Word:
         folders = _folders(self.prefix)
         return folders[-1] if folders else None
 
-    def _matches(self, regex: re.Pattern[bytes] | None, word: bytes) -> bool:
-        return word == self.literal if regex is None else regex.fullmatch(word) is not None
+    def _matches(self, regex: bytes | None, word: bytes) -> bool:
+        return word == self.literal if regex is None else _compiled(regex).fullmatch(word) is not None
 
 
 def normal(path: bytes) -> bytes:
@@ -238,12 +247,25 @@ def _word(pieces: list[str | None], *, first: bool) -> Word:
     ends_with_rest = stars[-1][1] == 2
     body = pieces[:-2] if ends_with_rest else pieces
     # A wildcard among a program's name never crosses a slash: `git*` is a name, and no path.
-    star = rb".*" if alone else rb"[^/]*"
-    tail = rb".*" if ends_with_rest else b""
-    narrow = b"".join(star if piece is None else re.escape(piece.encode()) for piece in body) + tail
-    wide = b"".join(rb".*" if piece is None else re.escape(piece.encode()) for piece in body) + tail
+    star = "." if alone else "[^/]"
+    literals = [re.escape(part) for part in "".join(_BREAK if piece is None else piece for piece in body).split(_BREAK)]
+    narrow = _regex(literals, star, rest=ends_with_rest).encode()
+    wide = _regex(literals, ".", rest=ends_with_rest).encode()
     prefix = "".join(piece or "" for piece in pieces[: stars[0][0]]).encode()
-    return Word(None, re.compile(narrow, re.DOTALL), re.compile(wide, re.DOTALL), not alone, prefix)
+    return Word(None, narrow, wide, not alone, prefix)
+
+
+def _regex(literals: Sequence[str], star: str, *, rest: bool) -> str:
+    """The escaped `literals` with any number of `star` between them, and of anything after them if `rest`.
+
+    A client chooses the word, so matching must not backtrack over several stars (8 KiB and five of them would hold up
+    everyone). Each middle literal is taken where it first occurs, for good: a later place never leaves more to the
+    rest, whether stars cross slashes or not.
+    """
+    first, *others = literals
+    last = [] if rest or not others else [others.pop()]
+    middle = "".join(f"(?>{star}*?{literal})" for literal in others)
+    return first + middle + "".join(f"{star}*{literal}" for literal in last) + (".*" if rest else "")
 
 
 def _runs_of_stars(pieces: list[str | None]) -> list[tuple[int, int]]:

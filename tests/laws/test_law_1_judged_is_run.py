@@ -1,0 +1,145 @@
+"""Law 1: what was judged is what runs. The text sent to a target is printed from the judged tree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bastion.analysis.shell import analyse
+from bastion.audit.events import Event
+from bastion.context import Context, Knock
+from bastion.errors import Denied
+from bastion.gate import Asked, Gate, Tenant
+from bastion.identity.principal import Credential, Identity
+from bastion.policy.loader import load
+from bastion.targets.inventory import Inventory
+from bastion.targets.target import Account, Target
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+SHELLS = [shell for name in ("bash", "dash", "mksh", "zsh") if (shell := shutil.which(name))]
+PROGRAMS = ("ls", "rm", "find", "if", "time", "a=b", "ls;rm", "*")
+"""Programs that exist in the stubs' folder, some with names that an unquoted shell would take for something else."""
+STUB = '#!/bin/sh\nprintf \'%s\\0\' "${0##*/}" "$@" >> "$LOG"\nprintf \'\\n\' >> "$LOG"\n'
+TEXTS = [
+    str(json.loads(line)["text"])
+    for name in ("analysis_words.jsonl", "analysis_undecidable.jsonl", "analysis_programs.jsonl")
+    for line in (VECTORS / name).read_text().splitlines()
+]
+PIECES = [
+    "ls",
+    "rm",
+    "find",
+    "if",
+    "time",
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\\",
+    "\\\n",
+    "'",
+    '"',
+    "$'",
+    "$",
+    "`",
+    "#",
+    "~",
+    "*",
+    "?",
+]
+PIECES += ["{", "}", ",", ";", "&", "|", "<", ">", "(", ")", "!", "-x", "/", "=", "\\x3b", "\r", "é"]
+
+
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of programs that do nothing but write down how they were called."""
+    folder = tmp_path_factory.mktemp("stubs")
+    for name in PROGRAMS:
+        (folder / name).write_text(STUB)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def ran(shell: str, text: bytes, stubs: Path, work: Path) -> list[list[bytes]]:
+    """Every program that a login shell runs for `text`, with its arguments."""
+    log = work / "log"
+    log.write_bytes(b"")
+    environment = {"PATH": str(stubs), "LOG": str(log), "LC_ALL": "C.UTF-8"}
+    subprocess.run([shell, "-c", text], env=environment, cwd=work, capture_output=True, timeout=20, check=False)
+    return [call.split(b"\0") for call in log.read_bytes().split(b"\0\n")[:-1]]
+
+
+def judged(text: bytes) -> list[list[bytes | None]]:
+    return [list(command.argv) for command in analyse(text).commands]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=10).map("".join), st.sampled_from(["ls ", "rm ", ""]))
+@settings(max_examples=250, deadline=None)
+@example("\n\\rm -rf x", "ls")
+@example("$'\\x3b'rm", "ls")
+@example("'if' x", "")
+def test_a_target_runs_exactly_what_was_judged(
+    shell: str, stubs: Path, tmp_path_factory: pytest.TempPathFactory, text: str, head: str
+) -> None:
+    """The printed text, given to a real shell, runs the judged program with the judged words, and nothing else."""
+    source = (head + text).encode()
+    analysis = analyse(source)
+    if analysis.runs is None or analysis.commands[0].argv[0] not in [name.encode() for name in PROGRAMS]:
+        return
+    work = tmp_path_factory.mktemp("work")
+    assert ran(shell, analysis.runs, stubs, work) == judged(source)
+    assert [path.name for path in work.iterdir()] == ["log"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_what_would_be_sent_is_judged_the_same_again(text: str) -> None:
+    """Reading the printed text gives the commands it was printed from: the printer says what the judge saw."""
+    analysis = analyse(text.encode())
+    if analysis.runs is None:
+        assert analysis.commands == ()
+        return
+    again = analyse(analysis.runs)
+    assert again.commands == analysis.commands
+    assert again.runs == analysis.runs
+
+
+class NoAudit:
+    """Takes every event and keeps none: what is told is not what is tested here."""
+
+    async def write(self, event: Event) -> None: ...
+
+    def write_soon(self, event: Event) -> None: ...
+
+
+def everything_allowed(folder: Path) -> tuple[Gate, Context]:
+    """A gate whose policy denies nothing that can be read, and someone let in to a target."""
+    (folder / "p.yaml").write_text(
+        'version: 1\nrules: [{id: all, effect: allow, commands: ["**"], interactive: true}]\n'
+    )
+    tenant = Tenant("t", (), load(folder), Inventory([]))
+    gate = Gate({"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0)
+    identity = Identity("t", "issuer", "subject", ("agent",), frozenset(), {})
+    account = Account("deploy", None, None, True, "bash")
+    target = Target("t", "web", "host", 22, {}, (), (), {"deploy": account})
+    return gate, Context(Credential(identity, 1, "id", "SHA256:x", b"", 0, 1), target, account, Knock("c", "127.0.0.1"))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+async def test_the_gate_permits_the_printed_text_or_nothing(text: str, tmp_path: Path) -> None:
+    """Even where policy allows all, a permission carries what was printed, and text that can not be read has none."""
+    gate, context = everything_allowed(tmp_path)
+    analysis = analyse(text.encode())
+    asked = Asked(session="s", kind="exec", text=text.encode(), environment={})
+    if analysis.runs is None:
+        with pytest.raises(Denied):
+            await gate.judge(context, asked)
+        return
+    allowed = await gate.judge(context, asked)
+    assert allowed.runs == analysis.runs
