@@ -194,6 +194,28 @@ async def test_a_disk_that_can_not_keep_shuts_the_log(path: Path, monkeypatch: p
         await log.close()
 
 
+async def test_those_who_wait_behind_a_failure_are_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that were still in the queue when the log failed raise too: nobody waits for ever."""
+    may_go, asked = threading.Event(), threading.Event()
+
+    def broken(_: int) -> None:
+        asked.set()
+        assert may_go.wait(60)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    log = opened(path)
+    monkeypatch.setattr(os, "fdatasync", broken)
+    first = asyncio.ensure_future(log.write(event(1)))
+    await asyncio.to_thread(asked.wait, 60)
+    second = asyncio.ensure_future(log.write(event(2)))
+    await asyncio.sleep(0)
+    may_go.set()
+    outcomes = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 60)
+    assert [type(outcome) for outcome in outcomes] == [NotRecorded, NotRecorded]
+    with pytest.raises(NotRecorded):
+        await log.close()
+
+
 async def test_a_fault_of_the_writer_shuts_the_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a fault that nobody thought of leaves nobody waiting, and nobody believing."""
     log = opened(path)
@@ -310,6 +332,18 @@ async def test_every_torn_end_is_mended(path: Path) -> None:
         mended = [] if size == last else ["audit-mended"]
         assert [record["kind"] for record in records(path)] == ["revoked", "revoked", *mended, "revoked"]
         assert not mended or aside.read_bytes() == content[last:size] + b"\n"
+
+
+async def test_a_torn_end_is_set_aside_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is lost, though the operating system takes a few bytes at a time; a second one is added."""
+    await filled(path, 1)
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[:5])))
+    for torn in (b'{"seq":2,"first', b'{"seq":3,"second'):
+        with path.open("ab") as file:
+            file.write(torn)
+        await opened(path).close()
+    assert path.with_name("audit.jsonl.torn").read_bytes() == b'{"seq":2,"first\n{"seq":3,"second\n'
 
 
 @pytest.mark.parametrize("row", range(3))
