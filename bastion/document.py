@@ -6,7 +6,7 @@ complains about those nobody asked for, so the reader and the list of known keys
 Stricter than YAML: a duplicate key, an anchor, an alias, a tag, a merge key and a second document are problems, and
 a plain scalar is what it looks like in the JSON schema of YAML 1.2 (so `no` and `on` are text, not booleans).
 
-Limits: a file of more than 1 MiB, or nested deeper than 32, is refused.
+Limits: a file of more than 4 MiB, or nested deeper than 32, is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import yaml
 
 from bastion.errors import BadFile, Place, Problem
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 4 << 20
 MAX_DEPTH = 32
 
 T = TypeVar("T")

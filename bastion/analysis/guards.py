@@ -44,6 +44,11 @@ def guard(text: bytes) -> Finding | None:
         return Finding(0, len(text), f"the command is longer than {MAX_TEXT} bytes")
     if sum(text.count(opener) for opener in _OPENERS) > MAX_OPENERS:
         return Finding(0, len(text), f"more than {MAX_OPENERS} brackets, backticks and redirections")
+    return guard_characters(text)
+
+
+def guard_characters(text: bytes) -> Finding | None:
+    """The first character that a person could not be shown, or None. For what is printed as for what is read."""
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -26,7 +26,6 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 
 from bastion import document
@@ -88,17 +87,15 @@ class Profile:
 def profile(argv: Sequence[bytes]) -> Profile:
     """What the profiles say about this command. A program is known by the last part of its name."""
     name = posixpath.basename(argv[0].rstrip(b"/")).decode("utf-8", "replace")
-    exact, prefixes = _profiles()
-    entries = [*exact.get(name, ())]
-    entries += [entry for prefix, entry in prefixes if name.startswith(prefix)]
+    entries = [*_EXACT.get(name, ())]
+    entries += [entry for prefix, entry in _PREFIXES if name.startswith(prefix)]
     held = [entry for entry in entries if entry.holds(argv[1:])]
     acts = next((entry.runs for entry in held if entry.runs), None)
     return Profile(acts, frozenset(category for entry in held for category in entry.categories))
 
 
-@cache
-def _profiles() -> tuple[dict[str, tuple[Entry, ...]], tuple[tuple[str, Entry], ...]]:
-    """All shipped profiles: by exact name, and by prefix. A broken one is a defect: BadFile ends the start."""
+def _read() -> tuple[dict[str, tuple[Entry, ...]], tuple[tuple[str, Entry], ...]]:
+    """All shipped profiles: by exact name, and by prefix. A broken one is a defect: BadFile, at import."""
     problems: list[Problem] = []
     exact: dict[str, tuple[Entry, ...]] = {}
     prefixes: list[tuple[str, Entry]] = []
@@ -135,3 +132,6 @@ def _entry(node: Node) -> Entry:
         re.compile(rb"-[^-]*[" + re.escape(short.encode()) + rb"]") if short else None,
         bundled,
     )
+
+
+_EXACT, _PREFIXES = _read()

@@ -21,7 +21,7 @@ import tree_sitter
 import tree_sitter_bash
 
 from bastion.analysis.command import Analysis, Command, Finding, FindingKind
-from bastion.analysis.guards import guard
+from bastion.analysis.guards import guard, guard_characters
 from bastion.analysis.printer import NotPrintable, print_commands
 from bastion.analysis.profiles import profile
 from bastion.analysis.words import NotLiteral, literal
@@ -98,6 +98,12 @@ def analyse(text: bytes) -> Analysis:
         return _unreadable(text, [error.finding])
     except NotPrintable as error:
         return _unreadable(text, [Finding(command.start_byte, command.end_byte, str(error))])
+    hidden = guard_characters(runs)
+    if hidden is not None:
+        # Such as $'\x1b'. Who approves, or reads the audit trail, must be able to see what runs; and what is printed
+        # must be decidable again, as the same commands.
+        reason = f"an escape stands for {hidden.reason}"
+        return _unreadable(text, [Finding(command.start_byte, command.end_byte, reason)])
     found = profile(argv)
     acts = (
         (Finding(command.start_byte, command.end_byte, found.acts, FindingKind.TAKES_COMMANDS),) if found.acts else ()

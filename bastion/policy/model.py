@@ -128,7 +128,7 @@ class Index:
                     index.categories.setdefault((group, category), []).append(rule)
                 if rule.shell is not None:
                     index.shells.setdefault(group, []).append(rule)
-                if rule.effect is not Effect.DENY:
+                if rule.effect is not Effect.DENY and not rule.categories:
                     index.permits.setdefault(group, []).append(rule)
         return index
 

@@ -11,7 +11,9 @@ no: a bare name is the program found by PATH or in a system directory, and a wor
 a wildcard beside a `/`. `restrains` is how deny and approve rules read it, and errs towards yes: a name is any program
 of that basename, further words always match, `*` also crosses `/`, and paths match as written or normalised.
 
-Limits: a path is text. Links on the target, its working directory and case-insensitive file systems are unknown here.
+Limits: a deny rule is a second fence, not a wall: `systemctl stop` does not know that `systemctl --no-block stop` is
+the same. What keeps a program away is that no rule allows it. A path is text: links on the target, its working
+directory and case-insensitive file systems are unknown here.
 """
 
 from __future__ import annotations

@@ -183,6 +183,8 @@ def test_reachable_is_whether_a_rule_could_ever_let_someone_do_something_there(t
     assert not reachable(policy, replace(SUBJECT, account="", target="db-1"))
     assert not reachable(policy_of(tmp_path, rules(deny)), SUBJECT)
     assert not reachable(policy_of(tmp_path, rules(undecidable="approve", approval={"by": ["x"]})), SUBJECT)
+    only_holds = {"id": "c", "effect": "approve", "categories": ["privilege"], "approval": {"by": ["x"]}}
+    assert not reachable(policy_of(tmp_path, rules(only_holds)), SUBJECT)
     assert reachable(policy_of(tmp_path, rules(default="approve", approval={"by": ["x"]})), SUBJECT)
     assert reachable(policy_of(tmp_path, rules(mode="observe")), SUBJECT)
     assert reachable(policy_of(tmp_path, rules({"id": "s", "effect": "allow", "shell": "raw"})), SUBJECT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bastion.analysis.shell import analyse
 from bastion.errors import BadFile
-from bastion.policy.decision import Effect
+from bastion.policy.decision import Effect, Request, Subject
+from bastion.policy.engine import decide, reachable
 from bastion.policy.loader import load
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -167,3 +170,41 @@ def test_any_bytes_are_a_policy_or_a_bad_file(tmp_path_factory: pytest.TempPathF
         load(folder)
     except BadFile as error:
         assert error.problems  # noqa: PT017 - either outcome is right; a bad file must say why
+
+
+@pytest.mark.parametrize(
+    ("command", "rule"),
+    [
+        ("uptime", "look-around"),
+        ("ls -l /", "look-around"),
+        ("echo 'hello there'", "look-around"),
+        ("df -h", "look-around"),
+        ("cat /etc/os-release", "read-the-release"),
+        ("cat /etc/shadow", "default"),
+        ("cat /usr/share/doc/../../../etc/shadow", "default"),
+        ("rm -rf x", "never-destroy"),
+        ("/bin/rm x", "never-destroy"),
+        ("reboot", "never-stop"),
+        ("sudo ls", "never-become-another"),
+        ("bash", "undecidable"),
+        ("echo x > y", "undecidable"),
+        ("hostname evil", "default"),
+        ("date -s tomorrow", "default"),
+    ],
+)
+def test_what_the_demo_allows(command: str, rule: str) -> None:
+    """The demo's target runs as the very user who tries it: looking is allowed, and nothing that changes."""
+    subject = Subject(("agent@demo",), frozenset({"agents"}), (), "demo", (), "someone")
+    decision = decide(load(SHIPPED / "demo"), subject, Request("exec", analyse(command.encode())))
+    assert decision.rule == rule
+    assert (decision.effect is Effect.ALLOW) == (rule in ("look-around", "read-the-release"))
+    assert decision.remedy is None or "uptime" in decision.remedy
+
+
+def test_the_demo_gives_nothing_to_others_and_no_shell() -> None:
+    """Another group can not even reach the target, and a shell is off."""
+    policy = load(SHIPPED / "demo")
+    subject = Subject(("agent@demo",), frozenset({"agents"}), (), "demo", (), "")
+    assert reachable(policy, subject)
+    assert not reachable(policy, replace(subject, groups=frozenset({"people"})))
+    assert decide(policy, subject, Request("shell", name="raw")).effect is Effect.DENY

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bastion.analysis.command import Analysis, FindingKind
 from bastion.analysis.guards import MAX_OPENERS, MAX_TEXT
+from bastion.analysis.profiles import _EXACT, _PREFIXES
 from bastion.analysis.shell import MAX_FINDINGS, analyse
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -102,6 +103,13 @@ def test_categories_of_programs(text: bytes, category: str) -> None:
     assert category in analyse(text).categories
 
 
+def test_every_profile_says_something_that_can_be_shown() -> None:
+    """An entry that neither takes commands nor has a category would be dead; a reason is one line for a person."""
+    for entry in (*(entry for entries in _EXACT.values() for entry in entries), *(entry for _, entry in _PREFIXES)):
+        assert entry.runs or entry.categories
+        assert entry.runs.isprintable()
+
+
 @pytest.mark.parametrize("text", [b"echo \xff", b"\xc3", b"echo \xed\xa0\x80"])
 def test_text_that_is_not_utf_8_is_undecidable(text: bytes) -> None:
     """Bytes that a person can not be shown are not judged."""
@@ -172,6 +180,7 @@ def test_bash_reads_every_decidable_text_the_same(tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("empty")
     assert as_bash_reads(text.encode(), folder) == argv_of(analysis)
     assert list(folder.iterdir()) == []
+    assert analyse(analysis.runs).commands == analysis.commands, "what is printed is judged the same again"
 
 
 @given(st.binary(max_size=200))
