@@ -150,11 +150,45 @@ async def test_the_audience_tells_tenants_apart() -> None:
 # -- keys --------------------------------------------------------------------------------------------------------------
 
 
+class Held(Documents):
+    """Answers nothing until it is `released`."""
+
+    def __init__(self, documents: dict[str, Any]) -> None:
+        super().__init__(documents)
+        self.reached = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def fetch(self, url: str) -> bytes:
+        self.reached.set()
+        await self.released.wait()
+        return await super().fetch(url)
+
+
 async def test_keys_are_fetched_once_for_many_tokens_at_once() -> None:
-    documents = Documents(published("first"))
+    documents = Held(published("first"))
     verifier = Verifier([ISSUER], documents, Clock())
-    await asyncio.gather(*(verifier.identify(good(), None) for _ in range(50)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(50):
+            group.create_task(verifier.identify(good(), None))
+        await documents.reached.wait()
+        documents.released.set()
     assert documents.asked == [DISCOVERY, JWKS]
+
+
+async def test_while_keys_are_fetched_again_the_old_ones_serve() -> None:
+    """An issuer that hangs delays one token, not all of them."""
+    documents, clock = Held(published("first")), Clock()
+    documents.released.set()
+    verifier = Verifier([ISSUER], documents, Clock(), clock)
+    await verifier.identify(good(), None)
+    clock.now += keys.MAX_AGE
+    documents.released.clear()
+    documents.reached.clear()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(verifier.identify(good(), None))
+        await documents.reached.wait()
+        await asyncio.wait_for(verifier.identify(good(), None), 5)
+        documents.released.set()
 
 
 async def test_a_new_key_is_found_when_a_token_names_it() -> None:
