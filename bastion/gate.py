@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
+from bastion.analysis.command import Analysis
+from bastion.analysis.pagers import without_pager
 from bastion.analysis.shell import analyse
 from bastion.audit.events import (
     AdmissionRefused,
@@ -68,12 +70,14 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; `environment` what the client would set."""
+    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; `environment` what the client would set;
+    `terminal` whether there is one."""
 
     session: str
     kind: str
     text: bytes
     environment: Mapping[bytes, bytes]
+    terminal: bool = False
 
 
 class Allowed:
@@ -180,24 +184,9 @@ class Gate:
 
     async def judge(self, context: Context, asked: Asked) -> Allowed:
         """Decide. Raises Denied, when the event that tells of it is durable too; NotRecorded when none can be."""
-        tenant = self._tenants[context.tenant]
-        try:
-            self._still_good(context.credential)
-            request = _request(asked)
-            decision = decide(
-                tenant.policy, _subject(context.credential, context.target, context.account.name), request
-            )
-        except BadCertificate as error:
-            request = Request(asked.kind)
-            decision = Decision(Effect.DENY, "certificate", str(error), tenant.policy.version)
-        except Exception:
-            log.exception("judging failed")
-            request = Request(asked.kind)
-            decision = Decision(Effect.DENY, "error", "the command could not be judged", tenant.policy.version)
+        analysis, decision = self._decide(context, asked)
+        runs = None if analysis is None else _runs(asked, analysis)
         passed = {name: value for name, value in _names(asked).items() if name in decision.environment}
-        runs = request.analysis.runs if request.analysis is not None else None
-        if decision.effect is Effect.ALLOW and asked.kind == "exec" and not runs:
-            decision = Decision(Effect.DENY, "error", "nothing could be printed to run", tenant.policy.version)
         await self._audit.write(_judged(context, asked, runs, decision, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
             return Allowed(_MADE_HERE, context, asked.kind, runs, passed, decision)
@@ -207,6 +196,23 @@ class Gate:
         raise Denied(reason, rule=decision.rule, remedy=decision.remedy)
 
     # -- inside
+
+    def _decide(self, context: Context, asked: Asked) -> tuple[Analysis | None, Decision]:
+        """Total: what can not be judged is denied. An exec that is allowed has an analysis with a text to run."""
+        policy = self._tenants[context.tenant].policy
+        try:
+            self._still_good(context.credential)
+            request = _request(asked)
+            decision = decide(policy, _subject(context.credential, context.target, context.account.name), request)
+        except BadCertificate as error:
+            return None, Decision(Effect.DENY, "certificate", str(error), policy.version)
+        except Exception:
+            log.exception("judging failed")
+            return None, Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
+        printed = request.analysis is not None and request.analysis.runs
+        if decision.effect is Effect.ALLOW and asked.kind == "exec" and not printed:
+            return None, Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
+        return request.analysis, decision
 
     def _still_good(self, credential: Credential) -> None:
         """A certificate may have been revoked, or have run out, since it was proven."""
@@ -305,6 +311,13 @@ def _names(asked: Asked) -> dict[str, str]:
         except UnicodeDecodeError:
             continue
     return names
+
+
+def _runs(asked: Asked, analysis: Analysis) -> bytes | None:
+    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken."""
+    if analysis.runs is None or not asked.terminal or analysis.takes_commands is not None:
+        return analysis.runs
+    return without_pager(analysis.runs)
 
 
 def _request(asked: Asked) -> Request:
