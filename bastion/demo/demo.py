@@ -82,54 +82,49 @@ class Demo:
                 private, _ = authority.generate()
                 path.touch(mode=0o600)
                 path.write_bytes(private)
-        _dump(
-            keys / "inventory.yaml",
-            {
-                "version": 1,
-                "targets": [
-                    {
-                        "name": "demo",
-                        "address": f"127.0.0.1:{target_port}",
-                        "labels": {"env": "demo"},
-                        "host-keys": [self.target.host_key],
-                        "accounts": {self.target.user: {"key": {"file": str(self.target.held_key)}, "shell": "sh"}},
-                    }
-                ],
-            },
-        )
+        _dump(keys / "inventory.yaml", self._inventory(target_port))
+        _dump(keys / "bastion.yaml", self._settings(keys))
+
+    def _inventory(self, target_port: int) -> object:
+        target = {
+            "name": "demo",
+            "address": f"127.0.0.1:{target_port}",
+            "labels": {"env": "demo"},
+            "host-keys": [self.target.host_key],
+            "accounts": {self.target.user: {"key": {"file": str(self.target.held_key)}, "shell": "sh"}},
+        }
+        return {"version": 1, "targets": [target]}
+
+    def _settings(self, keys: Path) -> object:
+        issuer = {
+            "issuer": self.issuer,
+            "audience": ["bastion"],
+            "algorithms": ["ES256"],
+            "principals": ["{sub}"],
+            "groups": ["{groups}"],
+        }
         tenant = {
             "policies": str(self.folder / "policies" / TENANT),
             "inventory": "inventory.yaml",
             "user-ca": {"file": str(keys / "user-ca")},
             "target-ca": {"file": str(keys / "target-ca")},
-            "issuers": [
-                {
-                    "issuer": self.issuer,
-                    "audience": ["bastion"],
-                    "algorithms": ["ES256"],
-                    "principals": ["{sub}"],
-                    "groups": ["{groups}"],
-                }
-            ],
+            "issuers": [issuer],
         }
-        _dump(
-            keys / "bastion.yaml",
-            {
-                "version": 1,
-                "state": "state",
-                "ssh": {
-                    "listen": ["127.0.0.1:0"],
-                    "names": ["bastion", "localhost", "127.0.0.1"],
-                    "host-key": {"file": str(keys / "host-key")},
-                    "host-ca": {"file": str(keys / "host-ca")},
-                },
-                "api": {"listen": "127.0.0.1:0"},
-                "recordings": {"directory": str(self.folder / "recordings")},
-                "audit": {"file": str(self.folder / "audit.jsonl")},
-                "drain": "5s",
-                "tenants": {TENANT: tenant},
+        return {
+            "version": 1,
+            "state": "state",
+            "ssh": {
+                "listen": ["127.0.0.1:0"],
+                "names": ["bastion", "localhost", "127.0.0.1"],
+                "host-key": {"file": str(keys / "host-key")},
+                "host-ca": {"file": str(keys / "host-ca")},
             },
-        )
+            "api": {"listen": "127.0.0.1:0"},
+            "recordings": {"directory": str(self.folder / "recordings")},
+            "audit": {"file": str(self.folder / "audit.jsonl")},
+            "drain": "5s",
+            "tenants": {TENANT: tenant},
+        }
 
 
 def _dump(path: Path, content: object) -> None:
