@@ -9,7 +9,8 @@
 `tenant` may be left out where only one tenant trusts the token's issuer. Errors are problem details (RFC 9457) with
 status 400, 401, 403, 404, 405, 413, 429 or 503.
 
-Bounds: 64 KiB a request, 10 seconds for its body, so many requests a source (see limits). The source is the address
+Bounds: 64 KiB a request, 10 seconds for its body and for a first request to come (see waiting), so many requests a
+source (see limits). The source is the address
 of the connection: headers that a proxy may add are not believed. Behind a proxy all clients are one source.
 """
 
@@ -25,7 +26,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from bastion.api.limits import RateLimit
-from bastion.api.problems import BadRequest, TooMany, answer_problems, problem
+from bastion.api.problems import BadRequest, Handler, TooMany, answer_problems, problem
+from bastion.api.waiting import FIRST_REQUEST, Waiting
 from bastion.errors import OperatorError
 from bastion.identity.issuance import Issued
 
@@ -63,10 +65,12 @@ class Api:
         self._limit = limit
         self._problems = problems
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._waiting: Waiting | None = None
 
     def application(self) -> web.Application:
         """The routes, for `start` and for tests."""
-        application = web.Application(middlewares=[answer_problems], client_max_size=MAX_BODY)
+        application = web.Application(middlewares=[self._hear, answer_problems], client_max_size=MAX_BODY)
         application.router.add_post("/v1/certificates", self._certificates)
         application.router.add_get("/v1/host-ca", self._authority)
         application.router.add_get("/healthz", self._health)
@@ -78,20 +82,34 @@ class Api:
             self.application(), access_log=None, max_field_size=MAX_HEADER, keepalive_timeout=30, shutdown_timeout=5
         )
         await runner.setup()
+        if runner.server is None:
+            raise OperatorError("the API's server was not set up")
+        self._waiting = Waiting(runner.server)
+        handshake = FIRST_REQUEST if tls is not None else None
         try:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+            self._server = await asyncio.get_running_loop().create_server(
+                self._waiting, host, port, ssl=tls, ssl_handshake_timeout=handshake, backlog=128
+            )
         except OSError as error:
             await runner.cleanup()
             raise OperatorError(f"the API can not listen on {host} port {port}: {error.strerror}") from error
         self._runner = runner
-        bound = runner.addresses[0]
+        bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 
     async def stop(self) -> None:
         """Listen no more; requests under way get 5 seconds."""
-        if self._runner is not None:
+        if self._server is not None and self._runner is not None and self._waiting is not None:
+            self._server.close()
+            self._waiting.stop()
             await self._runner.cleanup()
-            self._runner = None
+            self._server = self._runner = self._waiting = None
+
+    @web.middleware
+    async def _hear(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._waiting is not None:
+            self._waiting.heard(request.protocol)
+        return await handler(request)
 
     async def _certificates(self, request: web.Request) -> web.Response:
         source = request.remote or "unknown"
