@@ -36,8 +36,10 @@ class Relay:
         self._target: TargetChannel | None = None
         self._early: list[bytes | Control] = []
         self._client_eof = False
+        self._target_eof = False
         self._exit: Ended | None = None
         self._blocked: set[str] = set()
+        self._waits: set[str] = set()
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self.ended.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, awaited or not
         self.received = 0
@@ -66,7 +68,7 @@ class Relay:
         self._early.clear()
         if self._client_eof:
             target.write_eof()
-        self._client.resume()
+        self._wait("opening", False)
 
     def say(self, text: str) -> None:
         """A line of the bastion's own, to the client's stderr, recorded like everything it is shown."""
@@ -86,18 +88,20 @@ class Relay:
         self.received += len(data)
         if self._target is None:
             self._early.append(data)
-            self._client.pause()
+            self._wait("opening", True)
         elif not self.ended.done():
             self._target.write(data)
 
     def client_eof(self) -> None:
         """The client will send no more; the other direction stays open (half-close)."""
         self._client_eof = True
-        if self._target is not None:
+        if self._target is not None and not self.ended.done():
             self._target.write_eof()
 
     def client_control(self, control: Control) -> None:
         """A signal, a break or a new terminal size."""
+        if self.ended.done():
+            return
         if isinstance(control, Resize):
             try:
                 self._tape.resize(control.columns, control.rows)
@@ -129,6 +133,7 @@ class Relay:
 
     def target_eof(self) -> None:
         """The target's command has closed its output."""
+        self._target_eof = True
         if not self.ended.done():
             self._client.write_eof()
 
@@ -138,16 +143,26 @@ class Relay:
 
     def target_blocked(self, blocked: bool) -> None:
         """The target can not take more input, or can again."""
-        (self._client.pause if blocked else self._client.resume)()
+        self._wait("target", blocked)
 
     def target_lost(self, error: Exception | None) -> None:
-        """The target's channel is closed and all its output was delivered."""
+        """The target's channel is closed and all its output was delivered; or, with an `error`, the connection broke.
+
+        An exit status whose output may have been cut off is not told: the client would take it for the whole.
+        """
         if self.ended.done():
             return
-        if self._exit is not None:
+        if self._exit is not None and (error is None or self._target_eof):
             self.ended.set_result(self._exit)
         else:
             self.ended.set_exception(ConnectionError(f"the connection to the target was lost{_because(error)}"))
+
+    def _wait(self, why: str, waits: bool) -> None:
+        """Reading from the client pauses while there is any reason for it."""
+        before = bool(self._waits)
+        (self._waits.add if waits else self._waits.discard)(why)
+        if bool(self._waits) != before:
+            (self._client.pause if self._waits else self._client.resume)()
 
     def _show(self, stream: int, data: bytes) -> None:
         try:

@@ -99,23 +99,27 @@ class Sessions:
 
     async def _run(self, one: _One) -> None:
         self._registry.add(one)
+        ended = Ended(EXIT_NOT_OPENED)
         try:
-            ended, why = await self._outcome(one)
+            outcome, why = await self._outcome(one)
             closed = await self._close(one)
             if closed is None:
-                ended, why = Ended(EXIT_NOT_RECORDED), "the recording could not be finished"
-            await self._audit.write(_end(one, ended, why, closed))
+                outcome, why = Ended(EXIT_NOT_RECORDED), "the recording could not be finished"
+            await self._audit.write(_end(one, outcome, why, closed))
+            ended = outcome
         except NotRecorded as error:
             log.error("session %s: %s", one.session, error)
             ended = Ended(EXIT_NOT_RECORDED)
         finally:
             self._registry.remove(one)
-        one.client.finish(ended)
+            one.client.finish(ended)
 
     async def _outcome(self, one: _One) -> tuple[Ended, str]:
         """Judge, open, relay. How it ended, and why for the audit trail."""
         try:
-            asked = Asked(one.session, one.wanted.kind, one.wanted.text, one.wanted.environment)
+            wanted = one.wanted
+            terminal = wanted.terminal is not None
+            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal)
             allowed = await self._gate.judge(one.context, asked)
             one.recorder.marker(_marker(one, allowed))
             one.relay.check()
