@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import asyncssh
 from asyncssh.constants import MSG_CHANNEL_CLOSE
@@ -194,7 +194,7 @@ class Channel(asyncssh.SSHServerChannel[bytes]):
             self._flush_recv_buf()
 
     # asyncssh finds the handlers of packets in a table of the class, which an override alone does not change.
-    _packet_handlers: ClassVar = {**asyncssh.SSHServerChannel._packet_handlers, MSG_CHANNEL_CLOSE: _process_close}
+    _packet_handlers = {**asyncssh.SSHServerChannel._packet_handlers, MSG_CHANNEL_CLOSE: _process_close}
 
     def close(self) -> None:
         """Close from our side, and answer a close that had to wait."""

@@ -57,6 +57,7 @@ class Line:
     credential: Credential
     target: Target
     sessions: int = 0
+    carried: bool = False
     full: bool = False
     lost: bool = False
     idle: asyncio.TimerHandle | None = None
@@ -83,18 +84,23 @@ class Upstreams:
     async def open(self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
         """A channel to the target that runs what was allowed. TargetDown when it can not be had."""
         allowed.for_context(context)
-        line, fresh = await self._line(context)
-        try:
-            return await self._channel(line, allowed, terminal, relay)
-        except asyncssh.ChannelOpenError as error:
-            if fresh or error.code not in _NOTHING_RAN:
-                raise TargetDown(f"target {context.target.name} refused the session: {error.reason}") from error
-            line.full = True
-        line, _ = await self._line(context)
-        try:
-            return await self._channel(line, allowed, terminal, relay)
-        except asyncssh.ChannelOpenError as error:
-            raise TargetDown(f"target {context.target.name} refused the session: {error.reason}") from error
+        while True:
+            line = await self._line(context)
+            try:
+                relay.check()
+            except BaseException:
+                self._give_back(line)
+                raise
+            try:
+                channel = await self._channel(line, allowed, terminal, relay)
+            except asyncssh.ChannelOpenError as error:
+                # A connection that has carried sessions may be full, so another is tried; a new one is no better.
+                if not line.carried or error.code not in _NOTHING_RAN:
+                    raise TargetDown(f"target {context.target.name} refused the session: {error.reason}") from error
+                line.full = True
+            else:
+                line.carried = True
+                return channel
 
     def drop(self, why: Callable[[Credential], str | None]) -> None:
         """Close the connections of those that `why` gives a reason for."""
@@ -114,8 +120,8 @@ class Upstreams:
 
     # -- connections
 
-    async def _line(self, context: Context) -> tuple[Line, bool]:
-        """A connection with room for one more session (counted at once), and whether it is a new one."""
+    async def _line(self, context: Context) -> Line:
+        """A connection with room for one more session, which is counted at once."""
         identity = context.identity
         key = (identity.tenant, identity.issuer, identity.subject, context.target.name, context.account.name)
         lines = self._lines.setdefault(key, Lines(lambda: self._lines.pop(key, None)))
@@ -123,10 +129,10 @@ class Upstreams:
             for line in lines.lines:
                 if line.target == context.target and not line.full and line.sessions < self._settings.sessions:
                     self._take(line)
-                    return line, False
+                    return line
             line = await self._connect(context, lines)
             self._take(line)
-            return line, True
+            return line
 
     async def _connect(self, context: Context, lines: Lines) -> Line:
         target, account = context.target, context.account

@@ -110,6 +110,7 @@ class Client:
         self.config = folder / "ssh_config"
         self.public = write_key(self.key)
         self._bastion = bastion
+        self.port = bastion.ssh_port
         if paper is not None:
             self.issue(paper)
         (folder / "known_hosts").write_text(f"@cert-authority * {bastion.host_ca}\n")
