@@ -168,10 +168,10 @@ async def test_keys_are_fetched_once_for_many_tokens_at_once() -> None:
     documents = Held(published("first"))
     verifier = Verifier([ISSUER], documents, Clock())
     async with asyncio.TaskGroup() as group:
-        for _ in range(50):
-            group.create_task(verifier.identify(good(), None))
+        tasks = [group.create_task(verifier.identify(good(), None)) for _ in range(50)]
         await documents.reached.wait()
         documents.released.set()
+    assert {task.result()[0].name for task in tasks} == {"agent@demo"}
     assert documents.asked == [DISCOVERY, JWKS]
 
 
@@ -185,9 +185,10 @@ async def test_while_keys_are_fetched_again_the_old_ones_serve() -> None:
     documents.released.clear()
     documents.reached.clear()
     async with asyncio.TaskGroup() as group:
-        group.create_task(verifier.identify(good(), None))
+        delayed = group.create_task(verifier.identify(good(), None))
         await documents.reached.wait()
         await asyncio.wait_for(verifier.identify(good(), None), 5)
+        assert not delayed.done()
         documents.released.set()
 
 
