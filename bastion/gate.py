@@ -184,8 +184,7 @@ class Gate:
 
     async def judge(self, context: Context, asked: Asked) -> Allowed:
         """Decide. Raises Denied, when the event that tells of it is durable too; NotRecorded when none can be."""
-        analysis, decision = self._decide(context, asked)
-        runs = None if analysis is None else _runs(asked, analysis)
+        runs, decision = self._decide(context, asked)
         passed = {name: value for name, value in _names(asked).items() if name in decision.environment}
         await self._audit.write(_judged(context, asked, runs, decision, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
@@ -197,22 +196,27 @@ class Gate:
 
     # -- inside
 
-    def _decide(self, context: Context, asked: Asked) -> tuple[Analysis | None, Decision]:
-        """Total: what can not be judged is denied. An exec that is allowed has an analysis with a text to run."""
-        policy = self._tenants[context.tenant].policy
+    def _decide(self, context: Context, asked: Asked) -> tuple[bytes | None, Decision]:
+        """The text to run, and the decision. Total: what can not be judged is denied. An exec that is allowed has a
+        text to run."""
+        tenant = self._tenants[context.tenant]
+        policy = tenant.policy
         try:
             self._still_good(context.credential)
+            self._still_there(tenant, context)
             request = _request(asked)
             decision = decide(policy, _subject(context.credential, context.target, context.account.name), request)
+            runs = None if request.analysis is None else _runs(asked, request.analysis)
         except BadCertificate as error:
             return None, Decision(Effect.DENY, "certificate", str(error), policy.version)
+        except NoSuchTarget as error:
+            return None, Decision(Effect.DENY, "inventory", str(error), policy.version)
         except Exception:
             log.exception("judging failed")
             return None, Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
-        printed = request.analysis is not None and request.analysis.runs
-        if decision.effect is Effect.ALLOW and asked.kind == "exec" and not printed:
+        if decision.effect is Effect.ALLOW and asked.kind == "exec" and not runs:
             return None, Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
-        return request.analysis, decision
+        return runs, decision
 
     def _still_good(self, credential: Credential) -> None:
         """A certificate may have been revoked, or have run out, since it was proven."""
@@ -221,6 +225,12 @@ class Gate:
             raise BadCertificate(f"the certificate is revoked: {reason}")
         if self._clock() >= credential.valid_before:
             raise BadCertificate("the certificate has expired since this connection began: connect again")
+
+    def _still_there(self, tenant: Tenant, context: Context) -> None:
+        """A target may have been taken out of the inventory, or changed, since the connection to it began; what was
+        admitted was the one that stood there then."""
+        if tenant.inventory.find(context.target.name) != context.target:
+            raise NoSuchTarget("the target was changed or removed since this connection began: connect again")
 
     def _refuse_admission(self, knock: Knock, credential: Credential, host: str, account: str, reason: str) -> None:
         who = _who(knock, credential)
