@@ -1,0 +1,316 @@
+"""The gate: what it lets through, what it says of the rest, and that every permission is told of before it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bastion.audit.events import Event
+from bastion.context import Context, Knock
+from bastion.errors import BadCertificate, Denied, NoSuchTarget, NotRecorded
+from bastion.gate import Allowed, Asked, Gate, Tenant
+from bastion.identity.authority import Authority, generate
+from bastion.identity.principal import Credential, Identity
+from bastion.identity.revocation import Revocation, Revocations
+from bastion.policy import loader
+from bastion.targets.inventory import Inventory
+from bastion.targets.target import Account, Target
+
+NOW = 1_800_000_000
+KNOCK = Knock("c0ffee", "192.0.2.7")
+POLICY = """\
+version: 1
+rules:
+  - id: look
+    effect: allow
+    who: {groups: [agents]}
+    where: {targets: [web-1], accounts: [deploy]}
+    commands: ["uptime", "echo **"]
+"""
+
+
+class Trail:
+    """An audit trail in memory. `failing` makes it one that can not be written."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.failing = False
+        self.before_return: Any = lambda: None
+
+    async def write(self, event: Event) -> None:
+        await asyncio.sleep(0)
+        if self.failing:
+            raise NotRecorded("the disk is full")
+        self.events.append(event)
+        self.before_return()
+
+    def write_soon(self, event: Event) -> None:
+        if not self.failing:
+            self.events.append(event)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+
+def target(name: str, tenant: str = "acme") -> Target:
+    accounts = {account: Account(account, None, None, True, "bash") for account in ("deploy", "root")}
+    return Target(tenant, name, "192.0.2.1", 22, {}, ("ssh-ed25519 AAAA",), (), accounts)
+
+
+class House:
+    """A gate with one tenant, and everything that it is made of."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "policy.yaml").write_text(POLICY)
+        self.authority = Authority.load(generate()[0], None, "acme-user-ca")
+        self.trail = Trail()
+        self.now = float(NOW)
+        self.revocations = Revocations(None)
+        self.tenant = Tenant(
+            "acme", (self.authority.public_blob,), loader.load(folder), Inventory([target("web-1"), target("db-1")])
+        )
+        self.gate = Gate({"acme": self.tenant}, self.trail, lambda one: self.revocations.revoked(one), lambda: self.now)
+
+    def blob(self, identity: Identity) -> bytes:
+        line = self.authority.issue_user(
+            generate()[1], identity, serial=7, valid_after=NOW - 10, valid_before=NOW + 600
+        )
+        return base64.b64decode(line.split()[1])
+
+    def credential(self, *, groups: frozenset[str] = frozenset({"agents"})) -> Credential:
+        identity = Identity("acme", "https://i.example.com", "agent-1", ("agent-1",), groups, {})
+        return self.gate.check(KNOCK, self.blob(identity))
+
+    async def context(self) -> Context:
+        return await self.gate.admit(KNOCK, self.credential(), "web-1", "deploy")
+
+    def revoke(self) -> None:
+        self.revocations = Revocations(None, [Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7)])
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def asked(text: bytes = b"uptime", kind: str = "exec", **more: Any) -> Asked:
+    return Asked("5e551011", kind, text, more.pop("environment", {}), **more)
+
+
+# -- who
+
+
+async def test_a_login_is_told_before_it_is_accepted(house: House) -> None:
+    credential = house.credential()
+    assert house.trail.events == []
+    await house.gate.login(KNOCK, credential, "deploy")
+    assert house.trail.kinds == ["login-accepted"]
+
+
+async def test_nobody_logs_in_while_the_trail_can_not_be_written(house: House) -> None:
+    credential = house.credential()
+    house.trail.failing = True
+    with pytest.raises(NotRecorded):
+        await house.gate.login(KNOCK, credential, "deploy")
+    with pytest.raises(NotRecorded):
+        await house.gate.admit(KNOCK, credential, "web-1", "deploy")
+
+
+async def test_a_revocation_that_comes_while_the_login_is_told_ends_it(house: House) -> None:
+    """The connection is not yet among the live ones, which a revocation ends: the login itself must look again."""
+    credential = house.credential()
+    house.trail.before_return = house.revoke
+    with pytest.raises(BadCertificate, match="revoked: left"):
+        await house.gate.login(KNOCK, credential, "deploy")
+
+
+async def test_what_strangers_cause_is_told_without_waiting(house: House) -> None:
+    house.gate.refused(KNOCK, "root", "expired")
+    house.gate.never_proven(KNOCK, "garbage")
+    assert house.trail.kinds == ["login-refused", "connection-refused"]
+
+
+# -- where
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "groups", "reason"),
+    [
+        ("nowhere", 22, {"agents"}, "no such target"),
+        ("db-1", 22, {"agents"}, "no rule lets this identity reach it"),
+        ("web-1", 22, {"others"}, "no rule lets this identity reach it"),
+        ("web-1", 80, {"agents"}, "not an SSH port: 80"),
+    ],
+)
+def test_absent_and_not_permitted_look_alike(house: House, host: str, port: int, groups: set[str], reason: str) -> None:
+    """The one refused is told the same; the audit trail which it was."""
+    credential = house.credential(groups=frozenset(groups))
+    with pytest.raises(NoSuchTarget) as caught:
+        house.gate.visible(KNOCK, credential, host, port)
+    assert str(caught.value) == "no such target or account, or not permitted"
+    assert [getattr(event, "reason", "") for event in house.trail.events] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("host", "account", "reason"),
+    [
+        ("web-1", "nobody", "no such target or account"),
+        ("web-1", "root", "no rule lets this identity reach it"),
+        ("db-1", "deploy", "no rule lets this identity reach it"),
+        ("nowhere", "deploy", "no such target or account"),
+    ],
+)
+async def test_so_do_accounts(house: House, host: str, account: str, reason: str) -> None:
+    with pytest.raises(NoSuchTarget) as caught:
+        await house.gate.admit(KNOCK, house.credential(), host, account)
+    assert str(caught.value) == "no such target or account, or not permitted"
+    assert [getattr(event, "reason", "") for event in house.trail.events] == [reason]
+
+
+async def test_an_admission_says_who_where_and_whence(house: House) -> None:
+    context = await house.context()
+    assert (context.target.name, context.account.name, context.knock, context.tenant) == (
+        "web-1",
+        "deploy",
+        KNOCK,
+        "acme",
+    )
+    assert house.trail.kinds == ["admitted"]
+
+
+# -- what
+
+
+async def test_what_is_allowed_carries_the_printed_text_and_is_told_first(house: House) -> None:
+    context = await house.context()
+    allowed = await house.gate.judge(context, asked(b"echo   hello\\ you"))
+    assert allowed.runs is not None
+    assert allowed.runs != b"echo   hello\\ you"
+    assert allowed.decision.rule == "look"
+    event = house.trail.events[-1]
+    assert event.kind == "command-judged"
+    assert getattr(event, "runs", None) == allowed.runs
+
+
+async def test_what_is_denied_has_its_event_too(house: House) -> None:
+    context = await house.context()
+    with pytest.raises(Denied) as caught:
+        await house.gate.judge(context, asked(b"reboot"))
+    assert caught.value.rule == "default"
+    assert house.trail.kinds == ["admitted", "command-judged"]
+    assert getattr(house.trail.events[-1], "runs", b"") is None
+
+
+async def test_nothing_is_allowed_while_the_trail_can_not_be_written(house: House) -> None:
+    context = await house.context()
+    house.trail.failing = True
+    with pytest.raises(NotRecorded):
+        await house.gate.judge(context, asked())
+
+
+@pytest.mark.parametrize("part", ["analyse", "decide", "_request", "_subject", "_runs"])
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("boom"), RecursionError(), MemoryError(), KeyError("x"), NotImplementedError()]
+)
+async def test_whatever_fails_between_request_and_decision_denies(
+    house: House, monkeypatch: pytest.MonkeyPatch, part: str, fault: Exception
+) -> None:
+    """Law 3: with a reason, and an event; nothing of the fault's own words reaches the client."""
+    context = await house.context()
+
+    def fails(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(f"bastion.gate.{part}", fails)
+    with pytest.raises(Denied, match="could not be judged") as caught:
+        await house.gate.judge(context, asked())
+    assert caught.value.rule == "error"
+    assert house.trail.kinds == ["admitted", "command-judged"]
+    assert getattr(house.trail.events[-1], "effect", "") == "deny"
+
+
+async def test_what_can_not_be_printed_is_not_allowed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 1, should analysis and policy ever disagree: an allowed exec without a text would be a raw shell."""
+    context = await house.context()
+    monkeypatch.setattr("bastion.gate._runs", lambda *_: None)
+    with pytest.raises(Denied, match="nothing could be printed"):
+        await house.gate.judge(context, asked())
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "reason"),
+    [
+        ("revoked", "certificate", "revoked: left"),
+        ("expired", "certificate", "has expired since this connection began"),
+        ("target removed", "inventory", "changed or removed since"),
+        ("target moved", "inventory", "changed or removed since"),
+        ("account changed", "inventory", "changed or removed since"),
+    ],
+)
+async def test_what_has_changed_since_the_connection_began_is_seen(
+    house: House, change: str, rule: str, reason: str
+) -> None:
+    context = await house.context()
+    await house.gate.judge(context, asked())
+    web = target("web-1")
+    match change:
+        case "revoked":
+            house.revoke()
+        case "expired":
+            house.now = NOW + 600
+        case "target removed":
+            house.tenant.inventory = Inventory([])
+        case "target moved":
+            house.tenant.inventory = Inventory([replace(web, host="192.0.2.99")])
+        case _:
+            accounts = {**web.accounts, "deploy": replace(web.accounts["deploy"], shell="dash")}
+            house.tenant.inventory = Inventory([replace(web, accounts=accounts)])
+    with pytest.raises(Denied, match=reason) as caught:
+        await house.gate.judge(context, asked())
+    assert caught.value.rule == rule
+    assert house.trail.kinds == ["admitted", "command-judged", "command-judged"]
+
+
+async def test_an_inventory_read_again_without_a_change_changes_nothing(house: House) -> None:
+    context = await house.context()
+    house.tenant.inventory = Inventory([target("db-1"), target("web-1")])
+    await house.gate.judge(context, asked())
+
+
+async def test_the_policy_in_force_is_the_one_that_judges(house: House, tmp_path: Path) -> None:
+    context = await house.context()
+    (tmp_path / "policy.yaml").write_text(POLICY.replace("uptime", "true"))
+    house.tenant.policy = loader.load(tmp_path)
+    with pytest.raises(Denied):
+        await house.gate.judge(context, asked(b"uptime"))
+    await house.gate.judge(context, asked(b"true"))
+
+
+async def test_a_permission_is_for_one_context_only(house: House) -> None:
+    """Another context of the same person at the same account is another one."""
+    mine, other = await house.context(), await house.context()
+    allowed = await house.gate.judge(mine, asked())
+    allowed.for_context(mine)
+    with pytest.raises(Denied, match="another session"):
+        allowed.for_context(other)
+
+
+@pytest.mark.parametrize("kind", ["shell", "subsystem", "forward", "x11", ""])
+async def test_what_no_rule_covers_is_denied_whatever_it_is_called(house: House, kind: str) -> None:
+    with pytest.raises(Denied):
+        await house.gate.judge(await house.context(), asked(b"sftp", kind))
+
+
+async def test_variables_are_dropped_unless_a_rule_passes_them_and_their_values_are_not_told(house: House) -> None:
+    environment = {b"LANG": b"C", b"LD_PRELOAD": b"/tmp/evil.so", b"\xff": b"x", b"BAD": b"\xff"}
+    allowed: Allowed = await house.gate.judge(await house.context(), asked(environment=environment))
+    assert dict(allowed.environment) == {}
+    record = house.trail.events[-1].record()
+    assert record["dropped"] == ["BAD", "LANG", "LD_PRELOAD", "\\xff"]
+    assert "evil" not in str(record)
