@@ -1,4 +1,4 @@
-"""Where the bastion reaches into asyncssh, all of it in this one file, which is why setup.cfg pins its minor version.
+"""Where the bastion reaches into asyncssh, here and in joined.py, which is why setup.cfg pins its minor version.
 
 asyncssh hides three things that we need: the certificate that a login proved (it tells only the authority's key), the
 exact bytes of an exec request, and the moment a connection's transport is full. Each hook overrides a method by the
@@ -21,6 +21,7 @@ from asyncssh.public_key import KeyImportError, decode_ssh_certificate
 
 from bastion.errors import BadCertificate, NoSuchTarget, NotRecorded
 from bastion.identity.principal import Credential
+from bastion.ssh.joined import Joined
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Door(Protocol):
         """A certificate was refused, for the audit trail."""
 
 
-class ServerConnection(asyncssh.SSHServerConnection):
+class ServerConnection(Joined, asyncssh.SSHServerConnection):
     """One server side of an SSH connection: outer or inner.
 
     `proven` is the credential of the login, None before it. `attempts` bounds failed authentication requests.

@@ -25,6 +25,7 @@ from bastion.session.channel import STDERR, STDOUT, Break, Control, Ended, Resiz
 from bastion.session.relay import Relay
 from bastion.ssh import algorithms
 from bastion.ssh.hooks import MAX_PACKET, WINDOW
+from bastion.ssh.joined import connect
 from bastion.targets.target import Target
 
 KEEPALIVE = 30
@@ -35,8 +36,6 @@ _NOTHING_RAN = {
     asyncssh.OPEN_CONNECT_FAILED,
     asyncssh.OPEN_RESOURCE_SHORTAGE,
 }
-
-MakeKeys = Callable[[Context], "list[asyncssh.SSHKeyPair | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class Upstreams:
         watcher = _Watcher(lines)
         try:
             async with asyncio.timeout(self._settings.connect):
-                connection = await asyncssh.connect(
+                connection = await connect(
                     target.host,
                     target.port,
                     username=account.name,
