@@ -15,7 +15,6 @@ import logging
 import os
 import signal
 import ssl
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bastion import __version__
+from bastion.api import tls
 from bastion.api.limits import RateLimit
 from bastion.api.server import Api
 from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended, Revoked
@@ -260,13 +260,7 @@ class App:
         api = self._config.api
         if api is None or api.certificate is None or api.key is None:
             return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        with tempfile.NamedTemporaryFile() as pair:  # ssl loads from files only; 0600, and gone at once
-            pair.write(self._keyring.read(api.key) + b"\n" + self._keyring.read(api.certificate))
-            pair.flush()
-            context.load_cert_chain(pair.name)
-        return context
+        return tls.context(self._keyring.read(api.certificate), self._keyring.read(api.key))
 
 
 async def until_stopped(app: App) -> None:
@@ -289,6 +283,9 @@ async def until_stopped(app: App) -> None:
         print(f"api {bound.api[0]}:{bound.api[1]}")
     print("ready", flush=True)
     await app.stop(await stop)
+    for number in (signal.SIGTERM, signal.SIGINT):  # all is done; one more signal must not make it look like a failure
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _private_folder(folder: Path) -> None:
