@@ -147,9 +147,8 @@ class App:
         issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]
         verifier = Verifier(issuers, self._fetch, clock, time.monotonic)
         issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock)
-        self._api = Api(
-            issuance, self._host_ca.public, config.ssh.names, RateLimit(API_BURST, API_RATE, time.monotonic)
-        )
+        limit = RateLimit(API_BURST, API_RATE, time.monotonic)
+        self._api = Api(issuance, self._host_ca.public, config.ssh.names, limit, self._unable)
 
     def _held_key(self, context: Context) -> bytes | None:
         if context.account.certificate:
@@ -221,7 +220,13 @@ class App:
 
     # -- inside
 
+    def _unable(self) -> list[str]:
+        """What keeps the bastion from serving; strangers are told no more than that."""
+        return ["the audit trail can not be written"] if self._audit.failed else []
+
     def _status(self) -> str:
+        if self._audit.failed:
+            return f"letting nobody in: {self._audit.failed}"
         problems = self._reload.problems
         if problems:
             return f"not in force: {problems[0].splitlines()[0]}"
