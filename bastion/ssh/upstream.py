@@ -91,15 +91,12 @@ class Upstreams:
                 self._give_back(line)
                 raise
             try:
-                channel = await self._channel(line, allowed, terminal, relay)
+                return await self._channel(line, allowed, terminal, relay)
             except asyncssh.ChannelOpenError as error:
                 # A connection that has carried sessions may be full, so another is tried; a new one is no better.
                 if not line.carried or error.code not in _NOTHING_RAN:
                     raise TargetDown(f"target {context.target.name} refused the session: {error.reason}") from error
                 line.full = True
-            else:
-                line.carried = True
-                return channel
 
     def drop(self, why: Callable[[Credential], str | None]) -> None:
         """Close the connections of those that `why` gives a reason for."""
@@ -175,7 +172,7 @@ class Upstreams:
     # -- channels
 
     async def _channel(self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
-        session = _Session(relay, lambda: self._give_back(line))
+        session = _Session(relay, line, lambda: self._give_back(line))
         try:
             async with asyncio.timeout(self._settings.connect):
                 await line.connection.create_session(
@@ -209,8 +206,9 @@ class Upstreams:
 class _Session(asyncssh.SSHClientSession[bytes]):
     """One channel to the target: a TargetChannel whose events go to the relay."""
 
-    def __init__(self, relay: Relay, gone: Callable[[], None]) -> None:
+    def __init__(self, relay: Relay, line: Line, gone: Callable[[], None]) -> None:
         self._relay = relay
+        self._line = line
         self._gone: Callable[[], None] | None = gone
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
@@ -224,6 +222,7 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
+        self._line.carried = True
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._relay.target_data(data, STDOUT if datatype is None else STDERR)

@@ -1,7 +1,8 @@
 """What the bastion is compared with, and what runs behind it.
 
 `Direct` is plain ssh straight to the target's sshd: the oracle for bytes and exit statuses. `Programs` are small
-files on the target, each doing one thing that no stock program does; their policy allows them and a few stock ones.
+files on the target, each doing one thing that no stock program does (`ready PROGRAM …` says that it runs, then becomes
+it); their policy allows them and a few stock ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ rules:
     effect: allow
     who: {{groups: [agents]}}
     env: ["BASTION_TEST_*", "LC_*", LANG]
-    commands: ["true", "false", "echo **", "cat **", "sleep *", "stty **", "printenv", "wc *", "sort", "sha256sum",
+    commands: ["true", "false", "echo **", "cat **", "sleep *", "stty **", "printenv **", "wc *", "sort", "sha256sum",
                "tty", "head **", "{folder}/*", "{folder}/* **"]
 """
 
@@ -75,6 +76,8 @@ class Programs:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._write("sleeps", "#!/bin/sh\ntrap 'exit 130' INT\necho asleep\nsleep 60\n")
+        self._write("ready", '#!/bin/sh\necho ready\nexec "$@"\n')
         self._write("exit", '#!/bin/sh\nexit "$1"\n')
         for name, source in _SOURCES.items():
             imports = "import hashlib, os, resource, signal, sys, time"

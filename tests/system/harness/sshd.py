@@ -120,6 +120,7 @@ class Sshd:
 
     def _write_config(self) -> None:
         lines = [
+            *self._options,  # first, since the first value of an option is the one that holds
             f"ListenAddress {self.host}:{self.port}",
             f"HostKey {self.folder}/host_key",
             f"PidFile {self.folder}/sshd.pid",
@@ -137,7 +138,6 @@ class Sshd:
             "AcceptEnv LANG LC_* BASTION_TEST_*",
             "Subsystem sftp internal-sftp",
             *([f"TrustedUserCAKeys {self.folder}/user_ca.pub"] if self._user_ca else []),
-            *self._options,
         ]
         if self._user_ca:
             (self.folder / "user_ca.pub").write_text(self._user_ca + "\n")
