@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import ssl
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import OAuth2Client
 
 from bastion.errors import ClientError, IssuerDown, OperatorError, OutsideError
 from bastion.identity.keys import trustworthy
-
-with warnings.catch_warnings():
-    # Authlib tells everyone who imports its httpx clients to move to another package, which is not our users' to do.
-    # Its own filter, which it sets when first imported, would win over ours, so that import comes first.
-    import authlib.deprecate
-
-    warnings.simplefilter("ignore", authlib.deprecate.AuthlibDeprecationWarning)
-    from authlib.integrations.base_client import OAuthError
-    from authlib.integrations.httpx_client import OAuth2Client
 
 __all__ = ["DIRECT", "OAuth2Client", "OAuthError", "checked", "context", "discover", "get", "post", "reaching"]
 
@@ -51,20 +43,20 @@ def reaching(url: str) -> Iterator[None]:
     """What can go wrong on the way to `url`, as errors for the user."""
     try:
         yield
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         cause = str(error) or type(error).__name__
         raise OutsideError(f"{url} can not be reached: {cause}") from error
 
 
 def post(url: str, body: Mapping[str, str], token: str, ca_file: Path | None) -> dict[str, Any]:
     """POST JSON with a bearer token to the bastion's API. ClientError or OutsideError with the problem's own words."""
-    with reaching(url), httpx.Client(verify=context(ca_file), timeout=TIMEOUT, mounts=DIRECT) as client:
+    with reaching(url), httpx2.Client(verify=context(ca_file), timeout=TIMEOUT, mounts=DIRECT) as client:
         return _read(url, client.post(url, json=dict(body), headers={"Authorization": f"Bearer {token}"}))
 
 
 def get(url: str, ca_file: Path | None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """GET a JSON object."""
-    with reaching(url), httpx.Client(verify=context(ca_file), timeout=TIMEOUT, mounts=DIRECT) as client:
+    with reaching(url), httpx2.Client(verify=context(ca_file), timeout=TIMEOUT, mounts=DIRECT) as client:
         return _read(url, client.get(url, headers=dict(headers or {})))
 
 
@@ -80,7 +72,7 @@ def discover(issuer: str, ca_file: Path | None, endpoint: str) -> str:
     return checked(url, "the issuer's endpoint")
 
 
-def _read(url: str, response: httpx.Response) -> dict[str, Any]:
+def _read(url: str, response: httpx2.Response) -> dict[str, Any]:
     try:
         value = response.json() if len(response.content) <= MAX_BYTES else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The issuers' documents over HTTP, with httpx: the port `keys.Fetch`.
+"""The issuers' documents over HTTP, with httpx2: the port `keys.Fetch`.
 
 Bounds: 5 seconds in all, 512 KiB, no redirects (an issuer's address is what the settings say, nothing it hands on).
 """
@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bastion.errors import IssuerDown, OperatorError
 
@@ -28,7 +28,7 @@ class HttpFetch:
         self._timeout = timeout
         # Plain HTTP is for issuers on this machine itself: a proxy of the environment has no part in it.
         direct: dict[str, None] = {"http://": None}
-        self._client = httpx.AsyncClient(verify=context, timeout=timeout, follow_redirects=False, mounts=direct)
+        self._client = httpx2.AsyncClient(verify=context, timeout=timeout, follow_redirects=False, mounts=direct)
 
     async def fetch(self, url: str) -> bytes:
         """The body of a 200. IssuerDown for another status, a body too large, or no answer in time."""
@@ -42,7 +42,7 @@ class HttpFetch:
                         body += piece
                         if len(body) > MAX_BYTES:
                             raise IssuerDown(f"{url} answered with more than {MAX_BYTES} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise IssuerDown(f"{url} can not be reached: {type(error).__name__}") from error
         return body
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bastion.api.limits import MAX_SOURCES, RateLimit
@@ -39,12 +39,12 @@ class Issuer:
 
 
 class World:
-    def __init__(self, issuer: Issuer, client: httpx.AsyncClient, problems: list[str]) -> None:
+    def __init__(self, issuer: Issuer, client: httpx2.AsyncClient, problems: list[str]) -> None:
         self.issuer = issuer
         self.client = client
         self.problems = problems
 
-    async def post(self, body: Any, token: str | None = "TOKEN", **keywords: Any) -> httpx.Response:  # noqa: S107  (no secret)
+    async def post(self, body: Any, token: str | None = "TOKEN", **keywords: Any) -> httpx2.Response:  # noqa: S107  (no secret)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.client.post("/v1/certificates", content=content, headers=headers, **keywords)
@@ -56,7 +56,7 @@ async def world() -> AsyncIterator[World]:
     limit = RateLimit(5, 1.0, lambda: 0.0)
     api = Api(issuer, HOST_CA, ["bastion", "bastion.example.com"], limit, lambda: problems)
     host, port = await api.start("127.0.0.1", 0, None)
-    async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as client:
+    async with httpx2.AsyncClient(base_url=f"http://{host}:{port}") as client:
         yield World(issuer, client, problems)
     await api.stop()
 
@@ -222,7 +222,7 @@ async def test_too_many_silent_clients_push_out_the_oldest(monkeypatch: pytest.M
     api = Api(Issuer(), HOST_CA, [], RateLimit(1, 1, lambda: 0.0))
     host, port = await api.start("127.0.0.1", 0, None)
     connections = [await asyncio.open_connection(host, port) for _ in range(2)]
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert (await client.get(f"http://{host}:{port}/healthz")).status_code == 200
     assert await asyncio.wait_for(end_of(connections[0][0]), 10) == b""
     assert not connections[1][0].at_eof()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.system.harness.bastion import Bastion, Target
@@ -63,7 +63,7 @@ def ran(tmp_path: Path) -> Iterator[tuple[Bastion, str]]:
 def _offer_token(bastion: Bastion, client: Client) -> bytes:
     """Ask for a certificate with a token that is no good; the API's answer."""
     url = f"http://127.0.0.1:{bastion.api_port}/v1/certificates"
-    answer = httpx.post(url, json={"public_key": client.public}, headers={"Authorization": f"Bearer {TOKEN}"})
+    answer = httpx2.post(url, json={"public_key": client.public}, headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code in (400, 401, 403)
     return answer.content
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 import pytest
 
 FOLDER = Path(__file__).parent / "oidc"
@@ -80,7 +80,7 @@ class Provider:
 
     def answer_device(self, url: str, *, login: str, allow: bool = True) -> None:
         """What a person does in a browser after `bastion login`: confirm the code, sign in, consent (or abort)."""
-        with httpx.Client(follow_redirects=True, timeout=20) as browser:
+        with httpx2.Client(follow_redirects=True, timeout=20) as browser:
             page = browser.get(url)
             for _ in range(8):
                 fields = _fields(page.text)
@@ -95,7 +95,7 @@ class Provider:
             pytest.fail(f"the provider's pages ended in none that was expected:\n{page.text[-1500:]}")
 
 
-def _action(page: httpx.Response) -> str:
+def _action(page: httpx2.Response) -> str:
     found = re.search(r'<form[^>]*action="([^"]+)"', page.text)
     return str(page.url.join(html.unescape(found[1]))) if found else str(page.url)
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bastion.identity.authority import generate
@@ -72,7 +72,7 @@ def credentials(bastion: Bastion, provider: Provider) -> list[str]:
 
 
 def token(provider: Provider) -> str:
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{provider.url}/token",
         auth=("agent", "agent-secret"),
         data={"grant_type": "client_credentials", "resource": RESOURCE},
@@ -80,8 +80,8 @@ def token(provider: Provider) -> str:
     return str(answer.json()["access_token"])
 
 
-def trade(bastion: Bastion, text: str) -> httpx.Response:
-    return httpx.post(
+def trade(bastion: Bastion, text: str) -> httpx2.Response:
+    return httpx2.post(
         f"http://127.0.0.1:{bastion.api_port}/v1/certificates",
         json={"public_key": generate()[1]},
         headers={"Authorization": f"Bearer {text}"},
@@ -258,7 +258,7 @@ def test_a_provider_that_was_never_seen_is_an_outage_not_a_bad_token(served: Bas
 
 
 def test_a_token_for_another_service_is_refused_and_told(served: Bastion, provider: Provider) -> None:
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{provider.url}/token", auth=("agent", "agent-secret"), data={"grant_type": "client_credentials"}
     ).json()
     refused = trade(served, answer["access_token"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 
 from bastion.demo.issuer import DEVICE_GRANT, DevelopmentIssuer
@@ -16,12 +16,12 @@ from tests.services.identity.parts import Clock
 
 
 class World:
-    def __init__(self, issuer: DevelopmentIssuer, client: httpx.AsyncClient, clock: Clock) -> None:
+    def __init__(self, issuer: DevelopmentIssuer, client: httpx2.AsyncClient, clock: Clock) -> None:
         self.issuer = issuer
         self.client = client
         self.clock = clock
 
-    async def token(self, **form: str) -> httpx.Response:
+    async def token(self, **form: str) -> httpx2.Response:
         return await self.client.post("/token", data=form)
 
 
@@ -34,7 +34,7 @@ async def world() -> AsyncIterator[World]:
     }
     issuer = DevelopmentIssuer(clients, clock=clock)
     url = await issuer.start()
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx2.AsyncClient(base_url=url) as client:
         yield World(issuer, client, clock)
     await issuer.stop()
 
