@@ -2,7 +2,7 @@
 
 asyncssh hides three things that we need: the certificate that a login proved (it tells only the authority's key), the
 exact bytes of an exec request, and the moment a connection's transport is full. Each hook overrides a method by the
-name it has in asyncssh 2.24; tests/adapters/test_hooks.py fails when one of those names is gone.
+name it has in asyncssh 2.24; tests/adapters/test_ssh_hooks.py fails when one of those names is gone.
 
 The rule of authentication here: asyncssh's own judgement of certificates and keys is switched off, and the `Door`
 alone decides, by the certificate's bytes; asyncssh verifies the signature that proves the key (RFC 4252, section 7).
