@@ -1,0 +1,198 @@
+"""Reload: told before it is in force, whole or not at all, and never stopped by a bad file or a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bastion.audit.events import Event
+from bastion.errors import NotRecorded
+from bastion.gate import Tenant
+from bastion.identity.principal import Credential, Identity
+from bastion.identity.revocation import Revocation, Revocations, add
+from bastion.policy import loader
+from bastion.reload import Files, Reload
+from bastion.session.registry import Registry
+from bastion.targets import inventory
+
+GOOD = 'version: 1\nrules: [{id: one, effect: allow, who: {groups: [a]}, commands: ["true"]}]\n'
+OTHER = GOOD.replace("one", "two")
+BAD = "version: 1\nrules: [{id: one, effect: perhaps}]\n"
+TARGETS = "version: 1\ntargets: []\n"
+IDENTITY = Identity("acme", "https://i.example.com", "agent-1", ("agent-1",), frozenset(), {})
+
+
+class World:
+    """The files of one tenant, a reload over them, and what it has done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.policy, self.targets = folder / "policies" / "p.yaml", folder / "inventory" / "acme.yaml"
+        self.revoked_file = folder / "revocations" / "revocations.jsonl"
+        for path, text in ((self.policy, GOOD), (self.targets, TARGETS)):
+            path.parent.mkdir()
+            path.write_text(text)
+        self.revoked_file.parent.mkdir()
+        self.tenant = Tenant("acme", (), loader.load(self.policy.parent), inventory.load(self.targets, "acme"))
+        self.revocations = Revocations.load(self.revoked_file)
+        self.events: list[Event] = []
+        self.in_force_when_told: list[str] = []
+        self.failing = False
+        self.revoked: list[Sequence[Revocation]] = []
+        self.read = 0
+        self.changed = asyncio.Event()
+        files = Files(self.policy.parent, self.targets)
+        self.reload = Reload(
+            {"acme": self.tenant},
+            {"acme": files},
+            self.revocations,
+            self.revoked_file,
+            self,
+            self.end_revoked,
+            self.was_read,
+        )
+
+    async def write(self, event: Event) -> None:
+        if self.failing:
+            raise NotRecorded("the disk is full")
+        self.events.append(event)
+        self.in_force_when_told.append(self.tenant.policy.version)
+
+    async def end_revoked(self, new: Sequence[Revocation]) -> None:
+        self.revoked.append(new)
+
+    def was_read(self) -> None:
+        self.read += 1
+        self.changed.set()
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def test_a_policy_is_told_of_before_it_is_in_force(world: World) -> None:
+    before = world.tenant.policy.version
+    world.policy.write_text(OTHER)
+    await world.reload.now()
+    assert world.kinds == ["policy-reloaded"]
+    assert world.in_force_when_told == [before]
+    assert world.tenant.policy.version != before
+
+
+async def test_what_can_not_be_told_is_not_in_force_and_is_read_again(world: World) -> None:
+    before = world.tenant.policy.version
+    world.policy.write_text(OTHER)
+    world.failing = True
+    await world.reload.now()
+    assert world.tenant.policy.version == before
+    assert world.reload.problems == ["audit trail: the disk is full"]
+    world.failing = False
+    await world.reload.now()
+    assert world.tenant.policy.version != before
+    assert world.reload.problems == []
+
+
+async def test_a_bad_policy_is_told_once_and_changes_nothing(world: World) -> None:
+    before = world.tenant.policy
+    world.policy.write_text(BAD)
+    for _ in range(3):
+        await world.reload.now()
+    assert world.kinds == ["policy-rejected"]
+    assert world.tenant.policy is before
+    assert "p.yaml:2:" in world.reload.problems[0]
+    world.policy.write_text(GOOD)
+    await world.reload.now()
+    assert world.reload.problems == []
+    assert world.kinds == ["policy-rejected"]
+
+
+async def test_what_has_not_changed_is_not_told(world: World) -> None:
+    await world.reload.now()
+    assert world.events == []
+    assert world.read == 1
+
+
+async def test_a_bad_policy_does_not_keep_a_good_inventory_out(world: World) -> None:
+    world.policy.write_text(BAD)
+    world.targets.write_text("version: 1\ntargets: 7\n")
+    await world.reload.now()
+    assert world.kinds == ["policy-rejected", "inventory-rejected"]
+    assert len(world.reload.problems) == 2
+
+
+async def test_only_what_is_newly_revoked_is_handed_on(world: World) -> None:
+    first = Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7)
+    second = Revocation("acme", "left", "2026-01-31T12:00:00Z", identity="agent-1")
+    for entry in (first, second):
+        add(world.revoked_file, entry)
+        await world.reload.now()
+    assert [list(new) for new in world.revoked] == [[first], [second]]
+    assert world.revocations.entry(Credential(IDENTITY, 7, "", "", b"", 0, 1)) == first
+    assert world.revocations.entry(Credential(IDENTITY, 8, "", "", b"", 0, 1)) == second
+    assert (first.name, second.name) == ("serial 7", "identity agent-1")
+
+
+async def test_revocations_that_can_not_be_read_stay_in_force(world: World) -> None:
+    add(world.revoked_file, Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7))
+    await world.reload.now()
+    for spoil in (lambda: world.revoked_file.write_text("{"), world.revoked_file.unlink):
+        spoil()
+        await world.reload.now()
+        assert world.reload.problems[0].startswith("revocations: ")
+        assert len(world.revocations) == 1
+
+
+async def test_a_file_of_revocations_that_never_was_is_no_problem(world: World) -> None:
+    await world.reload.now()
+    assert world.reload.problems == []
+
+
+@pytest.mark.parametrize("what", ["policy", "targets", "revoked_file"])
+async def test_a_change_is_seen_without_being_told(world: World, what: str) -> None:
+    """And goes on being seen after the audit trail has failed for a while."""
+    world.reload.start()
+    try:
+        for failing in (True, False):
+            world.changed.clear()
+            world.failing = failing
+            path: Path = getattr(world, what)
+            path.write_text({"policy": OTHER, "targets": TARGETS + "# \n", "revoked_file": "\n"}[what])
+            await asyncio.wait_for(world.changed.wait(), 10)
+    finally:
+        await world.reload.stop()
+    assert world.reload.problems == []
+
+
+class _Live:
+    def __init__(self, serial: int) -> None:
+        self.credential = Credential(IDENTITY, serial, "", "", b"", 0, 1)
+        self.told: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.told.append(text)
+
+    def end(self, reason: str) -> None:
+        self.told.append(reason)
+
+
+async def test_the_registry_waits_for_those_that_it_ended_and_no_others() -> None:
+    registry, hit, other = Registry(), _Live(7), _Live(8)
+    registry.add(hit)
+    registry.add(other)
+    ended = registry.end(lambda credential: "left" if credential.serial == 7 else None)
+    assert list(ended) == [hit]
+    assert (hit.told, other.told) == (["left"], [])
+    gone = asyncio.ensure_future(registry.gone(ended))
+    await asyncio.sleep(0)
+    assert not gone.done()
+    registry.remove(hit)
+    await asyncio.wait_for(gone, 5)
+    assert other in registry
+    await registry.gone([])
