@@ -133,6 +133,16 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
     def resume_writing(self) -> None:
         self._block("transport", False)
 
+    def _send_kexinit(self) -> None:
+        """From here on asyncssh keeps what is to be sent until the new keys are in use, and a peer may never end its
+        part (RFC 4253, section 9)."""
+        super()._send_kexinit()
+        self._block("keys", True)
+
+    def send_newkeys(self, k: bytes, h: bytes) -> None:
+        super().send_newkeys(k, h)
+        self._block("keys", False)
+
     def below_blocked(self, blocked: bool) -> None:
         """The connection that this one runs inside is full, or has room again."""
         self._block("below", blocked)
