@@ -41,6 +41,7 @@ def bastion(tmp_path_factory: pytest.TempPathFactory, target: Sshd, programs: Pr
     with Bastion(folder, [Target.of("web-1", target)], policy=programs.policy) as served:
         yield served
 
+
 @pytest.fixture(scope="module", autouse=True)
 def warm(bastion: Bastion, tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> None:
     """One transfer beforehand, so that what is measured is what a stuck reader adds."""

@@ -14,6 +14,7 @@ import pytest
 
 from tests.system.asyncssh_client import jumped
 from tests.system.asyncssh_target import Exits, SignalsTold, served
+from tests.system.control_master import mastered
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client, Maker
 from tests.system.harness.sshd import Sshd
@@ -50,15 +51,8 @@ def bastion(tmp_path_factory: pytest.TempPathFactory, target: Sshd, programs: Pr
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory, bastion: Bastion) -> Iterator[Client]:
     """A client whose ssh keeps one connection, so that each of many commands costs no handshake."""
-    folder = tmp_path_factory.mktemp("agent")
-    control = folder / "control"
-    client = Client(folder, bastion, options=[f"ControlPath {control}"])
-    master = client.popen("-M", "-N", "web-1")
-    until(lambda: control.exists() or master.poll() is not None)
-    assert master.poll() is None, master.communicate()
-    yield client
-    master.terminate()
-    master.communicate(timeout=10)
+    with mastered(tmp_path_factory.mktemp("agent"), bastion) as client:
+        yield client
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import asyncssh
 import pytest
 
 from tests.system.asyncssh_client import jumped
+from tests.system.control_master import mastered
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client, Maker
 from tests.system.harness.sshd import Sshd
@@ -43,14 +44,8 @@ def bastion(tmp_path_factory: pytest.TempPathFactory, target: Sshd, programs: Pr
 @pytest.fixture
 def agent(tmp_path: Path, bastion: Bastion) -> Iterator[Client]:
     """A client with a ControlMaster that is up."""
-    control = tmp_path / "control"
-    client = Client(tmp_path / "agent", bastion, options=[f"ControlPath {control}"])
-    master = client.popen("-M", "-N", "web-1")
-    until(lambda: control.exists() or master.poll() is not None)
-    assert master.poll() is None, master.communicate()
-    yield client
-    master.terminate()
-    master.communicate(timeout=10)
+    with mastered(tmp_path, bastion) as client:
+        yield client
 
 
 def test_twenty_at_once(agent: Client, bastion: Bastion, target: Sshd) -> None:

@@ -131,6 +131,7 @@ class Sshd:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "PrintMotd no",
+            f"SetEnv HOME={self.folder}",  # so that no start-up file of the account's real home has a say
             "PrintLastLog no",
             "LogLevel VERBOSE",
             "MaxStartups 1000",
