@@ -26,6 +26,7 @@ from bastion.ssh.joined import Joined
 log = logging.getLogger(__name__)
 
 CERTIFICATE = b"-cert-v01@openssh.com"
+OFFERS = 4
 MAX_ENVIRONMENT = 64
 MAX_ENVIRONMENT_BYTES = 32 * 1024
 
@@ -47,7 +48,9 @@ class Door(Protocol):
 class ServerConnection(Joined, asyncssh.SSHServerConnection):
     """One server side of an SSH connection: outer or inner.
 
-    `proven` is the credential of the login, None before it. `attempts` bounds failed authentication requests.
+    `proven` is the credential of the login, None before it. `attempts` bounds failed authentication requests; twice as
+    many and OFFERS more bound all of them, since an offer that is taken, or a request that the next one overtakes,
+    fails not and yet costs time.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
         self._protocol_factory = lambda: server
         self._door = door
         self._attempts_left = attempts
+        self._requests_left = 2 * attempts + OFFERS
         self._told: set[str] = set()
         self.proven: Credential | None = None
         self.plain_keys = 0
@@ -72,6 +76,12 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
 
     async def reload_config(self) -> None:
         """There is no configuration file to match again for this user."""
+
+    async def _finish_userauth(self, begin_auth: bool, method: bytes, packet: SSHPacket) -> None:
+        self._requests_left -= 1
+        if self._requests_left < 0:
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many requests to log in")
+        await super()._finish_userauth(begin_auth, method, packet)
 
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
         """A certificate is offered (`msg` empty) or its key proven by a signature over `msg`."""
@@ -205,7 +215,7 @@ class Channel(asyncssh.SSHServerChannel[bytes]):
             self._flush_recv_buf()
 
     # asyncssh finds the handlers of packets in a table of the class, which an override alone does not change.
-    _packet_handlers = {**asyncssh.SSHServerChannel._packet_handlers, MSG_CHANNEL_CLOSE: _process_close}
+    _packet_handlers = {**asyncssh.SSHServerChannel._packet_handlers, MSG_CHANNEL_CLOSE: _process_close}  # noqa: RUF012 - as it is in asyncssh
 
     def close(self) -> None:
         """Close from our side, and answer a close that had to wait."""

@@ -18,6 +18,7 @@ FILES = {Path(module.__file__ or "") for module in (hooks, joined)}
 OVERRIDDEN = [
     (hooks.ServerConnection, "reload_config"),
     (hooks.ServerConnection, "validate_public_key"),
+    (hooks.ServerConnection, "_finish_userauth"),
     (hooks.ServerConnection, "send_userauth_failure"),
     (hooks.ServerConnection, "pause_writing"),
     (hooks.ServerConnection, "resume_writing"),

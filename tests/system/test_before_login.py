@@ -15,7 +15,7 @@ from asyncssh.packet import Boolean, NameList, String, UInt32
 
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Maker
-from tests.system.harness.raw import FAILURE, SECONDS, channel_open, knock, log_in
+from tests.system.harness.raw import FAILURE, PK_OK, SECONDS, channel_open, knock, log_in
 from tests.system.harness.sshd import ACCOUNT, Sshd
 
 VERSION = b"SSH-2.0-test\r\n"
@@ -213,3 +213,18 @@ async def test_so_many_attempts_and_no_more(bastion: Bastion, client: Maker, *, 
         assert isinstance(ended, asyncssh.DisconnectError)
         assert "too many attempts" in ended.reason
         await told(bastion, before, "too many attempts", inner=inner)
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["offers that are taken", "requests that overtake each other"])
+async def test_so_many_requests_and_no_more(bastion: Bastion, client: Maker, how: str, *, inner: bool) -> None:
+    """They do not fail, and would else be free."""
+    before, user = len(bastion.audit("connection-refused")), client()
+    async with outer(bastion, lambda: user, wanted=inner) as through:
+        raw = await knock(bastion, user, through=through)
+        for _ in range(40):
+            raw.offer(ACCOUNT, user)
+            if how == "offers that are taken" and await raw.answer() != PK_OK:
+                break
+        assert await raw.end() is not None
+        await told(bastion, before, "too many requests to log in", inner=inner)

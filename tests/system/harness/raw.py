@@ -17,7 +17,7 @@ from bastion.identity.authority import fingerprint
 from tests.system.harness.bastion import Bastion
 from tests.system.harness.client import Client
 
-REQUEST, FAILURE, SUCCESS, PK_OK = 50, 51, 52, 60
+REQUEST, FAILURE, SUCCESS, PK_OK, OVER = 50, 51, 52, 60, 0
 SECONDS = 20.0
 
 
@@ -121,8 +121,13 @@ class Raw(asyncssh.SSHClientConnection):
         self.say(REQUEST, *parts, String(signer.sign(over, signer.algorithm)))
 
     async def answer(self) -> int:
-        """The kind of the next answer: FAILURE, SUCCESS or PK_OK."""
-        return await asyncio.wait_for(self._answers.get(), SECONDS)
+        """The kind of the next answer: FAILURE, SUCCESS or PK_OK; OVER when the connection ended instead."""
+        answer = asyncio.ensure_future(self._answers.get())
+        await asyncio.wait((answer, self.watcher.ended), timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            answer.cancel()
+            return OVER
+        return answer.result()
 
     async def end(self) -> Exception | None:
         """How the connection ended, waiting for it."""
