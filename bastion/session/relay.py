@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from bastion.errors import NotRecorded
+from bastion.errors import NotRecorded, TargetDown
 from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, TargetChannel
 
 
@@ -26,7 +26,8 @@ class Tape(Protocol):
 class Relay:
     """Life: made when the client asks; `attach` once the target is open; then what comes, in any order, until `ended`.
 
-    `ended` gives how the target's command ended, or raises NotRecorded, or ConnectionError when either side was lost.
+    `ended` gives how the target's command ended, or raises NotRecorded, TargetDown when the target was
+    lost, or ConnectionError when the client was.
     """
 
     def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool) -> None:
@@ -155,7 +156,9 @@ class Relay:
         if self._exit is not None and (error is None or self._target_eof):
             self.ended.set_result(self._exit)
         else:
-            self.ended.set_exception(ConnectionError(f"the connection to the target was lost{_because(error)}"))
+            lost = TargetDown("the connection to the target was lost")
+            lost.__cause__ = error  # not in the message: a target could write anything there
+            self.ended.set_exception(lost)
 
     def _wait(self, why: str, waits: bool) -> None:
         """Reading from the client pauses while there is any reason for it."""
@@ -172,7 +175,3 @@ class Relay:
             return
         self.sent += len(data)
         self._client.write(data, stream)
-
-
-def _because(error: Exception | None) -> str:
-    return f": {error}" if error is not None and str(error) else ""

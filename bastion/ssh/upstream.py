@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -362,5 +363,5 @@ def _fault(error: Exception) -> str:
     if isinstance(error, asyncssh.PermissionDenied):
         return "it refused the held key"
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return os.strerror(error.errno) if error.errno else type(error).__name__  # asyncio's own text has the address
     return type(error).__name__

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.errors import NotRecorded
+from bastion.errors import NotRecorded, TargetDown
 from bastion.session.channel import STDERR, STDOUT, Control, Ended, Resize, Signal
 from bastion.session.relay import Relay
 
@@ -234,7 +234,7 @@ async def test_a_status_whose_output_may_be_cut_off_is_not_told(relay: Relay, ta
     relay.attach(target)
     relay.target_exit(Ended(0))
     relay.target_lost(OSError("reset"))
-    with pytest.raises(ConnectionError, match="lost: reset"):
+    with pytest.raises(TargetDown, match=r"the connection to the target was lost$"):
         await relay.ended
 
 
@@ -250,7 +250,7 @@ async def test_a_status_whose_output_is_whole_stands(relay: Relay, target: FakeT
 async def test_a_target_that_is_lost_without_a_status(relay: Relay, target: FakeTarget) -> None:
     relay.attach(target)
     relay.target_lost(None)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(TargetDown):
         await relay.ended
 
 

@@ -183,6 +183,19 @@ async def test_target_down(world: World) -> None:
     assert world.end.reason == "target web-1 can not be opened: Connection refused"
 
 
+async def test_a_target_that_is_lost(world: World) -> None:
+    """255 and one line, which says nothing that the target wrote."""
+    sessions = world.sessions
+    relay = sessions.start(world.context, UPTIME, cast(Any, world))
+    assert relay is not None
+    await world.opened.wait()
+    relay.target_lost(OSError("\x1b[2Jreset by a hostile target"))
+    await sessions.settle()
+    assert world.ended == [Ended(255)]
+    assert world.shown.startswith(b"bastion: the connection to the target was lost [")
+    assert world.shown.count(b"\n") == 1
+
+
 async def test_a_client_lost_while_judging_opens_nothing(world: World) -> None:
     sessions = world.sessions
     relay = sessions.start(world.context, UPTIME, cast(Any, world))
