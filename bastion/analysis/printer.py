@@ -1,8 +1,9 @@
-"""The tree back to shell text: what is sent to the target is printed here, from the same form that was judged.
+"""The tree back to shell text: what is sent to the target is printed here, from the same tree that was judged.
 
-Every word is single-quoted by the rule of POSIX XCU 2.2.2, inside which nothing is special but the quote itself, so
-bash, dash, busybox ash, mksh and zsh read the text as exactly the words that were judged. Quoting also stops aliases
-and reserved words: 'if' is a program's name.
+Every literal is single-quoted by the rule of POSIX XCU 2.2.2, inside which nothing is special but the quote itself, so
+bash, dash, busybox ash, mksh and zsh read it as exactly what was judged. Quoting also stops aliases and reserved words:
+'if' is a program's name. What must stay unquoted (parameters, patterns, tildes, the names in declarations) has passed
+an allow-list when it was read, and is checked again here before it is printed.
 
 Limits: quoting does not stop a function of that name in the account's own start-up files. fish and csh read quotes
 differently, which is why the inventory refuses such login shells.
@@ -10,13 +11,53 @@ differently, which is why the inventory refuses such login shells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable
 
-from bastion.analysis.command import Command
+from bastion.analysis.tree import (
+    AndOr,
+    Arithmetic,
+    Assignment,
+    Case,
+    Command,
+    Coproc,
+    Declaration,
+    For,
+    Function,
+    Glob,
+    Group,
+    If,
+    Literal,
+    Parameter,
+    Part,
+    Pipeline,
+    Process,
+    Redirection,
+    Script,
+    ShellText,
+    Simple,
+    Subshell,
+    Substitution,
+    Test,
+    Tilde,
+    While,
+    Word,
+)
 
 
 class NotPrintable(ValueError):
     """A form that this printer has no text for; the caller must treat it as undecidable."""
+
+
+_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PARAMETER = re.compile(rb"(?:\$|[^`'\"$<>;&{}\n]+)\Z")
+_ARITHMETIC = re.compile(rb"(?:[0-9 +*/%()<>=!&|^~?:,-]|\$[#?$])*\Z")
+_GLOB = re.compile(rb"\*|\?|\[!?[A-Za-z0-9_.,:@%+=\[\]-]+\]\Z")
+_USER = re.compile(rb"(?:[a-z_][a-z0-9_-]*)?\Z")
+_OPTION = re.compile(rb"--?[A-Za-z]*\Z")
+_OPERATOR = re.compile(rb"(?:<<<|<>|<&|<|>>|>\||>&|>)\Z")
+_DESCRIPTOR = re.compile(rb"[0-9]{0,3}\Z")
+_REGEX = re.compile(rb"[^`'\";&<>{}\n\t ]+\Z")
 
 
 def quote(word: bytes) -> bytes:
@@ -26,22 +67,223 @@ def quote(word: bytes) -> bytes:
     return b"'" + word.replace(b"'", b"'\\''") + b"'"
 
 
-def print_command(command: Command) -> bytes:
-    """One simple command of literal words. Raises NotPrintable for anything else."""
-    if command.environment or command.redirections:
-        raise NotPrintable("an assignment or a redirection")
-    if not command.argv or not command.argv[0]:
+def print_script(script: Script) -> bytes:
+    """The text of a whole script, on one line unless a literal holds a newline. Raises NotPrintable."""
+    return _script(script, b"")
+
+
+def print_word(word: Word) -> bytes:
+    """The text of one word. Raises NotPrintable."""
+    if not word.parts:
+        raise NotPrintable("a word of no parts")
+    printed = []
+    for index, part in enumerate(word.parts):
+        before = word.parts[index - 1] if index else None
+        printed.append(_part(part, before))
+    return b"".join(printed)
+
+
+# -- words
+
+
+def _part(part: Part, before: Part | None) -> bytes:
+    if isinstance(part, Literal):
+        if isinstance(before, Tilde):
+            # A quoted slash would end the expansion: '~'/x is no home.
+            if part.value[:1] not in (b"/", b":"):
+                raise NotPrintable("a tilde that runs into a word")
+            return part.value[:1] + (quote(part.value[1:]) if part.value[1:] else b"")
+        return quote(part.value)
+    if isinstance(before, Tilde):
+        raise NotPrintable("a tilde that runs into an expansion")
+    match part:
+        case Parameter(inner, quoted):
+            return _quoted(b"${" + _passed(_PARAMETER, inner) + b"}", quoted)
+        case Substitution(script, quoted):
+            return _quoted(b"$(" + _inside(script) + b")", quoted)
+        case Process(direction, script):
+            return _passed(re.compile(rb"[<>]\Z"), direction) + b"(" + _inside(script) + b")"
+        case Arithmetic(text, quoted):
+            return _quoted(b"$((" + _passed(_ARITHMETIC, text) + b"))", quoted)
+        case Glob(text):
+            return _passed(_GLOB, text)
+        case Tilde(user):
+            return b"~" + _passed(_USER, user)
+        case ShellText(script):
+            return quote(print_script(script))
+
+
+def _quoted(text: bytes, quoted: bool) -> bytes:
+    return b'"' + text + b'"' if quoted else text
+
+
+def _inside(script: Script) -> bytes:
+    """Blanks keep `$( (` from being `$((`, and `<( <` apart."""
+    return b" " + _script(script, b"") + b" "
+
+
+def _passed(allowed: re.Pattern[bytes], text: bytes) -> bytes:
+    if not allowed.match(text):
+        raise NotPrintable(f"bytes that may not stand unquoted: {text[:20]!r}")
+    return text
+
+
+# -- scripts
+
+
+def _script(script: Script, end: bytes) -> bytes:
+    """Items in order; `end` closes the last unless it runs in the background, whose `&` closes it."""
+    printed = bytearray()
+    for index, item in enumerate(script.items):
+        last = index == len(script.items) - 1
+        printed += _and_or(item)
+        if item.background:
+            printed += b" &" if last else b" & "
+        else:
+            printed += end if last else b"; "
+    return bytes(printed)
+
+
+def _block(script: Script) -> bytes:
+    """A script that a keyword follows."""
+    if not script.items:
+        raise NotPrintable("a compound command without commands")
+    return _script(script, b";")
+
+
+def _and_or(item: AndOr) -> bytes:
+    printed = _pipeline(item.first)
+    for operator, pipeline in item.rest:
+        printed += b" " + _passed(re.compile(rb"(?:&&|\|\|)\Z"), operator) + b" " + _pipeline(pipeline)
+    return printed
+
+
+def _pipeline(pipeline: Pipeline) -> bytes:
+    if not pipeline.commands:
+        raise NotPrintable("a pipeline without commands")
+    printed = b" | ".join(_command(command) for command in pipeline.commands)
+    if pipeline.timed:
+        printed = b" ".join(_passed(re.compile(rb"(?:time|-p)\Z"), word) for word in pipeline.timed) + b" " + printed
+    return b"! " + printed if pipeline.negated else printed
+
+
+# -- commands
+
+
+def _command(command: Command) -> bytes:
+    printed = _PRINTERS[type(command)](command)
+    redirections = () if isinstance(command, Function | Coproc) else command.redirections
+    return b" ".join([*([printed] if printed else []), *(_redirection(found) for found in redirections)])
+
+
+def _simple(command: Simple) -> bytes:
+    if not (command.words or command.assignments or command.redirections):
         raise NotPrintable("a command without a name")
-    words = []
-    for word in command.argv:
-        if word is None:
-            raise NotPrintable("a word that only the target could know")
-        words.append(quote(word))
+    if command.words and command.words[0].literal == b"":
+        raise NotPrintable("a command without a name")
+    return b" ".join([*map(_assignment, command.assignments), *map(print_word, command.words)])
+
+
+def _assignment(assignment: Assignment) -> bytes:
+    head = _passed(_NAME, assignment.name) + (b"+=" if assignment.append else b"=")
+    if assignment.elements is not None:
+        return head + b"(" + b" ".join(map(print_word, assignment.elements)) + b")"
+    return head if assignment.value is None else head + print_word(assignment.value)
+
+
+def _declaration(command: Declaration) -> bytes:
+    """The builtin's name and `name=` stay unquoted, or the shell would split the values like any words."""
+    words = [_passed(_NAME, command.name), *(_passed(_OPTION, option) for option in command.options)]
+    for argument in command.arguments:
+        words.append(_passed(_NAME, argument) if isinstance(argument, bytes) else _assignment(argument))
     return b" ".join(words)
 
 
-def print_commands(commands: Sequence[Command]) -> bytes:
-    """The text of a whole analysis; one simple command, so far. Raises NotPrintable."""
-    if len(commands) != 1:
+def _redirection(redirection: Redirection) -> bytes:
+    """A blank after the operator: `<<(ls)` is no `< <(ls)`. None after a descriptor, which would be a word."""
+    descriptor = _passed(_DESCRIPTOR, redirection.descriptor)
+    operator = _passed(_OPERATOR, redirection.operator)
+    if operator in (b">&", b"<&"):
+        literal = redirection.target.literal
+        return descriptor + operator + _passed(re.compile(rb"(?:[0-9]{1,3}|-)\Z"), b"" if literal is None else literal)
+    return descriptor + operator + b" " + print_word(redirection.target)
+
+
+def _test(command: Test) -> bytes:
+    words = [b"[["]
+    for token in command.tokens:
+        if isinstance(token, Word):
+            words.append(print_word(token))
+        else:
+            # A regular expression is marked by `~`: it stays unquoted, as an operator does.
+            words.append(_passed(_REGEX, token[1:]) if token[:1] == b"~" else token)
+    return b" ".join([*words, b"]]"])
+
+
+def _if(command: If) -> bytes:
+    if not command.branches:
+        raise NotPrintable("an if without a condition")
+    words = []
+    for index, (condition, then) in enumerate(command.branches):
+        words += [b"elif" if index else b"if", _block(condition), b"then", _block(then)]
+    if command.otherwise is not None:
+        words += [b"else", _block(command.otherwise)]
+    return b" ".join([*words, b"fi"])
+
+
+def _for(command: For) -> bytes:
+    words = [b"select" if command.select else b"for", _passed(_NAME, command.name), b"in"]
+    words += map(print_word, command.words)
+    return b" ".join(words) + b"; do " + _block(command.body) + b" done"
+
+
+def _while(command: While) -> bytes:
+    keyword = b"until " if command.until else b"while "
+    return keyword + _block(command.condition) + b" do " + _block(command.body) + b" done"
+
+
+def _case(command: Case) -> bytes:
+    words = [b"case", print_word(command.subject), b"in"]
+    for patterns, script, end in command.items:
+        words.append(b"(" + b" | ".join(map(print_word, patterns)) + b")")
+        if script.items:
+            words.append(_script(script, b""))
+        words.append(_passed(re.compile(rb"(?:;;|;&|;;&)\Z"), end))
+    return b" ".join([*words, b"esac"])
+
+
+def _function(command: Function) -> bytes:
+    if not isinstance(command.body, Group | Subshell):
+        raise NotPrintable("a function whose body is no group")
+    return _passed(_NAME, command.name) + b"() " + _command(command.body)
+
+
+_PRINTERS: dict[type, Callable[..., bytes]] = {
+    Simple: _simple,
+    Declaration: _declaration,
+    Test: _test,
+    Group: lambda command: b"{ " + _block(command.body) + b" }",
+    Subshell: lambda command: b"( " + _block(command.body) + b" )",
+    If: _if,
+    For: _for,
+    While: _while,
+    Case: _case,
+    Function: _function,
+    Coproc: lambda command: b"coproc " + _command(command.command),
+}
+
+
+def print_commands(commands: object) -> bytes:
+    """The first cut's, until `analyse` is switched over."""
+    if not isinstance(commands, tuple) or len(commands) != 1:
         raise NotPrintable("more than one command")
     return print_command(commands[0])
+
+
+def print_command(command: object) -> bytes:
+    """The first cut's, until `analyse` is switched over."""
+    argv = getattr(command, "argv", ())
+    words = [quote(word) for word in argv if word is not None]
+    if len(words) != len(argv) or not argv or not argv[0] or command.environment or command.redirections:  # type: ignore[attr-defined]
+        raise NotPrintable("a word that only the target could know")
+    return b" ".join(words)

@@ -1,0 +1,14 @@
+"""How much of one text is read. Past any of these a text is undecidable, whatever it says.
+
+All are counted rather than timed, so that the same text has the same answer always; together they keep the hardest
+text under 50 ms. The size of the text itself, and of its brackets, is bounded in guards.py, before the parser sees it.
+"""
+
+MAX_COMMANDS = 256
+"""Simple commands in one text, those in substitutions and in shells' arguments included."""
+MAX_LEVELS = 24
+"""Substitutions, compound commands and shells inside one another."""
+MAX_WORDS = 1024
+"""Words that braces make of one text."""
+MAX_STEPS = 8192
+"""Nodes of the tree, words and parts that are looked at in one text."""

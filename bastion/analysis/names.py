@@ -1,0 +1,37 @@
+"""Variables and functions that decide what other commands do: giving one a value is as good as naming a program.
+
+Limits: no such list is complete. A program may read its commands from any variable; a rule for such a program says so.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DECIDES = re.compile(
+    rb"(?:"
+    # the shell itself
+    rb"PATH|IFS|ENV|BASH.*|PS[0-9]|PROMPT.*|SHELL.*|SHELLOPTS|CDPATH|FPATH|ZDOTDIR|GLOBIGNORE|EXECIGNORE|FIGNORE|FUNCNEST"
+    rb"|HIST.*|HOME|PWD|OLDPWD|OPTIND|OPTARG|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH.*|MAILCHECK|MAILPATH|MAIL|INPUTRC|TMOUT"
+    rb"|POSIXLY_CORRECT|COMP_.*|COMPREPLY|READLINE_.*|DIRSTACK|GROUPS|UID|EUID|PPID|KSH.*|NULLCMD|READNULLCMD|TMPDIR"
+    # the dynamic loader and the C library
+    rb"|LD_.*|DYLD_.*|GCONV_PATH|LOCPATH|NLSPATH|MALLOC_.*|GLIBC_TUNABLES|HOSTALIASES|RES_.*|TERMINFO.*|TERMCAP"
+    # programs that others start
+    rb"|.*PAGER.*|.*EDITOR|VISUAL|BROWSER|LESS.*|MAN.*|GIT_.*|HG.*|SVN_.*|CVS_.*|.*_RSH|RSYNC_.*|.*ASKPASS|SUDO_.*|SSH_.*"
+    rb"|XDG_.*|DBUS_.*|SYSTEMD_.*|KUBECONFIG|DOCKER_.*|ANSIBLE_.*|AWS_CONFIG_FILE|EXINIT|VIM.*|MYVIMRC|PSQL.*|PG.*|MYSQL.*"
+    rb"|TAR_OPTIONS|GZIP|GREP_OPTIONS|RIPGREP_.*|FZF_.*|WGETRC|CURL_.*|OPENSSL_.*|SSL_.*|.*_proxy|.*_PROXY|TF_CLI.*"
+    # interpreters and build tools
+    rb"|PYTHON.*|PERL.*|RUBY.*|GEM_.*|BUNDLE_.*|NODE_.*|NPM_.*|npm_.*|LUA_.*|PHP.*|JAVA_.*|_JAVA_.*|JDK_.*|CLASSPATH"
+    rb"|MAVEN_.*|GRADLE_.*|GO[A-Z].*|CARGO_.*|RUST.*|R_.*|TCL.*|AWK.*|MAKE.*|CC|CXX|CFLAGS|CPPFLAGS|CXXFLAGS|LDFLAGS|GCC_.*"
+    rb")\Z"
+)
+
+NOT_FUNCTIONS = frozenset(
+    b"break : . continue eval exec exit export readonly return set shift source times trap unset declare typeset local "
+    b"builtin command cd alias unalias test echo printf read".split()
+)
+"""Names that a function may not take: the shell's own, and those that a person reads past."""
+
+
+def decides(name: bytes) -> bool:
+    """Whether a value for this variable changes what other commands do."""
+    return _DECIDES.match(name) is not None
