@@ -29,22 +29,14 @@ from dataclasses import dataclass
 from importlib import resources
 
 from bastion import document
+from bastion.analysis.profile import judge, loader
+from bastion.analysis.profile.acts import Acts, Nested, Sql, Word
+from bastion.analysis.profile.categories import CATEGORIES
 from bastion.document import Node
 from bastion.errors import Problem
 
-CATEGORIES = (
-    "destroys-data",
-    "privilege",
-    "credential-access",
-    "remote-code",
-    "reverse-shell",
-    "persistence",
-    "exfiltration",
-    "shell-escape",
-    "sql-destructive",
-    "stops-service",
-    "undecidable",
-)
+__all__ = ["CATEGORIES", "Acts", "Nested", "Profile", "Sql", "Word", "acts", "profile"]
+
 _NO_TEXTS: list[str] = []
 
 
@@ -92,6 +84,31 @@ def profile(argv: Sequence[bytes]) -> Profile:
     held = [entry for entry in entries if entry.holds(argv[1:])]
     acts = next((entry.runs for entry in held if entry.runs), None)
     return Profile(acts, frozenset(category for entry in held for category in entry.categories))
+
+
+def acts(
+    argv: Sequence[Word],
+    stdin: bytes | None = None,
+    terminal: bool = False,
+    *,
+    more: bool = False,
+    single: frozenset[int] = frozenset(),
+) -> Acts:
+    """What this command does, by the shipped profiles (the package `profile`). Never raises, for any argv.
+
+    `stdin` is literal standard input where it is known, `terminal` whether there is one, `more` whether any number of
+    unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted.
+    A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
+    """
+    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single)
+    if found.known or not argv or argv[0] is None:
+        return found
+    name = judge.base_name(argv[0])
+    if name is None or loader.shipped().find(name) is not None:
+        return found
+    old = profile([argv[0], *(word if word is not None else b"-" for word in argv[1:])])
+    reasons = (f"{name}: {old.acts}",) if old.acts else ()
+    return Acts(known=False, code=reasons, categories=old.categories, interactive=bool(old.acts))
 
 
 def _read() -> tuple[dict[str, tuple[Entry, ...]], tuple[tuple[str, Entry], ...]]:

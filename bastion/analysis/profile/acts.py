@@ -1,0 +1,120 @@
+"""What one use of a program does: values, and the tally in which the roles of its words are added up.
+
+Every word is bytes, or None where only the target could know it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Word = bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A command inside a command: words, or text for a shell.
+
+    With `argv` it is a command given as words, which a program runs as they are; `more` says that any number of
+    words, which only the target knows, follow. With `shell` it is text that a shell reads: it stands in
+    argv[words[0]:words[1]] of the outer command (joined by blanks where that is several words), after the first
+    `prefix` bytes of the first of them (such as `--command=`); or it is all of standard input, when `stdin` is true.
+    `remote` says that it runs on another machine or in a container. `environment` is what is set for it.
+    """
+
+    argv: tuple[Word, ...] = ()
+    more: bool = False
+    shell: bytes | None = None
+    words: tuple[int, int] = (0, 0)
+    prefix: int = 0
+    stdin: bool = False
+    remote: bool = False
+    environment: tuple[tuple[bytes, Word], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """Literal SQL, and the dialect (sqlglot's name) of the client program that is given it."""
+
+    dialect: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What a command does, as far as its program's profile says.
+
+    `known` is false when no profile covers this use: then nothing is claimed, which is not undecidable by itself.
+    `code` are reasons why it runs code that is not judged here, `unknown` reasons why it can not be decided,
+    `changes` what it changes besides the paths in `writes` and `deletes`. `interactive`: it takes commands from its
+    terminal or standard input.
+    """
+
+    known: bool = True
+    nested: tuple[Nested, ...] = ()
+    sql: tuple[Sql, ...] = ()
+    code: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    writes: tuple[Word, ...] = ()
+    deletes: tuple[Word, ...] = ()
+    reads: tuple[Word, ...] = ()
+    network: tuple[Word, ...] = ()
+    categories: frozenset[str] = frozenset()
+    techniques: frozenset[str] = frozenset()
+    interactive: bool = False
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the profile vouches that this use changes nothing and runs nothing. SQL and nested commands, and
+        what is sent to a peer, are for the caller to judge."""
+        doubts = self.code or self.unknown or self.changes or self.writes or self.deletes or self.interactive
+        return self.known and not doubts
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found so far; `done` gives the Acts. `acted` is set once a word says what to run, so that standard
+    input is no longer the program's source of commands."""
+
+    program: str
+    dialect: str = ""
+    known: bool = True
+    acted: bool = False
+    nested: list[Nested] = field(default_factory=list)
+    sql: list[Sql] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    writes: list[Word] = field(default_factory=list)
+    deletes: list[Word] = field(default_factory=list)
+    reads: list[Word] = field(default_factory=list)
+    network: list[Word] = field(default_factory=list)
+    categories: set[str] = field(default_factory=set)
+    techniques: set[str] = field(default_factory=set)
+    interactive: bool = False
+    folder: bytes | None = b""
+
+    def path(self, word: Word) -> Word:
+        """A path of the command, in the folder that an option such as -C named; None when either is unknown."""
+        if word is None or self.folder is None:
+            return None
+        if not self.folder or word.startswith((b"/", b"~")):
+            return word
+        return self.folder.rstrip(b"/") + b"/" + word
+
+    def done(self) -> Acts:
+        return Acts(
+            known=self.known,
+            nested=tuple(self.nested),
+            sql=tuple(self.sql),
+            code=tuple(dict.fromkeys(self.code)),
+            unknown=tuple(dict.fromkeys(self.unknown)),
+            changes=tuple(dict.fromkeys(self.changes)),
+            writes=tuple(dict.fromkeys(self.writes)),
+            deletes=tuple(dict.fromkeys(self.deletes)),
+            reads=tuple(dict.fromkeys(self.reads)),
+            network=tuple(dict.fromkeys(self.network)),
+            categories=frozenset(self.categories),
+            techniques=frozenset(self.techniques),
+            interactive=self.interactive,
+        )

@@ -1,0 +1,142 @@
+"""What a command does, from its words and its program's profile."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from bastion.analysis.profile import paths
+from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
+from bastion.analysis.profile.loader import Library
+from bastion.analysis.profile.model import PATHS, RUNS, Effects, Operands, Use, When
+from bastion.analysis.profile.options import Reading, Value, read
+from bastion.analysis.profile.roles import apply
+
+_STRIPPED = b"/"
+
+
+def acts(
+    library: Library,
+    argv: Sequence[Word],
+    stdin: bytes | None = None,
+    terminal: bool = False,
+    more: bool = False,
+    single: frozenset[int] = frozenset(),
+) -> Acts:
+    """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
+
+    `stdin` is literal standard input, when it is known; `terminal` whether there is one; `more` whether any number of
+    unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted).
+    """
+    name = base_name(argv[0] if argv else None)
+    profile = None if name is None else library.find(name)
+    if name is None or profile is None:
+        return Acts(known=False, unknown=("the program is not known",) if name is None else ())
+    if more:
+        argv = (*argv, None)
+    reading = read(profile.use, argv, single)
+    tally = Tally(program=name, dialect=reading.levels[-1].dialect)
+    tally.known = not reading.unlisted
+    tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
+    held = _held(reading)
+    _words(reading, held, argv, tally)
+    for use in reading.levels:
+        _effects(use.effects, tally, terminal)
+    for when in held:
+        _effects(when.effects, tally, terminal)
+    _standard_input(reading.levels[-1], held, stdin, tally)
+    if reading.doubtful:
+        _doubts(reading.levels[-1], tally)
+    paths.add_categories(tally)
+    return tally.done()
+
+
+def base_name(word: Word) -> str | None:
+    """The program's name without its directory; None for a word that names none."""
+    if word is None:
+        return None
+    return posixpath.basename(word.rstrip(_STRIPPED)).decode("utf-8", "replace") or None
+
+
+def _held(reading: Reading) -> list[When]:
+    """The conditions that hold, of all levels: an outer level's options may stand behind the subcommand."""
+    given, count = reading.given, len(reading.operands)
+    return [
+        when
+        for use in reading.levels
+        for when in use.whens
+        if (not when.given or not when.given.isdisjoint(given))
+        and when.missing.isdisjoint(given)
+        and when.at_least <= count <= when.at_most
+    ]
+
+
+def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tally) -> None:
+    for taken in reading.taken:
+        name, roles = taken.option.name, taken.option.roles
+        if roles[0] == "command-to-semicolon":
+            apply(roles[0], taken.values, tally, name)
+        elif taken.values:
+            for role, value in zip(roles, taken.values, strict=False):
+                apply(role, (value,), tally, name)
+        elif _of_flag(roles[0]):
+            apply(roles[0], (), tally, name)
+    operands = next((when.operands for when in reversed(held) if when.operands), reading.levels[-1].operands)
+    for position, role in enumerate(_roles(operands, len(reading.operands), tally)):
+        index = reading.operands[position]
+        last = len(argv) if reading.rest and position == len(reading.operands) - 1 else index + 1
+        apply(role, tuple(Value(argv[i], i) for i in range(index, last)), tally)
+
+
+def _of_flag(role: str) -> bool:
+    return role in ("code", "changes", "interactive", "program")
+
+
+def _roles(operands: Operands, count: int, tally: Tally) -> list[str]:
+    """A role for each of `count` operands."""
+    roles = list(operands.first[:count])
+    last = operands.last[-(count - len(roles)) :] if count > len(roles) else ()
+    between = count - len(roles) - len(last)
+    if between and operands.repeated is None:
+        tally.unknown.append(f"{tally.program}: more words than its profile knows")
+    return [*roles, *[operands.repeated or "harmless"] * between, *last]
+
+
+def _effects(effects: Effects, tally: Tally, terminal: bool) -> None:
+    if effects.code:
+        tally.code.append(f"{tally.program}: {effects.code}")
+    if effects.changes:
+        tally.changes.append(effects.changes)
+    if effects.interactive == "always" or (effects.interactive == "terminal" and terminal):
+        tally.interactive = True
+    tally.categories |= effects.categories
+    tally.techniques |= effects.techniques
+
+
+def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally) -> None:
+    """A program that was told nothing to run reads it from its standard input."""
+    told = next((when.stdin for when in reversed(held) if when.stdin is not None), use.stdin)
+    if not told or tally.acted:
+        return
+    if told == "shell" and stdin is not None:
+        tally.nested.append(Nested(shell=stdin, stdin=True))
+    elif told == "sql" and stdin is not None:
+        tally.sql.append(Sql(use.dialect, stdin))
+    else:
+        tally.interactive = True
+        tally.code.append(f"{tally.program}: it takes commands from its standard input")
+        if told == "shell":
+            tally.categories.add("shell-escape")
+
+
+def _doubts(use: Use, tally: Tally) -> None:
+    """A word that only the target knows may be any of the options."""
+    for option in use.known_options:
+        for role in option.roles:
+            if role in RUNS:
+                name = option.name.decode("utf-8", "replace")
+                tally.unknown.append(f"{tally.program}: a word that only the target knows may be {name}")
+                return
+    for option in use.known_options:
+        for role in PATHS.intersection(option.roles):
+            (tally.deletes if role == "deletes" else tally.writes).append(None)

@@ -1,0 +1,207 @@
+"""A profile, once read. A Use is one level of a program: itself, or one of its subcommands.
+
+Limits: profiles follow the GNU and Linux manuals; a program of that name from elsewhere (BSD, busybox) may know
+other options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+ROLES = {
+    "harmless": "a word from which nothing follows",
+    "reads": "a path that is read",
+    "writes": "a path that is written, or whose owner or mode is changed",
+    "deletes": "a path that is deleted",
+    "folder": "the directory to which later operands are relative",
+    "peer": "a host, or an address of one",
+    "url": "a URL; file: ones are read",
+    "remote-reads": "HOST:PATH or a path, read",
+    "remote-writes": "HOST:PATH or a path, written",
+    "shell": "text for a shell",
+    "shell-words": "this word and all that follow, joined by blanks, are text for a shell",
+    "remote-shell": "the same, on another machine",
+    "command": "this word and all that follow are a command",
+    "command-to-semicolon": "words up to `;` or `{} +` are a command, in which {} is a word only the target knows",
+    "command-more": "this word and all that follow are a command, to which unknown words are added",
+    "command-with-assignments": "NAME=value words, then a command",
+    "command-by-login-shell": "a command whose words a login shell reads again",
+    "container-command": "a command that runs in a container, or on another machine",
+    "program": "the name of a program that is run, possibly with arguments after blanks",
+    "code": "what it is given runs code that is not judged",
+    "script": "a file that is run",
+    "options-file": "a file that holds further options",
+    "split-string": "text that is split into further words",
+    "sql": "SQL",
+    "sql-script": "a file of SQL",
+    "sqlite-text": "SQL or a dot command of sqlite3",
+    "sed-script": "a sed script",
+    "awk-program": "an awk program",
+    "ssh-option": "KEYWORD=VALUE as in ssh_config(5)",
+    "git-config": "NAME=VALUE as in git-config(1)",
+    "mode": "a file mode: setuid and setgid are privileges",
+    "mount": "SOURCE:PLACE of a container's volume",
+    "data": "@FILE, which is read and sent, or literal data",
+    "changes": "it changes something besides files",
+    "interactive": "it takes commands from its terminal",
+}
+"""What a word can be, by the name that profiles use."""
+
+RUNS = frozenset(
+    [
+        "shell",
+        "shell-words",
+        "remote-shell",
+        "command",
+        "command-to-semicolon",
+        "command-more",
+        "command-with-assignments",
+        "command-by-login-shell",
+        "container-command",
+        "program",
+        "code",
+        "script",
+        "options-file",
+        "split-string",
+        "sql",
+        "sql-script",
+        "sqlite-text",
+        "sed-script",
+        "awk-program",
+        "ssh-option",
+        "git-config",
+        "interactive",
+        "mount",
+    ]
+)
+"""Roles by which something runs, or may."""
+REST = frozenset(
+    [
+        "command",
+        "command-more",
+        "command-with-assignments",
+        "command-by-login-shell",
+        "container-command",
+        "shell-words",
+        "remote-shell",
+    ]
+)
+"""Roles that take all words from theirs on."""
+PATHS = frozenset({"writes", "deletes", "remote-writes"})
+
+
+class Unknown(StrEnum):
+    """What an option means that the profile does not list."""
+
+    UNDECIDABLE = "undecidable"
+    UNLISTED = "unlisted"
+    HARMLESS = "harmless"
+
+
+class Style(StrEnum):
+    """How options are told from operands."""
+
+    GNU = "gnu"
+    POSIX = "posix"
+    GO = "go"
+    EXACT = "exact"
+
+
+class Arity(StrEnum):
+    NONE = "none"
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One spelling of an option. `roles` has one role a value that it takes; of a flag, the role of being there."""
+
+    name: bytes
+    roles: tuple[str, ...]
+    arity: Arity
+
+    @property
+    def matters(self) -> bool:
+        return any(role in RUNS for role in self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """Roles of operands by position: `first`, then any number of `repeated`, then `last`."""
+
+    first: tuple[str, ...] = ()
+    repeated: str | None = None
+    last: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.first, *((self.repeated,) if self.repeated else ()), *self.last)
+
+    @property
+    def rest(self) -> int | None:
+        """The position of the operand from which on words are no longer this program's own; None when none is."""
+        for position, role in enumerate(self.first):
+            if role in REST:
+                return position
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What holds of a use as a whole."""
+
+    code: str = ""
+    changes: str = ""
+    interactive: str = ""
+    categories: frozenset[str] = frozenset()
+    techniques: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """More effects, or other operands, where an option is given or missing or the operands are so many."""
+
+    given: frozenset[bytes]
+    missing: frozenset[bytes]
+    at_least: int
+    at_most: int
+    effects: Effects
+    operands: Operands | None
+    stdin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One level of a program."""
+
+    style: Style = Style.GNU
+    unknown: Unknown = Unknown.UNDECIDABLE
+    options: Mapping[bytes, Option] = field(default_factory=dict)
+    prefixes: tuple[Option, ...] = ()
+    numbers: bool = False
+    bundled: bool = False
+    everywhere: bool = False
+    operands: Operands = Operands()
+    commands: Mapping[bytes, Use] = field(default_factory=dict)
+    otherwise: Unknown = Unknown.UNDECIDABLE
+    whens: tuple[When, ...] = ()
+    effects: Effects = Effects()
+    stdin: str = ""
+    dialect: str = ""
+
+    @property
+    def known_options(self) -> tuple[Option, ...]:
+        return (*self.options.values(), *self.prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A program: its names (`python3.*` is a prefix), one line about it, the file that says so, and its Use."""
+
+    names: tuple[str, ...]
+    about: str
+    file: str
+    use: Use

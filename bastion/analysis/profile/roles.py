@@ -1,0 +1,390 @@
+"""What follows from words in a role (model.ROLES): each role is one small function over the tally."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bastion.analysis.profile import scripts
+from bastion.analysis.profile.acts import Nested, Sql, Tally, Word
+from bastion.analysis.profile.options import Value
+
+Values = tuple[Value, ...]
+
+_PLAIN = re.compile(rb"[A-Za-z0-9_./+@:,%=-]+\Z")
+
+_REMOTE = re.compile(rb"(?:\[[^\]]+\]|[^/:\[\]]+):")
+_URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
+_SET_ID = re.compile(rb"(?:[ug]*\+?[rwxXt]*s|[ugoa,=+rwxXt-]*[ug][ugoa]*[+=][rwxXt]*s|0*[2467]\d{3}\Z)")
+_SSH_RUNS = frozenset(b"proxycommand localcommand knownhostscommand permitlocalcommand pkcs11provider".split())
+_SSH_RUNS |= frozenset(b"securitykeyprovider include match xauthlocation".split())
+_SSH_SENDS = frozenset(b"localforward remoteforward dynamicforward tunnel forwardagent forwardx11".split())
+_GIT_HARMLESS = re.compile(
+    rb"(?:color\..*|user\.(?:name|email)|core\.(?:quotepath|abbrev|autocrlf|ignorecase|filemode|bare|precomposeunicode)"
+    rb"|advice\..*|log\.(?:date|decorate|showsignature|abbrevcommit)|column\..*|diff\.(?:renames|context|algorithm)"
+    rb"|status\..*|init\.defaultbranch|protocol\.version|commit\.gpgsign|gc\.auto|pull\.(?:rebase|ff)|push\.default)\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Words in a role, where what follows from them is added, and the option's name (for reasons)."""
+
+    values: Values
+    tally: Tally
+    name: str
+
+
+def apply(role: str, values: Values, tally: Tally, name: bytes = b"") -> None:
+    """Add to `tally` what follows from `values` in `role`. `name` is the option they belong to, or empty."""
+    _ROLES[role](At(values, tally, name.decode("utf-8", "replace") or "its argument"))
+
+
+_Role = Callable[[At], None]
+
+
+def _harmless(at: At) -> None:
+    """Nothing follows."""
+
+
+def _reads(at: At) -> None:
+    at.tally.reads.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+
+
+def _writes(at: At) -> None:
+    at.tally.writes.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+
+
+def _deletes(at: At) -> None:
+    at.tally.deletes.extend(at.tally.path(value.word) for value in at.values)
+
+
+def _folder(at: At) -> None:
+    at.tally.folder = at.tally.path(at.values[0].word)
+
+
+def _peer(at: At) -> None:
+    at.tally.network.extend(value.word for value in at.values)
+
+
+def _url(at: At) -> None:
+    for value in at.values:
+        found = None if value.word is None else _URL.match(value.word)
+        if found is not None and found[1].lower() == b"file" and value.word is not None:
+            at.tally.reads.append(value.word[found.end() :] or b"/")
+        else:
+            at.tally.network.append(found[2] if found is not None else value.word)
+
+
+def _remote(kind: str) -> _Role:
+    def remote(at: At) -> None:
+        for value in at.values:
+            word = value.word
+            found = None if word is None else _REMOTE.match(word)
+            if word is None:
+                at.tally.network.append(None)
+            if found is not None:
+                at.tally.network.append(found[0][:-1])
+                if kind == "writes":
+                    at.tally.categories.add("exfiltration")
+                    at.tally.techniques.add("T1048")
+            elif kind == "writes":
+                at.tally.writes.append(at.tally.path(word))
+            else:
+                at.tally.reads.append(at.tally.path(word))
+
+    return remote
+
+
+def _shell(at: At) -> None:
+    _shell_text(at.values, at.tally, at.name, remote=False)
+
+
+def _remote_shell(at: At) -> None:
+    _shell_text(at.values, at.tally, at.name, remote=True)
+
+
+def _shell_text(values: Values, tally: Tally, name: str, *, remote: bool) -> None:
+    tally.acted = True
+    words = [value.word for value in values if value.word is not None]
+    if len(words) < len(values):
+        tally.unknown.append(f"{tally.program}: the text for a shell in {name} is known to the target only")
+        return
+    place = (values[0].index, values[-1].index + 1)
+    tally.nested.append(Nested(shell=b" ".join(words), words=place, prefix=values[0].prefix, remote=remote))
+
+
+def _command(at: At) -> None:
+    _nest(at.values, at.tally)
+
+
+def _container(at: At) -> None:
+    _nest(at.values, at.tally, remote=True)
+
+
+def _command_more(at: At) -> None:
+    _nest(at.values, at.tally, more=True)
+
+
+def _with_assignments(at: At) -> None:
+    environment: list[tuple[bytes, Word]] = []
+    for position, value in enumerate(at.values):
+        if value.word is None or b"=" not in value.word:
+            _nest(at.values[position:], at.tally, environment=tuple(environment))
+            return
+        key, _, content = value.word.partition(b"=")
+        environment.append((key, content))
+
+
+def _by_login_shell(at: At) -> None:
+    """sudo -i and -s escape every character but letters, digits, `_`, `-` and `$`."""
+    if any(value.word is None or b"$" in value.word for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: a shell reads the words again")
+    _with_assignments(at)
+
+
+def _to_semicolon(at: At) -> None:
+    ended = bool(at.values) and at.values[-1].word in (b";", b"+")
+    words = at.values[:-1] if ended else at.values
+    more = ended and at.values[-1].word == b"+"
+    kept = tuple(
+        Value(None if value.word is None or b"{}" in value.word else value.word, value.index)
+        for value in (words[:-1] if more else words)
+    )
+    _nest(kept, at.tally, more=more)
+
+
+def _nest(
+    values: Values,
+    tally: Tally,
+    *,
+    more: bool = False,
+    remote: bool = False,
+    environment: tuple[tuple[bytes, Word], ...] = (),
+) -> None:
+    tally.acted = True
+    if not values:
+        return
+    if values[0].word is None:
+        tally.unknown.append(f"{tally.program}: the program that it runs is known to the target only")
+        return
+    tally.nested.append(
+        Nested(
+            argv=tuple(value.word for value in values),
+            more=more,
+            words=(values[0].index, values[-1].index + 1),
+            remote=remote,
+            environment=environment,
+        )
+    )
+
+
+def _program(at: At) -> None:
+    """A program's name, split at blanks by some; what a shell would read otherwise is not judged."""
+    word = at.values[0].word if at.values else None
+    words = tuple(word.split(b" ")) if word else ()
+    if word is not None and not word:
+        return
+    if words and all(_PLAIN.match(part) for part in words) and b"=" not in words[0]:
+        at.tally.nested.append(Nested(argv=words, more=True))
+    else:
+        at.tally.code.append(f"{at.tally.program}: {at.name} names a program to run")
+        at.tally.categories.add("shell-escape")
+        at.tally.techniques.add("T1059")
+
+
+def _code(at: At) -> None:
+    at.tally.acted = True
+    at.tally.code.append(f"{at.tally.program}: {at.name} runs code that is not judged")
+    at.tally.categories.add("shell-escape")
+    at.tally.techniques.add("T1059")
+
+
+def _script(at: At) -> None:
+    if all(value.word == b"-" for value in at.values):
+        return
+    at.tally.acted = True
+    _reads(at)
+    at.tally.code.append(f"{at.tally.program}: it runs a file whose text is not known here")
+    at.tally.categories.add("shell-escape")
+    at.tally.techniques.add("T1059")
+
+
+def _options_file(at: At) -> None:
+    _reads(at)
+    at.tally.unknown.append(f"{at.tally.program}: {at.name} reads further options from a file")
+
+
+def _split_string(at: At) -> None:
+    at.tally.acted = True
+    at.tally.unknown.append(f"{at.tally.program}: {at.name} is split into further words")
+
+
+def _sql(at: At) -> None:
+    at.tally.acted = True
+    for value in at.values:
+        if value.word is None:
+            at.tally.unknown.append(f"{at.tally.program}: SQL that only the target knows")
+        else:
+            at.tally.sql.append(Sql(at.tally.dialect, value.word))
+
+
+def _sql_script(at: At) -> None:
+    if at.values and at.values[0].word == b"-":
+        return
+    at.tally.acted = True
+    _reads(at)
+    at.tally.unknown.append(f"{at.tally.program}: {at.name} is a file of SQL whose text is not known here")
+
+
+_SQLITE_HARMLESS = re.compile(
+    rb"\.(?:tables?|schema|indexes|indices|databases|dbinfo|show|fullschema|stats)(?:\s+[\w%*]+)?\s*\Z"
+)
+
+
+def _sqlite_text(at: At) -> None:
+    for value in at.values:
+        if value.word is not None and value.word.lstrip().startswith(b"."):
+            at.tally.acted = True
+            if not _SQLITE_HARMLESS.match(value.word.lstrip()):
+                at.tally.unknown.append(f"{at.tally.program}: a dot command that can run programs or write files")
+        else:
+            _sql(At((value,), at.tally, at.name))
+
+
+def _sed(at: At) -> None:
+    at.tally.acted = True
+    word = at.values[0].word
+    if word is None:
+        at.tally.unknown.append(f"{at.tally.program}: a script that only the target knows")
+        return
+    read = scripts.sed(word)
+    if read.unknown:
+        at.tally.unknown.append(f"{at.tally.program}: {read.unknown}")
+    if read.runs:
+        at.tally.code.append(f"{at.tally.program}: its script runs commands")
+        at.tally.categories.add("shell-escape")
+        at.tally.techniques.add("T1059")
+    at.tally.writes.extend(read.writes)
+    at.tally.reads.extend(read.reads)
+
+
+def _awk(at: At) -> None:
+    at.tally.acted = True
+    word = at.values[0].word
+    reason = "a program that only the target knows" if word is None else scripts.awk(word)
+    if reason:
+        at.tally.code.append(f"{at.tally.program}: {reason}")
+        at.tally.categories.add("shell-escape")
+        at.tally.techniques.add("T1059")
+
+
+def _ssh_option(at: At) -> None:
+    word = at.values[0].word
+    if word is None:
+        at.tally.unknown.append(f"{at.tally.program}: an option that only the target knows")
+        return
+    key = re.split(rb"[=\s]", word.strip(), maxsplit=1)[0].lower()
+    content = word.strip()[len(key) :].strip(b" \t=\"'").lower()
+    if (key in _SSH_RUNS and content not in (b"none", b"no")) or key == b"remotecommand":
+        at.tally.code.append(f"{at.tally.program}: the option {key.decode('utf-8', 'replace')} runs a program")
+        at.tally.categories.add("shell-escape")
+        at.tally.techniques.add("T1202")
+    elif key in _SSH_SENDS:
+        at.tally.changes.append("a forwarding")
+        at.tally.techniques.add("T1572")
+
+
+def _git_config(at: At) -> None:
+    word = at.values[0].word
+    key = b"" if word is None else word.partition(b"=")[0].lower()
+    if not _GIT_HARMLESS.match(key):
+        at.tally.code.append(f"{at.tally.program}: the setting {key.decode('utf-8', 'replace')!r} may run programs")
+        at.tally.categories.add("shell-escape")
+        at.tally.techniques.add("T1059")
+
+
+def _mode(at: At) -> None:
+    word = at.values[0].word
+    if word is None or _SET_ID.match(word):
+        at.tally.categories.add("privilege")
+        at.tally.techniques.add("T1548.001")
+
+
+_HOST_PATHS = re.compile(rb"/(?:etc|root|home|boot|dev|proc|sys|var|usr|lib|bin|sbin|run)?(?:/.*)?\Z")
+
+
+def _mount(at: At) -> None:
+    word = at.values[0].word
+    found = None if word is None else re.search(rb"(?:source|src)=([^,]*)", word)
+    source = word if word is None else found[1] if found is not None else word.partition(b":")[0]
+    if source is None or _HOST_PATHS.match(source):
+        at.tally.categories.add("privilege")
+        at.tally.techniques.add("T1611")
+    if source is None or source.startswith((b"/", b".", b"~")):
+        at.tally.writes.append(source)
+
+
+def _data(at: At) -> None:
+    word = at.values[0].word
+    marker = -1 if word is None else word.find(b"@")
+    if word is None:
+        at.tally.reads.append(None)
+    elif marker == 0 or (marker > 0 and word[marker - 1 : marker] == b"=") or b"=<" in word:
+        start = marker + 1 if marker >= 0 else word.index(b"=<") + 2
+        path = word[start:].partition(b";")[0]
+        if path != b"-":
+            at.tally.reads.append(path)
+        at.tally.categories.add("exfiltration")
+        at.tally.techniques.add("T1048")
+
+
+def _changes(at: At) -> None:
+    at.tally.changes.append(
+        f"{at.tally.program} {at.name}" if at.name.startswith("-") else f"what {at.tally.program} names"
+    )
+
+
+def _interactive(at: At) -> None:
+    at.tally.interactive = True
+    at.tally.code.append(f"{at.tally.program}: with {at.name} it takes commands while it runs")
+
+
+_ROLES: dict[str, _Role] = {
+    "harmless": _harmless,
+    "reads": _reads,
+    "writes": _writes,
+    "deletes": _deletes,
+    "folder": _folder,
+    "peer": _peer,
+    "url": _url,
+    "remote-reads": _remote("reads"),
+    "remote-writes": _remote("writes"),
+    "shell": _shell,
+    "shell-words": _shell,
+    "remote-shell": _remote_shell,
+    "command": _command,
+    "command-to-semicolon": _to_semicolon,
+    "command-more": _command_more,
+    "command-with-assignments": _with_assignments,
+    "command-by-login-shell": _by_login_shell,
+    "container-command": _container,
+    "program": _program,
+    "code": _code,
+    "script": _script,
+    "options-file": _options_file,
+    "split-string": _split_string,
+    "sql": _sql,
+    "sql-script": _sql_script,
+    "sqlite-text": _sqlite_text,
+    "sed-script": _sed,
+    "awk-program": _awk,
+    "ssh-option": _ssh_option,
+    "git-config": _git_config,
+    "mode": _mode,
+    "mount": _mount,
+    "data": _data,
+    "changes": _changes,
+    "interactive": _interactive,
+}
