@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import asyncssh
@@ -143,6 +144,16 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
     def resume_writing(self) -> None:
         self._block("transport", False)
 
+    def choose_server_host_key(self, peer_host_key_algs: Sequence[bytes]) -> bool:
+        """Called in the midst of the client's KEXINIT, once the algorithms are chosen and the guess is judged.
+
+        asyncssh takes a guess (RFC 4253, section 7.1) for right when it is what was chosen; it is wrong as well when
+        the two sides' first choices differ, as Dropbear's do, whose guess would be read as a second key exchange.
+        """
+        guessed, theirs = _first_choices(self._client_kexinit)
+        self._ignore_first_kex = guessed and theirs != _first_choices(self._server_kexinit)[1]
+        return super().choose_server_host_key(peer_host_key_algs)
+
     def _send_kexinit(self) -> None:
         """From here on asyncssh keeps what is to be sent until the new keys are in use, and a peer may never end its
         part (RFC 4253, section 9)."""
@@ -168,6 +179,14 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
     def blocked(self) -> bool:
         """Whether what is written now would only pile up in memory."""
         return bool(self._full)
+
+
+def _first_choices(kexinit: bytes) -> tuple[bool, tuple[bytes, ...]]:
+    """Whether a guess follows this KEXINIT, and what its sender likes best: key exchange and host key."""
+    packet = SSHPacket(kexinit)
+    packet.get_bytes(1 + 16)  # the message's number and the cookie
+    lists = [packet.get_namelist() for _ in range(10)]
+    return packet.get_boolean(), tuple(names[0] for names in lists[:2] if names)
 
 
 def _kind(blob: bytes) -> bytes:

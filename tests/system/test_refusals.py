@@ -14,6 +14,7 @@ import pytest
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Maker
 from tests.system.harness.sshd import Sshd, write_key
+from tests.system.harness.waiting import until
 from tests.system.oracle import Programs
 from tests.system.terminal import Terminal
 
@@ -122,7 +123,7 @@ def test_what_rides_on_a_channel(
         running.terminate()
     assert (done.returncode, done.stdout) == (0, b"still here\n")
     assert f"bastion: {what} is not permitted\n".encode() in done.stderr
-    refused = bastion.audit("request-refused")[before:]
+    refused = until(lambda: bastion.audit("request-refused")[before:])
     assert [event["request"] for event in refused] == [what]
 
 
@@ -139,7 +140,8 @@ def test_remote_forwarding(client: Maker, bastion: Bastion, arguments: list[str]
     done = client().run(*arguments, "web-1", "echo still here")
     assert (done.returncode, done.stdout) == (0, b"still here\n")
     assert b"remote port forwarding failed" in done.stderr or b"remote forward" in done.stderr.lower()
-    assert [event["request"] for event in bastion.audit("request-refused")[before:]] == [what]
+    refused = until(lambda: bastion.audit("request-refused")[before:])
+    assert [event["request"] for event in refused] == [what]
 
 
 def test_local_and_dynamic_forwarding(client: Maker, bastion: Bastion) -> None:
@@ -159,7 +161,7 @@ def test_local_and_dynamic_forwarding(client: Maker, bastion: Bastion) -> None:
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, b"still here\n")
     assert b"port forwarding to 127.0.0.1 port 9 is not permitted" in err
-    refused = bastion.audit("request-refused")[before:]
+    refused = until(lambda: bastion.audit("request-refused")[before:])
     assert [event["request"] for event in refused] == ["port forwarding to 127.0.0.1 port 9"]
 
 
@@ -169,7 +171,7 @@ def test_a_jump_behind_the_target(client: Maker, bastion: Bastion) -> None:
     done = client().run("-W", "127.0.0.1:22", "web-1")
     assert done.returncode == 255
     assert b"port forwarding to 127.0.0.1 port 22 is not permitted" in done.stderr
-    assert len(bastion.audit("request-refused")) == before + 1
+    until(lambda: len(bastion.audit("request-refused")) == before + 1)
 
 
 # -- file transfer
