@@ -74,7 +74,8 @@ class Acts:
 @dataclass(slots=True)
 class Tally:
     """What was found so far; `done` gives the Acts. `acted` is set once a word says what to run, so that standard
-    input is no longer the program's source of commands."""
+    input is no longer the program's source of commands; `folder` is what relative paths are relative to, `replaced` the
+    text that stands for unknown words (xargs -I)."""
 
     program: str
     dialect: str = ""
@@ -92,7 +93,9 @@ class Tally:
     categories: set[str] = field(default_factory=set)
     techniques: set[str] = field(default_factory=set)
     interactive: bool = False
+    archives: list[Word] = field(default_factory=list)
     folder: bytes | None = b""
+    replaced: Word = b""
 
     def path(self, word: Word) -> Word:
         """A path of the command, in the folder that an option such as -C named; None when either is unknown."""

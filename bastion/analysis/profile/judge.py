@@ -40,8 +40,7 @@ def acts(
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
     _words(reading, held, argv, tally)
-    for use in reading.levels:
-        _effects(use.effects, tally, terminal)
+    _effects(reading.levels[-1].effects, tally, terminal)
     for when in held:
         _effects(when.effects, tally, terminal)
     _standard_input(reading.levels[-1], held, stdin, tally)
@@ -59,13 +58,14 @@ def base_name(word: Word) -> str | None:
 
 
 def _held(reading: Reading) -> list[When]:
-    """The conditions that hold, of all levels: an outer level's options may stand behind the subcommand."""
+    """The conditions that hold: the last level's, and those of outer levels that ask for an option."""
     given, count = reading.given, len(reading.operands)
     return [
         when
         for use in reading.levels
         for when in use.whens
-        if (not when.given or not when.given.isdisjoint(given))
+        if (use is reading.levels[-1] or when.given)
+        and (not when.given or not when.given.isdisjoint(given))
         and when.missing.isdisjoint(given)
         and when.at_least <= count <= when.at_most
     ]
@@ -81,6 +81,7 @@ def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tall
                 apply(role, (value,), tally, name)
         elif _of_flag(roles[0]):
             apply(roles[0], (), tally, name)
+    _archives({when.archives for when in held}, tally)
     operands = next((when.operands for when in reversed(held) if when.operands), reading.levels[-1].operands)
     for position, role in enumerate(_roles(operands, len(reading.operands), tally)):
         index = reading.operands[position]
@@ -88,8 +89,14 @@ def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tall
         apply(role, tuple(Value(argv[i], i) for i in range(index, last)), tally)
 
 
+def _archives(uses: set[str], tally: Tally) -> None:
+    (tally.writes if "writes" in uses else tally.reads).extend(tally.archives)
+    if "unpacks" in uses:
+        tally.writes.append(tally.folder or (None if tally.folder is None else b"."))
+
+
 def _of_flag(role: str) -> bool:
-    return role in ("code", "changes", "interactive", "program")
+    return role in ("code", "changes", "interactive", "replaces", "privileged")
 
 
 def _roles(operands: Operands, count: int, tally: Tally) -> list[str]:

@@ -64,7 +64,7 @@ STDIN = ("shell", "code", "sql", "commands", "none")
 INTERACTIVE = ("always", "terminal")
 MANY = 1 << 30
 
-_TOKEN = re.compile(r"(?P<name>[^\s:=?*,]+|[:,])(?P<kind>=\?|=|\?|\*|:(?P<roles>[a-z,-]*))?\Z")
+_TOKEN = re.compile(r"(?P<name>[^\s:?*,]+(?=\*\Z)|[^\s:=?*,]+|[:,])(?P<kind>=\?|=|\?|\*|:(?P<roles>[a-z,-]*))?\Z")
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?\Z")
 _NO_TEXTS: list[str] = []
 _Sets = dict[str, dict[bytes, Option]]
@@ -300,9 +300,11 @@ def _when(section: Section, options: dict[bytes, Option]) -> When:
     at_most = section.read("at_most", lambda node: node.integer(0, 100), MANY)
     operands = section.read("operands", _operands, None)
     stdin = section.read("stdin", lambda node: node.choice(*STDIN), None)
+    archives = section.read("archives", lambda node: node.choice("writes", "unpacks"), "")
     effects = _effects(section)
     section.close()
-    return When(given, missing, at_least, at_most, effects, operands, "" if stdin == "none" else stdin)
+    told = "" if stdin == "none" else stdin
+    return When(given, missing, at_least, at_most, effects, operands, told, archives)
 
 
 def _names(section: Section, key: str, options: dict[bytes, Option]) -> frozenset[bytes]:

@@ -26,6 +26,7 @@ ROLES = {
     "command": "this word and all that follow are a command",
     "command-to-semicolon": "words up to `;` or `{} +` are a command, in which {} is a word only the target knows",
     "command-more": "this word and all that follow are a command, to which unknown words are added",
+    "replaces": "the text that is replaced in the words of a command, by what only the target knows",
     "command-with-assignments": "NAME=value words, then a command",
     "command-by-login-shell": "a command whose words a login shell reads again",
     "container-command": "a command that runs in a container, or on another machine",
@@ -43,6 +44,10 @@ ROLES = {
     "git-config": "NAME=VALUE as in git-config(1)",
     "mode": "a file mode: setuid and setgid are privileges",
     "mount": "SOURCE:PLACE of a container's volume",
+    "uploads": "a path that is read and sent",
+    "archive": "an archive: read, or written where a `when` says so",
+    "privileged": "it gives what runs in a container the machine's privileges",
+    "connects": "a program that is connected to the network",
     "data": "@FILE, which is read and sent, or literal data",
     "changes": "it changes something besides files",
     "interactive": "it takes commands from its terminal",
@@ -171,6 +176,7 @@ class When:
     effects: Effects
     operands: Operands | None
     stdin: str | None
+    archives: str = ""
 
 
 @dataclass(frozen=True, slots=True)

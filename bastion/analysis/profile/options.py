@@ -164,7 +164,7 @@ class _Reader:
         return True
 
     def _plus(self) -> bool:
-        return any(name.startswith(b"+") for name in self.use.options)
+        return any(option.name.startswith(b"+") for option in self.use.known_options)
 
     def _long(self, name: bytes, value: bytes | None, prefix: int) -> None:
         option = _ALWAYS.get(name)

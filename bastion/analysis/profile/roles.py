@@ -124,7 +124,19 @@ def _container(at: At) -> None:
 
 
 def _command_more(at: At) -> None:
-    _nest(at.values, at.tally, more=True)
+    replaced = at.tally.replaced
+    if replaced == b"":
+        _nest(at.values, at.tally, more=True)
+        return
+    kept = tuple(
+        Value(None if replaced is None or value.word is None or replaced in value.word else value.word, value.index)
+        for value in at.values
+    )
+    _nest(kept, at.tally)
+
+
+def _replaces(at: At) -> None:
+    at.tally.replaced = (at.values[0].word if at.values else b"{}") or None
 
 
 def _with_assignments(at: At) -> None:
@@ -326,6 +338,28 @@ def _mount(at: At) -> None:
         at.tally.writes.append(source)
 
 
+def _uploads(at: At) -> None:
+    _reads(at)
+    at.tally.categories.add("exfiltration")
+    at.tally.techniques.add("T1048")
+
+
+def _archive(at: At) -> None:
+    at.tally.archives.extend(value.word for value in at.values if value.word != b"-")
+
+
+def _privileged(at: At) -> None:
+    at.tally.categories.add("privilege")
+    at.tally.techniques.add("T1611")
+
+
+def _connects(at: At) -> None:
+    at.tally.acted = True
+    at.tally.code.append(f"{at.tally.program}: {at.name} connects a program to the network")
+    at.tally.categories.add("reverse-shell")
+    at.tally.techniques.add("T1059.004")
+
+
 def _data(at: At) -> None:
     word = at.values[0].word
     marker = -1 if word is None else word.find(b"@")
@@ -367,6 +401,7 @@ _ROLES: dict[str, _Role] = {
     "command": _command,
     "command-to-semicolon": _to_semicolon,
     "command-more": _command_more,
+    "replaces": _replaces,
     "command-with-assignments": _with_assignments,
     "command-by-login-shell": _by_login_shell,
     "container-command": _container,
@@ -384,6 +419,10 @@ _ROLES: dict[str, _Role] = {
     "git-config": _git_config,
     "mode": _mode,
     "mount": _mount,
+    "uploads": _uploads,
+    "archive": _archive,
+    "privileged": _privileged,
+    "connects": _connects,
     "data": _data,
     "changes": _changes,
     "interactive": _interactive,
