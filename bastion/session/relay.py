@@ -142,9 +142,9 @@ class Relay:
         """The command has ended. Output may still be on its way: the channel's close is what ends the relay."""
         self._exit = ended
 
-    def target_blocked(self, blocked: bool) -> None:
-        """The target can not take more input, or can again."""
-        self._wait("target", blocked)
+    def target_blocked(self, what: str, blocked: bool) -> None:
+        """The target can not take more input (`what` says where it is stuck), or can again."""
+        self._wait(what, blocked)
 
     def target_lost(self, error: Exception | None) -> None:
         """The target's channel is closed and all its output was delivered; or, with an `error`, the connection broke.

@@ -72,10 +72,8 @@ class Sessions:
         try:
             recorder = self._recordings.open(_head(context, session, wanted))
         except NotRecorded as error:
-            log.error("session %s can not be recorded: %s", session, error)
-            newline = b"\r\n" if wanted.terminal else b"\n"
-            client.write(b"bastion: the session can not be recorded [" + session.encode() + b"]" + newline, STDERR)
-            client.finish(Ended(EXIT_NOT_RECORDED))
+            name = f"session {session}, not recorded"
+            self._background.start(self._never(context, session, wanted, client, error), name)
             return None
         relay = Relay(client, recorder, terminal=wanted.terminal is not None)
         one = _One(session, context, wanted, client, recorder, relay)
@@ -102,17 +100,41 @@ class Sessions:
         ended = Ended(EXIT_NOT_OPENED)
         try:
             outcome, why = await self._outcome(one)
-            closed = await self._close(one)
-            if closed is None:
-                outcome, why = Ended(EXIT_NOT_RECORDED), "the recording could not be finished"
+            closed = await asyncio.to_thread(one.recorder.close)
             await self._audit.write(_end(one, outcome, why, closed))
             ended = outcome
         except NotRecorded as error:
-            log.error("session %s: %s", one.session, error)
             ended = Ended(EXIT_NOT_RECORDED)
+            await self._tell_not_recorded(one.context, one.session, one.wanted, one.client, error)
         finally:
+            one.recorder.abandon()
             self._registry.remove(one)
             one.client.finish(ended)
+
+    async def _never(
+        self, context: Context, session: str, wanted: Wanted, client: ClientChannel, error: NotRecorded
+    ) -> None:
+        """A session whose recording could not even begin."""
+        try:
+            await self._tell_not_recorded(context, session, wanted, client, error)
+        finally:
+            client.finish(Ended(EXIT_NOT_RECORDED))
+
+    async def _tell_not_recorded(
+        self, context: Context, session: str, wanted: Wanted, client: ClientChannel, error: NotRecorded
+    ) -> None:
+        """What can not be recorded ends, told in the audit trail if that can still be written, and to the client: this
+        one line is shown though no recording has it."""
+        log.error("session %s: %s", session, error)
+        try:
+            await self._audit.write(
+                SessionEnded(**in_session(context, session), reason=str(error), status=EXIT_NOT_RECORDED)
+            )
+        except NotRecorded as audit_error:
+            log.error("session %s: %s", session, audit_error)
+        newline = "\r\n" if wanted.terminal else "\n"
+        line = f"bastion: the session can not be recorded, so it is ended [{session}]{newline}"
+        client.write(line.encode(), STDERR)
 
     async def _outcome(self, one: _One) -> tuple[Ended, str]:
         """Judge, open, relay. How it ended, and why for the audit trail."""
@@ -140,23 +162,14 @@ class Sessions:
             return Ended(EXIT_NOT_OPENED), str(error)
         except ConnectionError as error:
             return Ended(EXIT_NOT_OPENED), str(error)
-        except NotRecorded as error:
-            log.error("session %s: %s", one.session, error)
-            return Ended(EXIT_NOT_RECORDED), str(error)
+        except NotRecorded:
+            raise
         except Exception:
             log.exception("session %s failed", one.session)
             one.say("internal error")
             return Ended(EXIT_NOT_OPENED), "internal error"
         finally:
             one.relay.end(SessionOver("ended"))
-
-    async def _close(self, one: _One) -> Closed | None:
-        """Finish the recording, durably; None when that failed."""
-        try:
-            return await asyncio.to_thread(one.recorder.close)
-        except NotRecorded as error:
-            log.error("session %s: %s", one.session, error)
-            return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +223,7 @@ def _marker(one: _One, allowed: Allowed) -> str:
     return f"{command} (allowed by {allowed.decision.rule})"
 
 
-def _end(one: _One, ended: Ended, why: str, closed: Closed | None) -> SessionEnded:
+def _end(one: _One, ended: Ended, why: str, closed: Closed) -> SessionEnded:
     return SessionEnded(
         **in_session(one.context, one.session),
         reason=why,
@@ -218,8 +231,8 @@ def _end(one: _One, ended: Ended, why: str, closed: Closed | None) -> SessionEnd
         signal=ended.signal,
         received=one.relay.received,
         sent=one.relay.sent,
-        duration=closed.duration if closed else 0.0,
-        recording=closed.name if closed else None,
-        sha256=closed.sha256 if closed else None,
-        size=closed.size if closed else None,
+        duration=closed.duration,
+        recording=closed.name,
+        sha256=closed.sha256,
+        size=closed.size,
     )

@@ -1,4 +1,4 @@
-"""Where the bastion reaches into asyncssh, here and in joined.py, which is why setup.cfg pins its minor version.
+"""Where the bastion reaches into asyncssh, here and in flow.py, which is why setup.cfg pins its minor version.
 
 asyncssh hides three things that we need: the certificate that a login proved (it tells only the authority's key), the
 exact bytes of an exec request, and the moment a connection's transport is full. Each hook overrides a method by the
@@ -22,7 +22,7 @@ from asyncssh.public_key import KeyImportError, decode_ssh_certificate
 
 from bastion.errors import BadCertificate, NoSuchTarget, NotRecorded
 from bastion.identity.principal import Credential
-from bastion.ssh.joined import Joined
+from bastion.ssh.flow import Flow
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Door(Protocol):
         """A certificate was refused, for the audit trail."""
 
 
-class ServerConnection(Joined, asyncssh.SSHServerConnection):
+class ServerConnection(Flow, asyncssh.SSHServerConnection):
     """One server side of an SSH connection: outer or inner.
 
     `proven` is the credential of the login, None before it. `attempts` bounds failed authentication requests; twice as
@@ -70,8 +70,6 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
         self._told: set[str] = set()
         self.proven: Credential | None = None
         self.plain_keys = 0
-        self._full: set[str] = set()
-        self._watchers: list[Watcher] = []
 
     # -- authentication
 
@@ -127,22 +125,7 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
             raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts to log in")
         super().send_userauth_failure(partial_success)
 
-    # -- flow
-
-    def watch(self, watcher: Watcher) -> None:
-        """`watcher(blocked)` is called when the transport under this connection fills up and when it has room again."""
-        self._watchers.append(watcher)
-        if self.blocked:
-            watcher(True)
-
-    def unwatch(self, watcher: Watcher) -> None:
-        self._watchers.remove(watcher)
-
-    def pause_writing(self) -> None:
-        self._block("transport", True)
-
-    def resume_writing(self) -> None:
-        self._block("transport", False)
+    # -- key exchange
 
     def choose_server_host_key(self, peer_host_key_algs: Sequence[bytes]) -> bool:
         """Called in the midst of the client's KEXINIT, once the algorithms are chosen and the guess is judged.
@@ -153,32 +136,6 @@ class ServerConnection(Joined, asyncssh.SSHServerConnection):
         guessed, theirs = _first_choices(self._client_kexinit)
         self._ignore_first_kex = guessed and theirs != _first_choices(self._server_kexinit)[1]
         return super().choose_server_host_key(peer_host_key_algs)
-
-    def _send_kexinit(self) -> None:
-        """From here on asyncssh keeps what is to be sent until the new keys are in use, and a peer may never end its
-        part (RFC 4253, section 9)."""
-        super()._send_kexinit()
-        self._block("keys", True)
-
-    def send_newkeys(self, k: bytes, h: bytes) -> None:
-        super().send_newkeys(k, h)
-        self._block("keys", False)
-
-    def below_blocked(self, blocked: bool) -> None:
-        """The connection that this one runs inside is full, or has room again."""
-        self._block("below", blocked)
-
-    def _block(self, where: str, blocked: bool) -> None:
-        before = self.blocked
-        (self._full.add if blocked else self._full.discard)(where)
-        if self.blocked != before:
-            for watcher in list(self._watchers):
-                watcher(self.blocked)
-
-    @property
-    def blocked(self) -> bool:
-        """Whether what is written now would only pile up in memory."""
-        return bool(self._full)
 
 
 def _first_choices(kexinit: bytes) -> tuple[bool, tuple[bytes, ...]]:
@@ -193,10 +150,6 @@ def _kind(blob: bytes) -> bytes:
     """The name of a public key's algorithm (RFC 4253, section 6.6); empty when there is none."""
     length = int.from_bytes(blob[:4], "big")
     return blob[4 : 4 + length] if length <= 64 else b""
-
-
-class Watcher(Protocol):
-    def __call__(self, blocked: bool) -> None: ...
 
 
 class Channel(asyncssh.SSHServerChannel[bytes]):

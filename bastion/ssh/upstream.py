@@ -1,7 +1,8 @@
 """The target's side: connections opened with keys that only the bastion holds, and the channels on them.
 
-A connection is kept for an identity, a target and an account, and for nobody else, for a while after its last session,
-so that the next one opens without a handshake. A target that allows few sessions on a connection gets another one.
+A connection is kept for a certificate of an identity, a target and an account, and for nobody else, for a while after
+its last session, so that the next one opens without a handshake, and a minted certificate names the agent's own. A
+target that allows few sessions on a connection gets another one.
 
 Law 2: `open` takes a Context and the Allowed that was made for it, and sends the text that Allowed carries.
 Limit: a session request whose answer is lost is not tried again, since the command may have run.
@@ -22,11 +23,12 @@ from bastion.context import Context
 from bastion.errors import BastionError, TargetDown
 from bastion.gate import Allowed
 from bastion.identity.principal import Credential
-from bastion.session.channel import STDERR, STDOUT, Break, Control, Ended, Resize, Signal, TargetChannel, Terminal
+from bastion.session.channel import TargetChannel, Terminal
 from bastion.session.relay import Relay
 from bastion.ssh import algorithms
+from bastion.ssh.flow import ClientConnection, connect
 from bastion.ssh.hooks import MAX_PACKET, WINDOW
-from bastion.ssh.joined import connect
+from bastion.ssh.target_channel import TargetSession
 from bastion.targets.target import Target
 
 KEEPALIVE = 30
@@ -51,9 +53,9 @@ class Settings:
 
 @dataclass(eq=False)
 class Line:
-    """One connection to a target for one identity and account."""
+    """One connection to a target, for one certificate of an identity and one account."""
 
-    connection: asyncssh.SSHClientConnection
+    connection: ClientConnection
     credential: Credential
     target: Target
     sessions: int = 0
@@ -61,6 +63,10 @@ class Line:
     full: bool = False
     lost: bool = False
     idle: asyncio.TimerHandle | None = None
+
+    def carries(self) -> None:
+        """A session was opened on it."""
+        self.carried = True
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Upstreams:
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
         self._settings = settings
-        self._lines: dict[tuple[str, str, str, str, str], Lines] = {}
+        self._lines: dict[tuple[str, str, str, int, str, str], Lines] = {}
 
     async def open(self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
         """A channel to the target that runs what was allowed. TargetDown when it can not be had."""
@@ -119,8 +125,8 @@ class Upstreams:
 
     async def _line(self, context: Context) -> Line:
         """A connection with room for one more session, which is counted at once."""
-        identity = context.identity
-        key = (identity.tenant, identity.issuer, identity.subject, context.target.name, context.account.name)
+        identity, serial = context.identity, context.credential.serial
+        key = (identity.tenant, identity.issuer, identity.subject, serial, context.target.name, context.account.name)
         lines = self._lines.setdefault(key, Lines(lambda: self._lines.pop(key, None)))
         async with lines.opening:
             for line in lines.lines:
@@ -173,7 +179,7 @@ class Upstreams:
     # -- channels
 
     async def _channel(self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
-        session = _Session(relay, line, lambda: self._give_back(line))
+        session = TargetSession(line.connection, relay, line.carries, lambda: self._give_back(line))
         try:
             async with asyncio.timeout(self._settings.connect):
                 await line.connection.create_session(
@@ -202,86 +208,6 @@ class Upstreams:
             session.never()
             raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
         return session
-
-
-class _Session(asyncssh.SSHClientSession[bytes]):
-    """One channel to the target: a TargetChannel whose events go to the relay."""
-
-    def __init__(self, relay: Relay, line: Line, gone: Callable[[], None]) -> None:
-        self._relay = relay
-        self._line = line
-        self._gone: Callable[[], None] | None = gone
-        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
-
-    def never(self) -> None:
-        """The channel could not be opened."""
-        gone, self._gone = self._gone, None
-        if gone is not None:
-            gone()
-
-    # -- what asyncssh calls
-
-    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._channel = chan
-        self._line.carried = True
-
-    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        self._relay.target_data(data, STDOUT if datatype is None else STDERR)
-
-    def eof_received(self) -> bool:
-        self._relay.target_eof()
-        return True
-
-    def exit_status_received(self, status: int) -> None:
-        self._relay.target_exit(Ended(status))
-
-    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._relay.target_exit(Ended(None, signal, core_dumped, msg, lang))
-
-    def pause_writing(self) -> None:
-        self._relay.target_blocked(True)
-
-    def resume_writing(self) -> None:
-        self._relay.target_blocked(False)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._channel = None
-        if self._gone is not None:
-            self.never()
-            self._relay.target_lost(exc)
-
-    # -- what the relay calls
-
-    def write(self, data: bytes) -> None:
-        if self._channel is not None and not self._channel.is_closing():
-            self._channel.write(data)
-
-    def write_eof(self) -> None:
-        if self._channel is not None:
-            self._channel.write_eof()
-
-    def tell(self, control: Control) -> None:
-        if self._channel is None:
-            return
-        match control:
-            case Signal(name):
-                self._channel.send_signal(name)
-            case Break(milliseconds):
-                self._channel.send_break(milliseconds)
-            case Resize(columns, rows, width, height):
-                self._channel.change_terminal_size(columns, rows, width, height)
-
-    def pause(self) -> None:
-        if self._channel is not None:
-            self._channel.pause_reading()
-
-    def resume(self) -> None:
-        if self._channel is not None:
-            self._channel.resume_reading()
-
-    def close(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
 
 
 class _Watcher(asyncssh.SSHClient):

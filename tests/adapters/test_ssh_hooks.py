@@ -11,17 +11,22 @@ import asyncssh
 import pytest
 from asyncssh.packet import SSHPacket, String, UInt32
 
-from bastion.ssh import hooks, joined
+from bastion.ssh import flow, hooks
 
-FILES = {Path(module.__file__ or "") for module in (hooks, joined)}
+FILES = {Path(module.__file__ or "") for module in (flow, hooks)}
 
 OVERRIDDEN = [
     (hooks.ServerConnection, "reload_config"),
     (hooks.ServerConnection, "validate_public_key"),
     (hooks.ServerConnection, "_finish_userauth"),
     (hooks.ServerConnection, "send_userauth_failure"),
-    (hooks.ServerConnection, "pause_writing"),
-    (hooks.ServerConnection, "resume_writing"),
+    (flow.Flow, "send_packet"),
+    (flow.Flow, "_send"),
+    (flow.Flow, "_force_close"),
+    (flow.Flow, "_send_kexinit"),
+    (flow.Flow, "send_newkeys"),
+    (flow.Flow, "pause_writing"),
+    (flow.Flow, "resume_writing"),
     (hooks.Channel, "_process_exec_request"),
     (hooks.Channel, "_process_env_request"),
     (hooks.Channel, "_process_x11_req_request"),

@@ -123,11 +123,11 @@ def everything_allowed(folder: Path) -> tuple[Gate, Context]:
     (folder / "p.yaml").write_text(
         'version: 1\nrules: [{id: all, effect: allow, commands: ["**"], interactive: true}]\n'
     )
-    tenant = Tenant("t", (), load(folder), Inventory([]))
-    gate = Gate({"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0)
-    identity = Identity("t", "issuer", "subject", ("agent",), frozenset(), {})
     account = Account("deploy", None, None, True, "bash")
     target = Target("t", "web", "host", 22, {}, (), (), {"deploy": account})
+    tenant = Tenant("t", (), load(folder), Inventory([target]))
+    gate = Gate({"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0)
+    identity = Identity("t", "issuer", "subject", ("agent",), frozenset(), {})
     return gate, Context(Credential(identity, 1, "id", "SHA256:x", b"", 0, 1), target, account, Knock("c", "127.0.0.1"))
 
 

@@ -55,12 +55,16 @@ def test_nothing_is_caught_and_forgotten() -> None:
                 assert not {getattr(argument, "id", "") for argument in node.args} & CATCH_ALL
 
 
+ENDS_ANYWAY = "_tell_not_recorded"
+"""Called only where the session ends with 254 already; it tries to tell the trail of it, which may be what failed."""
+
+
 def test_an_unrecorded_event_is_nowhere_taken_for_a_recorded_one() -> None:
     """Who catches NotRecorded refuses: by another error, or by a status of its own; nobody goes on."""
     going_on = []
     for path in BETWEEN:
         for function, handler in handlers(path):
-            if "NotRecorded" not in caught(handler):
+            if "NotRecorded" not in caught(handler) or function == ENDS_ANYWAY:
                 continue
             text = ast.unparse(handler)
             refuses = (

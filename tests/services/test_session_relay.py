@@ -275,12 +275,12 @@ async def test_early_input_that_fills_the_target_keeps_the_client_paused(relay: 
     class Narrow(FakeTarget):
         def write(self, data: bytes) -> None:
             super().write(data)
-            relay.target_blocked(True)
+            relay.target_blocked("channel", True)
 
     relay.client_data(bytes(100_000))
     relay.attach(Narrow(Wires()))
     assert client.paused
-    relay.target_blocked(False)
+    relay.target_blocked("channel", False)
     assert not client.paused
 
 
@@ -305,7 +305,7 @@ async def test_brakes_come_in_pairs(steps: list[str]) -> None:
             relay.client_data(b"x")
             waiting = waiting or not attached
         elif what == "target" and attached:
-            relay.target_blocked(state == "full")
+            relay.target_blocked("channel", state == "full")
             target_full = state == "full"
         elif what in ("channel", "wire"):
             relay.client_blocked(what, state == "full")

@@ -209,10 +209,14 @@ async def test_a_client_lost_while_judging_opens_nothing(world: World) -> None:
 async def test_no_recording_no_session(world: World) -> None:
     """254 and one line; nothing is judged or opened."""
     (world.recordings.directory / "acme").write_text("in the way")
-    assert world.sessions.start(world.context, UPTIME, cast(Any, world)) is None
+    sessions = world.sessions
+    assert sessions.start(world.context, UPTIME, cast(Any, world)) is None
+    await sessions.settle()
     assert world.ended == [Ended(254)]
-    assert world.seen == ["finished 254"]
-    assert world.shown.startswith(b"bastion: the session can not be recorded [")
+    assert world.seen[-1] == "finished 254"
+    assert not {"judged", "opened"} & set(world.seen)
+    assert world.end.status == 254
+    assert world.shown.startswith(b"bastion: the session can not be recorded, so it is ended [")
 
 
 async def test_a_judgement_that_can_not_be_kept_is_none(world: World) -> None:

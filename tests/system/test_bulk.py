@@ -179,11 +179,11 @@ async def test_a_hostile_reader(client: Maker, bastion: Bastion, programs: Progr
         process = await inner.create_process(f"{programs / 'flood'} {SIZE}", encoding=None, window=HUGE)
         await process.stdout.read(1)
         if how == "wire":
-            tunnel._transport.pause_reading()  # type: ignore[union-attr]
+            tunnel._transport.pause_reading()  # type: ignore[union-attr]  # it has one until it is closed
         else:
             stalled = tunnel if how == "outer rekey" else inner
             stalled._send_kexinit()
-            stalled.data_received = lambda *_: None  # type: ignore[method-assign]
+            stalled.data_received = lambda *_: None  # type: ignore[method-assign]  # a client that is deaf from here on
         most, last = await asyncio.to_thread(stuck, bastion)
         inner.abort()
         tunnel.abort()

@@ -57,7 +57,7 @@ def test_what_can_not_be_recorded_does_not_run(bastion: Bastion, client: Maker, 
     (bastion.recordings_folder / TENANT).write_text("a file where the folder should be")
     done = client().run("web-1", "sh", "-c", f"touch {touched}")
     assert (done.returncode, done.stdout) == (254, b"")
-    assert b"bastion: the session can not be recorded [" in done.stderr
+    assert b"bastion: the session can not be recorded, so it is ended [" in done.stderr
     assert not touched.exists()
     assert target.accepted == opened
     (bastion.recordings_folder / TENANT).unlink()

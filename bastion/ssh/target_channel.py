@@ -1,0 +1,98 @@
+"""One channel to a target: what the relay calls goes to asyncssh, and what asyncssh calls goes to the relay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import asyncssh
+
+from bastion.session.channel import STDERR, STDOUT, Break, Control, Ended, Resize, Signal
+from bastion.session.relay import Relay
+from bastion.ssh.flow import Flow
+
+
+class TargetSession(asyncssh.SSHClientSession[bytes]):
+    """One channel to the target: a TargetChannel whose events go to the relay."""
+
+    def __init__(self, connection: Flow, relay: Relay, opened: Callable[[], None], gone: Callable[[], None]) -> None:
+        self._connection = connection
+        self._relay = relay
+        self._opened = opened
+        self._gone: Callable[[], None] | None = gone
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    def never(self) -> None:
+        """The channel could not be opened."""
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
+
+    # -- what asyncssh calls
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+        self._opened()
+        self._connection.watch(self._connection_blocked)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._relay.target_data(data, STDOUT if datatype is None else STDERR)
+
+    def eof_received(self) -> bool:
+        self._relay.target_eof()
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        self._relay.target_exit(Ended(status))
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._relay.target_exit(Ended(None, signal, core_dumped, msg, lang))
+
+    def pause_writing(self) -> None:
+        self._relay.target_blocked("channel", True)
+
+    def resume_writing(self) -> None:
+        self._relay.target_blocked("channel", False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._channel is not None:
+            self._channel = None
+            self._connection.unwatch(self._connection_blocked)
+        if self._gone is not None:
+            self.never()
+            self._relay.target_lost(exc)
+
+    def _connection_blocked(self, blocked: bool) -> None:
+        self._relay.target_blocked("connection", blocked)
+
+    # -- what the relay calls
+
+    def write(self, data: bytes) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(data)
+
+    def write_eof(self) -> None:
+        if self._channel is not None:
+            self._channel.write_eof()
+
+    def tell(self, control: Control) -> None:
+        if self._channel is None:
+            return
+        match control:
+            case Signal(name):
+                self._channel.send_signal(name)
+            case Break(milliseconds):
+                self._channel.send_break(milliseconds)
+            case Resize(columns, rows, width, height):
+                self._channel.change_terminal_size(columns, rows, width, height)
+
+    def pause(self) -> None:
+        if self._channel is not None:
+            self._channel.pause_reading()
+
+    def resume(self) -> None:
+        if self._channel is not None:
+            self._channel.resume_reading()
+
+    def close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
