@@ -26,8 +26,10 @@ from bastion.analysis.sql_tokens import NotRead, Token, statements_of, tokens_of
 
 MAX_SQL = MAX_TEXT
 """Bytes of one text."""
-MAX_TOKENS = 1200
-"""Words, symbols and literals in one text. The parser takes about 12 µs for each."""
+MAX_TOKENS = 600
+"""Words, symbols and literals in one text. The parser takes 20 to 80 µs for each."""
+MAX_BRACKETS = 40
+"""`[` in one text: the parser's time grows with the cube of a row of subscripts."""
 MAX_DEPTH = 24
 """Parentheses, brackets and CASE inside each other. The parser's recursion fails at about 50."""
 MAX_STATEMENTS = 64
@@ -105,6 +107,8 @@ def _too_much(tokens: Sequence[Token], statements: int) -> str | None:
         return f"more than {MAX_TOKENS} words and symbols of SQL"
     if statements > MAX_STATEMENTS:
         return f"more than {MAX_STATEMENTS} statements"
+    if sum(token.kind == "symbol" and token.text == "[" for token in tokens) > MAX_BRACKETS:
+        return f"more than {MAX_BRACKETS} brackets"
     depth = 0
     for token in tokens:
         if token.kind in ("open", "close", "symbol", "word"):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from bastion.analysis.sql_clients import Client
+from bastion.analysis.sql_parser import NotParsed, parse
 from bastion.analysis.sql_tokens import Token, plain
 from bastion.analysis.sql_where import chooses
-
-# It logs the text that it can not parse, and that text may hold a password.
-logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
 
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _ROOTS: dict[str, tuple[type[exp.Expression], ...]] = {
@@ -55,11 +50,9 @@ def parsed_kinds(statement: Sequence[Token], client: Client) -> tuple[set[str], 
     """The kinds found in the tree, and why it is undecidable, if it is."""
     quote = "`" if client.grammar == "mysql" else '"'
     try:
-        trees = sqlglot.parse(plain(statement, quote), read=client.grammar)
-    except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, IndexError, KeyError):
-        # What such a parser throws at text it did not expect. Its message is not told: it quotes the text.
+        tree = parse(plain(statement, quote), client.grammar)
+    except NotParsed:
         return set(), _NOT_PARSED.format(client.name)
-    tree = trees[0] if len(trees) == 1 else None
     first = statement[0].text if statement[0].kind == "word" else ""
     if not isinstance(tree, _ROOTS.get(first, _QUERIES)):
         return set(), _NOT_PARSED.format(client.name)
