@@ -76,6 +76,8 @@ class Encoder:
         """Events so far."""
         self._last = 0.0
         self._pending: dict[int, bytes] = {}
+        self._newline = "\n"
+        """How a line's end is written: players play on a raw terminal, where a bare LF only goes down."""
 
     def begin(self, head: Head, timestamp: int) -> bytes:
         """The header line, and an empty first event so that no crash leaves a file that players refuse.
@@ -83,6 +85,7 @@ class Encoder:
         `timestamp` is in seconds since 1970.
         """
         width, height = size(head.columns, head.rows)
+        self._newline = "\n" if head.term else "\r\n"
         names = ("session", "connection", "tenant", "identity", "issuer", "subject", "target", "account")
         env = {name: value for name, value in (("TERM", head.term), ("SHELL", head.shell)) if value}
         header = {
@@ -107,6 +110,8 @@ class Encoder:
         text, consumed = _decode(data)
         if consumed != len(data):
             self._pending[stream] = data[consumed:]
+        if self._newline != "\n":
+            text = text.replace("\n", self._newline)
         return self._event(time, b"o", text) if text else b""
 
     def resize(self, time: float, columns: int, rows: int) -> bytes:

@@ -25,6 +25,7 @@ HEAD = Head(
     account="deploy",
     command="uptime",
     kind="exec",
+    term="xterm",
 )
 
 STREAMS = st.lists(st.tuples(st.integers(0, 1), st.binary(max_size=40)), max_size=20)
@@ -81,6 +82,16 @@ def test_no_event_before_the_character_is_whole() -> None:
     assert encoder.output(0, 0, b"\xe2\x82") == b""
     assert encoder.output(0, 1, b"x") == b'[0.000000, "o", "x"]\n'
     assert orjson.loads(encoder.output(0, 0, b"\xac")) == [0, "o", "€"]
+
+
+def test_without_a_terminal_a_line_s_end_brings_the_next_to_the_left() -> None:
+    """Players play on a raw terminal, where a bare LF would make stairs; a terminal's own output is kept as it is."""
+    encoder = Encoder()
+    encoder.begin(dataclasses.replace(HEAD, term=""), 0)
+    assert orjson.loads(encoder.output(0, 0, b"a\nb\n"))[2] == "a\r\nb\r\n"
+    encoder = Encoder()
+    encoder.begin(HEAD, 0)
+    assert orjson.loads(encoder.output(0, 0, b"a\r\nb\n"))[2] == "a\r\nb\n"
 
 
 @pytest.mark.parametrize("share", [0, 1, 8])

@@ -152,7 +152,7 @@ async def test_the_order_of_a_good_session(world: World) -> None:
         "finished 3",
     ]
     assert world.shown == b"up\n"
-    assert world.recorded() == [("m", "uptime (allowed by look-around)"), ("o", "up\n")]
+    assert world.recorded() == [("m", "uptime (allowed by look-around)"), ("o", "up\r\n")]
     assert (world.end.status, world.end.reason, world.end.sent) == (3, "exit", 3)
 
 

@@ -75,7 +75,7 @@ def test_a_command(client: Maker, bastion: Bastion) -> None:
     assert (header.width, header.height) == (80, 24)
     assert path.name == f"{ended['session']}.cast"
     assert [event.data for event in events if event.code == "m"] == ["echo  'recorded  words' (allowed by tests)"]
-    assert shown(events) == "recorded  words\n"
+    assert shown(events) == "recorded  words\r\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
     assert path.stat().st_size == ended["size"]
 
@@ -103,7 +103,7 @@ def test_a_refusal(client: Maker, bastion: Bastion) -> None:
     header, events = recording(newest(bastion))
     assert header.bastion["command"] == "uname -a; id"
     assert [event.data for event in events if event.code == "m"] == ["denied by undecidable"]
-    assert shown(events).encode() == done.stderr
+    assert shown(events).encode() == done.stderr.replace(b"\n", b"\r\n")
 
 
 def test_both_streams(client: Maker, bastion: Bastion) -> None:
@@ -127,7 +127,7 @@ async def test_two_channels_are_two_recordings(client: Maker, bastion: Bastion) 
     async with jumped(client()) as connection:
         await asyncio.gather(connection.run("echo first"), connection.run("echo second"))
     made = set(bastion.recordings()) - before
-    assert sorted(shown(recording(path)[1]) for path in made) == ["first\n", "second\n"]
+    assert sorted(shown(recording(path)[1]) for path in made) == ["first\r\n", "second\r\n"]
     assert len({recording(path)[0].bastion["connection"] for path in made}) == 1
 
 
@@ -149,6 +149,6 @@ def test_no_recording_no_session(tmp_path: Path, target: Sshd, programs: Program
     with made as bastion:
         done = Client(tmp_path / "client", bastion).run("web-1", "true")
     assert (done.returncode, done.stdout) == (254, b"")
-    assert done.stderr.startswith(b"bastion: the session can not be recorded [")
+    assert done.stderr.startswith(b"bastion: the session can not be recorded, so it is ended [")
     assert done.stderr.count(b"\n") == 1
     assert target.connections == seen
