@@ -93,14 +93,16 @@ def acts(
     *,
     more: bool = False,
     single: frozenset[int] = frozenset(),
+    plain: frozenset[int] = frozenset(),
 ) -> Acts:
     """What this command does, by the shipped profiles (the package `profile`). Never raises, for any argv.
 
     `stdin` is literal standard input where it is known, `terminal` whether there is one, `more` whether any number of
-    unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted.
+    unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
+    `plain` of those that are no option either (Nested.single and Nested.plain say so of its words).
     A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
     """
-    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single)
+    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain)
     if found.known or not argv or argv[0] is None:
         return found
     name = judge.base_name(argv[0])

@@ -2,6 +2,7 @@
 
 bastion policy check policies/demo          every mistake, as file:line:column: message
 bastion policy check --json policies/demo   the same for programs
+bastion policy profiles show tar            what the analysis knows of a program
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from bastion.cli.policies import profiles
 from bastion.errors import BadFile, Problem
 from bastion.policy.loader import load
 from bastion.policy.model import Policy
@@ -28,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("directory", metavar="DIR", type=Path, help="the folder of one tenant's *.yaml files")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
     check.set_defaults(command=_check)
+    profiles.configure(commands)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,8 @@ class Nested:
     words, which only the target knows, follow. With `shell` it is text that a shell reads: it stands in
     argv[words[0]:words[1]] of the outer command (joined by blanks where that is several words), after the first
     `prefix` bytes of the first of them (such as `--command=`); or it is all of standard input, when `stdin` is true.
+    `single` and `plain` are the indices of unknown words of `argv` that are exactly one word, and that are no option
+    either (what find puts for {}); with `more`, the words that follow are of the last one's kind.
     `remote` says that it runs on another machine or in a container. `environment` is what is set for it.
     """
 
@@ -28,6 +30,8 @@ class Nested:
     prefix: int = 0
     stdin: bool = False
     remote: bool = False
+    single: frozenset[int] = frozenset()
+    plain: frozenset[int] = frozenset()
     environment: tuple[tuple[bytes, Word], ...] = ()
 
 

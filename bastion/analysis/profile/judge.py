@@ -22,19 +22,22 @@ def acts(
     terminal: bool = False,
     more: bool = False,
     single: frozenset[int] = frozenset(),
+    plain: frozenset[int] = frozenset(),
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
     `stdin` is literal standard input, when it is known; `terminal` whether there is one; `more` whether any number of
-    unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted).
+    unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted), `plain`
+    of those that are no option either.
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
     if name is None or profile is None:
         return Acts(known=False, unknown=("the program is not known",) if name is None else ())
     if more:
+        plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
-    reading = read(profile.use, argv, single)
+    reading = read(profile.use, argv, single, plain)
     tally = Tally(program=name, dialect=reading.levels[-1].dialect)
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)

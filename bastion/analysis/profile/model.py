@@ -31,6 +31,8 @@ ROLES = {
     "command-by-login-shell": "a command whose words a login shell reads again",
     "container-command": "a command that runs in a container, or on another machine",
     "program": "the name of a program that is run, possibly with arguments after blanks",
+    "remote-program": "how another machine is reached, or the program that is run there",
+    "shell-program": "the shell that is given the text of another option",
     "code": "what it is given runs code that is not judged",
     "script": "a file that is run",
     "options-file": "a file that holds further options",
@@ -42,6 +44,7 @@ ROLES = {
     "awk-program": "an awk program",
     "ssh-option": "KEYWORD=VALUE as in ssh_config(5)",
     "git-config": "NAME=VALUE as in git-config(1)",
+    "git-url": "a repository: some of git's transports run a command",
     "mode": "a file mode: setuid and setgid are privileges",
     "mount": "SOURCE:PLACE of a container's volume",
     "uploads": "a path that is read and sent",
@@ -77,8 +80,13 @@ RUNS = frozenset(
         "awk-program",
         "ssh-option",
         "git-config",
+        "git-url",
         "interactive",
         "mount",
+        "connects",
+        "privileged",
+        "remote-program",
+        "shell-program",
     ]
 )
 """Roles by which something runs, or may."""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bastion.analysis.profile.acts import Word
+from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.model import Arity, Option, Style, Unknown, Use
 
 _ALWAYS = {b"--help": Option(b"--help", ("harmless",), Arity.NONE)}
@@ -40,6 +40,15 @@ class Taken:
     values: tuple[Value, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class At:
+    """Words in a role, where what follows from them is added, and the option's name (for reasons)."""
+
+    values: tuple[Value, ...]
+    tally: Tally
+    name: str
+
+
 @dataclass(slots=True)
 class Reading:
     """What the words are. `levels` are the Uses passed through, the subcommand's last; `operands` the indices of the
@@ -59,20 +68,25 @@ class Reading:
         return {taken.option.name for taken in self.taken}
 
 
-def read(use: Use, argv: Sequence[Word], single: frozenset[int] = frozenset()) -> Reading:
-    """Read argv[1:]. Never raises."""
-    reader = _Reader(use, argv, single)
+_NONE: frozenset[int] = frozenset()
+
+
+def read(use: Use, argv: Sequence[Word], single: frozenset[int] = _NONE, plain: frozenset[int] = _NONE) -> Reading:
+    """Read argv[1:]. Never raises. `single`, `plain`: indices of unknown words that are one word, and no option."""
+    reader = _Reader(use, argv, single, plain)
     reader.run()
     return reader.reading
 
 
 class _Reader:
-    def __init__(self, use: Use, argv: Sequence[Word], single: frozenset[int]) -> None:
+    def __init__(self, use: Use, argv: Sequence[Word], single: frozenset[int], plain: frozenset[int]) -> None:
         self.argv = argv
-        self.single = single
+        self.single = single | plain
+        self.plain = plain
         self.use = use
         self.at = 1
         self.ended = False
+        self.lost = False
         self.reading = Reading([use])
 
     def run(self) -> None:
@@ -91,7 +105,7 @@ class _Reader:
 
     def _dynamic(self) -> None:
         index = self.at - 1
-        if not self.ended:
+        if index not in self.plain and (not self.ended or self.use.operands.rest is not None):
             self._doubt()
         if self.use.commands and not self.reading.operands:
             self.reading.unknown.append("the subcommand is a word that only the target knows")
@@ -108,11 +122,13 @@ class _Reader:
         return bool(self.use.commands and not self.reading.operands) or self.use.operands.rest is not None
 
     def _operand(self, word: bytes) -> None:
-        if self.use.commands and not self.reading.operands:
+        if self.use.commands and not self.reading.operands and not self.lost:
             below = self.use.commands.get(word)
             if below is not None:
                 self._descend(word, below)
                 return
+            if self.use.otherwise is not Unknown.HARMLESS:
+                self.ended = True
             if self.use.otherwise is Unknown.UNLISTED:
                 self.reading.unlisted = True
             elif self.use.otherwise is Unknown.UNDECIDABLE:
@@ -121,6 +137,7 @@ class _Reader:
         self._after_operand()
 
     def _descend(self, word: bytes, below: Use) -> None:
+        """On to a subcommand's level."""
         self.use = below
         self.ended = False
         self.reading.levels.append(below)
@@ -138,7 +155,7 @@ class _Reader:
     def _option(self, word: bytes) -> bool:
         """Take `word` as an option, with its values. False when it is an operand."""
         exact = self.use.options.get(word)
-        if exact is not None and (len(word) != 2 or exact.arity is not Arity.OPTIONAL):
+        if exact is not None:
             self._take(exact)
             return True
         name, equals, value = word.partition(b"=")
@@ -156,7 +173,12 @@ class _Reader:
         if self.use.numbers and _NUMBER.match(word):
             return True
         if self.use.style is Style.EXACT:
-            self._not_known(word)
+            # Many such programs take two dashes for one.
+            other = self.use.options.get(name[1:]) if word.startswith(b"--") else None
+            if other is not None and (equals or other.arity is not Arity.REQUIRED):
+                self._take_joined(other, value, len(name) + 1) if equals else self._take(other)
+            elif name not in _ALWAYS:
+                self._not_known(word)
         elif word.startswith(b"--"):
             self._long(name, value if equals else None, len(name) + 1)
         else:
@@ -259,7 +281,10 @@ class _Reader:
         told = name.decode("utf-8", "backslashreplace")
         if self.use.unknown is Unknown.HARMLESS:
             return
-        if self.use.unknown is Unknown.UNLISTED and not self._chooses():
+        if self.use.unknown is Unknown.UNLISTED and self.use.operands.rest is None:
             self.reading.unlisted = True
+            if self.use.commands and not self.reading.operands:
+                # Whether the next word is its value or the subcommand is not known: nothing is claimed of either.
+                self.lost = True
         else:
             self.reading.unknown.append(f"the option {told} is not known, or not unique")

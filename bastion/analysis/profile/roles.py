@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from bastion.analysis.profile import scripts
-from bastion.analysis.profile.acts import Nested, Sql, Tally, Word
-from bastion.analysis.profile.options import Value
+from bastion.analysis.profile import runs, scripts
+from bastion.analysis.profile.acts import Sql, Tally
+from bastion.analysis.profile.options import At, Value
 
 Values = tuple[Value, ...]
-
-_PLAIN = re.compile(rb"[A-Za-z0-9_./+@:,%=-]+\Z")
 
 _REMOTE = re.compile(rb"(?:\[[^\]]+\]|[^/:\[\]]+):")
 _URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
@@ -25,15 +22,6 @@ _GIT_HARMLESS = re.compile(
     rb"|advice\..*|log\.(?:date|decorate|showsignature|abbrevcommit)|column\..*|diff\.(?:renames|context|algorithm)"
     rb"|status\..*|init\.defaultbranch|protocol\.version|commit\.gpgsign|gc\.auto|pull\.(?:rebase|ff)|push\.default)\Z"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """Words in a role, where what follows from them is added, and the option's name (for reasons)."""
-
-    values: Values
-    tally: Tally
-    name: str
 
 
 def apply(role: str, values: Values, tally: Tally, name: bytes = b"") -> None:
@@ -95,142 +83,6 @@ def _remote(kind: str) -> _Role:
                 at.tally.reads.append(at.tally.path(word))
 
     return remote
-
-
-def _shell(at: At) -> None:
-    _shell_text(at.values, at.tally, at.name, remote=False)
-
-
-def _remote_shell(at: At) -> None:
-    _shell_text(at.values, at.tally, at.name, remote=True)
-
-
-def _shell_text(values: Values, tally: Tally, name: str, *, remote: bool) -> None:
-    tally.acted = True
-    words = [value.word for value in values if value.word is not None]
-    if len(words) < len(values):
-        tally.unknown.append(f"{tally.program}: the text for a shell in {name} is known to the target only")
-        return
-    place = (values[0].index, values[-1].index + 1)
-    tally.nested.append(Nested(shell=b" ".join(words), words=place, prefix=values[0].prefix, remote=remote))
-
-
-def _command(at: At) -> None:
-    _nest(at.values, at.tally)
-
-
-def _container(at: At) -> None:
-    _nest(at.values, at.tally, remote=True)
-
-
-def _command_more(at: At) -> None:
-    replaced = at.tally.replaced
-    if replaced == b"":
-        _nest(at.values, at.tally, more=True)
-        return
-    kept = tuple(
-        Value(None if replaced is None or value.word is None or replaced in value.word else value.word, value.index)
-        for value in at.values
-    )
-    _nest(kept, at.tally)
-
-
-def _replaces(at: At) -> None:
-    at.tally.replaced = (at.values[0].word if at.values else b"{}") or None
-
-
-def _with_assignments(at: At) -> None:
-    environment: list[tuple[bytes, Word]] = []
-    for position, value in enumerate(at.values):
-        if value.word is None or b"=" not in value.word:
-            _nest(at.values[position:], at.tally, environment=tuple(environment))
-            return
-        key, _, content = value.word.partition(b"=")
-        environment.append((key, content))
-
-
-def _by_login_shell(at: At) -> None:
-    """sudo -i and -s escape every character but letters, digits, `_`, `-` and `$`."""
-    if any(value.word is None or b"$" in value.word for value in at.values):
-        at.tally.unknown.append(f"{at.tally.program}: a shell reads the words again")
-    _with_assignments(at)
-
-
-def _to_semicolon(at: At) -> None:
-    ended = bool(at.values) and at.values[-1].word in (b";", b"+")
-    words = at.values[:-1] if ended else at.values
-    more = ended and at.values[-1].word == b"+"
-    kept = tuple(
-        Value(None if value.word is None or b"{}" in value.word else value.word, value.index)
-        for value in (words[:-1] if more else words)
-    )
-    _nest(kept, at.tally, more=more)
-
-
-def _nest(
-    values: Values,
-    tally: Tally,
-    *,
-    more: bool = False,
-    remote: bool = False,
-    environment: tuple[tuple[bytes, Word], ...] = (),
-) -> None:
-    tally.acted = True
-    if not values:
-        return
-    if values[0].word is None:
-        tally.unknown.append(f"{tally.program}: the program that it runs is known to the target only")
-        return
-    tally.nested.append(
-        Nested(
-            argv=tuple(value.word for value in values),
-            more=more,
-            words=(values[0].index, values[-1].index + 1),
-            remote=remote,
-            environment=environment,
-        )
-    )
-
-
-def _program(at: At) -> None:
-    """A program's name, split at blanks by some; what a shell would read otherwise is not judged."""
-    word = at.values[0].word if at.values else None
-    words = tuple(word.split(b" ")) if word else ()
-    if word is not None and not word:
-        return
-    if words and all(_PLAIN.match(part) for part in words) and b"=" not in words[0]:
-        at.tally.nested.append(Nested(argv=words, more=True))
-    else:
-        at.tally.code.append(f"{at.tally.program}: {at.name} names a program to run")
-        at.tally.categories.add("shell-escape")
-        at.tally.techniques.add("T1059")
-
-
-def _code(at: At) -> None:
-    at.tally.acted = True
-    at.tally.code.append(f"{at.tally.program}: {at.name} runs code that is not judged")
-    at.tally.categories.add("shell-escape")
-    at.tally.techniques.add("T1059")
-
-
-def _script(at: At) -> None:
-    if all(value.word == b"-" for value in at.values):
-        return
-    at.tally.acted = True
-    _reads(at)
-    at.tally.code.append(f"{at.tally.program}: it runs a file whose text is not known here")
-    at.tally.categories.add("shell-escape")
-    at.tally.techniques.add("T1059")
-
-
-def _options_file(at: At) -> None:
-    _reads(at)
-    at.tally.unknown.append(f"{at.tally.program}: {at.name} reads further options from a file")
-
-
-def _split_string(at: At) -> None:
-    at.tally.acted = True
-    at.tally.unknown.append(f"{at.tally.program}: {at.name} is split into further words")
 
 
 def _sql(at: At) -> None:
@@ -317,6 +169,19 @@ def _git_config(at: At) -> None:
         at.tally.techniques.add("T1059")
 
 
+def _git_url(at: At) -> None:
+    for value in at.values:
+        word = value.word
+        if word is None or b"::" in word:
+            runs.code(At((value,), at.tally, "a transport"))
+            continue
+        found = _URL.match(word) or _REMOTE.match(word)
+        if found is not None and b"://" in word:
+            at.tally.network.append(found[2])
+        elif found is not None and b"/" not in found[0]:
+            at.tally.network.append(found[0][:-1])
+
+
 def _mode(at: At) -> None:
     word = at.values[0].word
     if word is None or _SET_ID.match(word):
@@ -395,21 +260,23 @@ _ROLES: dict[str, _Role] = {
     "url": _url,
     "remote-reads": _remote("reads"),
     "remote-writes": _remote("writes"),
-    "shell": _shell,
-    "shell-words": _shell,
-    "remote-shell": _remote_shell,
-    "command": _command,
-    "command-to-semicolon": _to_semicolon,
-    "command-more": _command_more,
-    "replaces": _replaces,
-    "command-with-assignments": _with_assignments,
-    "command-by-login-shell": _by_login_shell,
-    "container-command": _container,
-    "program": _program,
-    "code": _code,
-    "script": _script,
-    "options-file": _options_file,
-    "split-string": _split_string,
+    "shell": runs.shell,
+    "shell-words": runs.shell,
+    "remote-shell": runs.remote_shell,
+    "command": runs.command,
+    "command-to-semicolon": runs.to_semicolon,
+    "command-more": runs.command_more,
+    "replaces": runs.replaces,
+    "command-with-assignments": runs.with_assignments,
+    "command-by-login-shell": runs.by_login_shell,
+    "container-command": runs.container,
+    "program": runs.program,
+    "remote-program": runs.remote_program,
+    "shell-program": runs.shell_program,
+    "code": runs.code,
+    "script": runs.script,
+    "options-file": runs.options_file,
+    "split-string": runs.split_string,
     "sql": _sql,
     "sql-script": _sql_script,
     "sqlite-text": _sqlite_text,
@@ -417,6 +284,7 @@ _ROLES: dict[str, _Role] = {
     "awk-program": _awk,
     "ssh-option": _ssh_option,
     "git-config": _git_config,
+    "git-url": _git_url,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,

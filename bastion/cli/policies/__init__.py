@@ -1,0 +1,1 @@
+"""Subcommands of `bastion policy` that have a file of their own."""
