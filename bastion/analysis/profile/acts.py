@@ -20,6 +20,7 @@ class Nested:
     `prefix` bytes of the first of them (such as `--command=`); or it is all of standard input, when `stdin` is true.
     `single` and `plain` are the indices of unknown words of `argv` that are exactly one word, and that are no option
     either (what find puts for {}); with `more`, the words that follow are of the last one's kind.
+    `folder` is the directory in which it runs: empty for that of the outer command, None for one that is not known.
     `remote` says that it runs on another machine or in a container. `environment` is what is set for it.
     """
 
@@ -32,6 +33,7 @@ class Nested:
     remote: bool = False
     single: frozenset[int] = frozenset()
     plain: frozenset[int] = frozenset()
+    folder: bytes | None = b""
     environment: tuple[tuple[bytes, Word], ...] = ()
 
 

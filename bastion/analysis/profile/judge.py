@@ -23,12 +23,14 @@ def acts(
     more: bool = False,
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
+    folder: bytes | None = b"",
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
     `stdin` is literal standard input, when it is known; `terminal` whether there is one; `more` whether any number of
     unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted), `plain`
-    of those that are no option either.
+    of those that are no option either; `folder` the directory in which it runs, empty for the one the text began in,
+    None for one that is not known.
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
@@ -38,7 +40,7 @@ def acts(
         plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
     reading = read(profile.use, argv, single, plain)
-    tally = Tally(program=name, dialect=reading.levels[-1].dialect)
+    tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder)
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
@@ -69,6 +71,7 @@ def _held(reading: Reading) -> list[When]:
         for when in use.whens
         if (use is reading.levels[-1] or when.given)
         and (not when.given or not when.given.isdisjoint(given))
+        and (not when.also or not when.also.isdisjoint(given))
         and when.missing.isdisjoint(given)
         and when.at_least <= count <= when.at_most
     ]
@@ -119,8 +122,9 @@ def _effects(effects: Effects, tally: Tally, terminal: bool) -> None:
         tally.changes.append(effects.changes)
     if effects.interactive == "always" or (effects.interactive == "terminal" and terminal):
         tally.interactive = True
-    tally.categories |= effects.categories
-    tally.techniques |= effects.techniques
+    if effects.interactive != "terminal" or terminal:
+        tally.categories |= effects.categories
+        tally.techniques |= effects.techniques
 
 
 def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally) -> None:

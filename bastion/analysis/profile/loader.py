@@ -14,7 +14,7 @@ A file holds `programs`, and `sets` of options that several of them share:
           writes: "-o: --output="
         operands: "reads*"                         # roles by position; one may repeat: "reads* writes"
         unknown: undecidable                       # an option not listed: or unlisted (no claim), or harmless
-        when: [{given: "-c --check", operands: "reads"}]
+        when: [{given: "-c --check", operands: "reads"}]   # also: a second such list, of which one must be given too
         commands: {"start stop": {changes: a service}}   # subcommands, each with all of this again
         otherwise: undecidable                     # a subcommand not listed: or unlisted
 
@@ -295,6 +295,7 @@ def _effects(section: Section) -> Effects:
 
 def _when(section: Section, options: dict[bytes, Option]) -> When:
     given = _names(section, "given", options)
+    also = _names(section, "also", options)
     missing = _names(section, "missing", options)
     at_least = section.read("at_least", lambda node: node.integer(0, 100), 0)
     at_most = section.read("at_most", lambda node: node.integer(0, 100), MANY)
@@ -304,7 +305,7 @@ def _when(section: Section, options: dict[bytes, Option]) -> When:
     effects = _effects(section)
     section.close()
     told = "" if stdin == "none" else stdin
-    return When(given, missing, at_least, at_most, effects, operands, told, archives)
+    return When(given, also, missing, at_least, at_most, effects, operands, told, archives)
 
 
 def _names(section: Section, key: str, options: dict[bytes, Option]) -> frozenset[bytes]:

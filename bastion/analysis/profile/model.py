@@ -178,6 +178,7 @@ class When:
     """More effects, or other operands, where an option is given or missing or the operands are so many."""
 
     given: frozenset[bytes]
+    also: frozenset[bytes]
     missing: frozenset[bytes]
     at_least: int
     at_most: int

@@ -190,15 +190,15 @@ class _Reader:
 
     def _long(self, name: bytes, value: bytes | None, prefix: int) -> None:
         option = _ALWAYS.get(name)
-        if option is None and self.use.style in (Style.GNU, Style.POSIX):
-            found = [known for key, known in self.use.options.items() if key.startswith(name) and len(name) > 2]
-            if found and len({(known.roles, known.arity) for known in found}) == 1:
-                if len(found) == 1:
-                    option = found[0]
-                elif found[0].roles[0] == "harmless":
-                    option = Option(name, found[0].roles, found[0].arity)
+        found: list[Option] = []
+        if option is None and self.use.style in (Style.GNU, Style.POSIX) and len(name) > 2:
+            found = [known for key, known in self.use.options.items() if key.startswith(name)]
+            if len(found) == 1:
+                option = found[0]
+            elif found and {known.roles[0] for known in found} == {"harmless"} and len({k.arity for k in found}) == 1:
+                option = Option(name, found[0].roles, found[0].arity)
         if option is None:
-            self._not_known(name)
+            self._not_known(name, ambiguous=bool(found))
         elif value is None:
             self._take(option)
         else:
@@ -277,11 +277,11 @@ class _Reader:
     def _note(self, option: Option, values: tuple[Value, ...]) -> None:
         self.reading.taken.append(Taken(option, values))
 
-    def _not_known(self, name: bytes) -> None:
+    def _not_known(self, name: bytes, *, ambiguous: bool = False) -> None:
         told = name.decode("utf-8", "backslashreplace")
         if self.use.unknown is Unknown.HARMLESS:
             return
-        if self.use.unknown is Unknown.UNLISTED and self.use.operands.rest is None:
+        if self.use.unknown is Unknown.UNLISTED and self.use.operands.rest is None and not ambiguous:
             self.reading.unlisted = True
             if self.use.commands and not self.reading.operands:
                 # Whether the next word is its value or the subcommand is not known: nothing is claimed of either.

@@ -13,7 +13,7 @@ Values = tuple[Value, ...]
 
 _REMOTE = re.compile(rb"(?:\[[^\]]+\]|[^/:\[\]]+):")
 _URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
-_SET_ID = re.compile(rb"(?:[ug]*\+?[rwxXt]*s|[ugoa,=+rwxXt-]*[ug][ugoa]*[+=][rwxXt]*s|0*[2467]\d{3}\Z)")
+_SET_ID = re.compile(rb".*[+=][rwxXtugo]*s|0*[2-7]\d{3}\Z")
 _SSH_RUNS = frozenset(b"proxycommand localcommand knownhostscommand permitlocalcommand pkcs11provider".split())
 _SSH_RUNS |= frozenset(b"securitykeyprovider include match xauthlocation".split())
 _SSH_SENDS = frozenset(b"localforward remoteforward dynamicforward tunnel forwardagent forwardx11".split())

@@ -110,6 +110,7 @@ def _nest(
             remote=remote,
             single=single,
             plain=plain,
+            folder=tally.folder,
             environment=environment,
         )
     )

@@ -29,6 +29,7 @@ def schema() -> dict[str, object]:
             "when": _mapping(
                 {
                     "given": _TEXT,
+                    "also": _TEXT,
                     "missing": _TEXT,
                     "at_least": {"type": "integer", "minimum": 0, "maximum": 100},
                     "at_most": {"type": "integer", "minimum": 0, "maximum": 100},

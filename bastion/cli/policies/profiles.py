@@ -132,6 +132,7 @@ def _when(when: When) -> dict[str, object]:
 
     told: dict[str, object] = {
         "given": sorted(name.decode() for name in when.given),
+        "also": sorted(name.decode() for name in when.also),
         "missing": sorted(name.decode() for name in when.missing),
         "at_least": when.at_least,
         "at_most": when.at_most if when.at_most < MANY else 0,

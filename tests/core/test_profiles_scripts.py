@@ -1,0 +1,104 @@
+"""sed and awk scripts that are called harmless write no file and run nothing: the real programs are asked."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from bastion.analysis.profile import scripts
+
+SED = shutil.which("sed") or "sed"
+AWKS = [path for name in ("mawk", "gawk", "original-awk", "busybox") if (path := shutil.which(name))]
+
+# What a file could come of: `w`, `W`, `e` with a redirection, and all that could hide them from the reading.
+SED_TOKENS = st.sampled_from(
+    [
+        *"s/we ;{}1,$!pabdrWcity:gn[]\\|#^~0",
+        "\n",
+        "w f",
+        "e >f",
+        " >f",
+        "s/a/b/",
+        "/a/",
+        "s|a|>f|e",
+        "\\/",
+        "[/]",
+        "a\\\n",
+    ]
+)
+AWK_TOKENS = st.sampled_from(
+    [
+        *['"', "/", "(", ")", " ", ";", "{", "}", ">", "|", ",", "$", "1", "x", "\n", "#", "\\", "[", "]", "!", "~"],
+        *["print", "printf", ' > "f"', 'system("echo > f")', '"echo > f" | getline', "getline", "++", "--", "if (1)"],
+        *["/a/", '/"/', "BEGIN{", 'print "x"', "x = 1", '"y"', "=", "&&", "?", ":", "in", "[/]", 'print | "cat > f"'],
+    ]
+)
+
+
+def left_behind(program: list[str]) -> list[str]:
+    """The files that it made in an empty directory, given a few lines of input."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            subprocess.run(program, input=b"a b\nb a\n/a/\n", cwd=folder, capture_output=True, timeout=5, check=False)
+        except subprocess.TimeoutExpired:
+            # It hung (a loop): what it wrote until then counts.
+            return sorted(path.name for path in Path(folder).iterdir())
+        return sorted(path.name for path in Path(folder).iterdir())
+
+
+@settings(max_examples=400)
+@given(st.lists(SED_TOKENS, min_size=1, max_size=14).map("".join))
+def test_a_sed_script_that_is_called_harmless_makes_no_file(script: str) -> None:
+    reading = scripts.sed(script.encode())
+    assume(not reading.unknown and not reading.runs and not reading.writes)
+    assert left_behind([SED, "-n", "-e", script]) == []
+
+
+@settings(max_examples=400)
+@given(st.lists(AWK_TOKENS, min_size=1, max_size=14).map("".join))
+def test_an_awk_program_that_is_called_harmless_makes_no_file(program: str) -> None:
+    assume(not scripts.awk(program.encode()))
+    for awk in AWKS:
+        assert left_behind([awk, *(["awk"] if awk.endswith("busybox") else []), program]) == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "s/a/b/w f",
+        "w f",
+        "1,/b/w f",
+        "s/a/b/;w f",
+        "/a/{w f\n}",
+        "s,a,>f,e",
+        "e >f",
+        "1!e >f",
+        "s/a/b/gw f",
+        "y/a/b/;w f",
+        "p;w f",
+        "/x\\/y/!w f",
+        "\\,a,w f",
+        "$!{$!w f\n}",
+        "W f",
+        "b x;: x\nw f",
+        "#x\nw f",
+        "i\\\nx\nw f",
+    ],
+)
+def test_a_sed_script_that_makes_a_file_is_told(script: str) -> None:
+    """And the oracle can tell: each of these makes the file."""
+    reading = scripts.sed(script.encode())
+    assert reading.unknown or reading.runs or reading.writes == [b"f"]
+    assert left_behind([SED, "-e", script]) == ["f"]
+
+
+@given(st.binary(max_size=60))
+def test_no_script_raises(script: bytes) -> None:
+    scripts.sed(script)
+    scripts.awk(script)
