@@ -9,7 +9,7 @@ from bastion.analysis.sql_tokens import Token
 
 _KEYWORDS = words("no_functions")
 _BEFORE_TABLES = words("before_tables")
-_NO_CALLS = ("DROP", "GRANT", "REVOKE", "DENY", "TRUNCATE")
+_NO_CALLS = ("DROP", "GRANT", "REVOKE", "DENY", "TRUNCATE", "PRAGMA")
 _SYSTEM_SCHEMAS = frozenset({"pg_catalog", "sys", "information_schema"})
 
 
@@ -60,8 +60,11 @@ def _among_tables(statement: Sequence[Token], index: int) -> bool:
 
 
 def _start_of_name(statement: Sequence[Token], index: int) -> int:
-    while index >= 2 and statement[index - 1].kind == "dot" and statement[index - 2].kind in ("word", "name"):
-        index -= 2
+    """The first word of a dotted name; in T-SQL, two dots may stand between words."""
+    while index and statement[index - 1].kind == "dot":
+        index -= 1
+        if index and statement[index - 1].kind in ("word", "name"):
+            index -= 1
     return index
 
 

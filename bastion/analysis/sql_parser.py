@@ -20,7 +20,7 @@ from sqlglot.parser import Parser
 # It logs the text that it can not parse, and that text may hold a password.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
 
-STEPS_FREE = 300
+STEPS_FREE = 60
 STEPS_PER_TOKEN = 4
 """Statements of people take about two steps a token."""
 

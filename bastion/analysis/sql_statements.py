@@ -20,6 +20,8 @@ class Finds:
 
     kinds: set[str] = field(default_factory=set)
     undecidable: list[str] = field(default_factory=list)
+    planned: set[str] = field(default_factory=set)
+    """Kinds that EXPLAIN was given, and does not do."""
 
 
 Statement = Sequence[Token]
@@ -29,8 +31,8 @@ Statement = Sequence[Token]
 _ACTS: dict[str, tuple[str, ...]] = {
     "INSERT": ("insert", "grant"),
     "REPLACE": ("insert", "create"),
-    "UPDATE": ("update-all", "update", "lock", "insert", "create", "alter", "grant"),
-    "DELETE": ("delete-all", "delete", "create", "alter", "grant"),
+    "UPDATE": ("update-all", "update", "lock", "insert", "grant"),
+    "DELETE": ("delete-all", "delete", "grant"),
     "MERGE": ("update-all", "update", "insert", "delete-all"),
     "DROP": ("drop", "grant"),
     "TRUNCATE": ("truncate", "grant"),
@@ -90,10 +92,12 @@ def _account(statement: Statement, client: Client, one: Finds) -> None:
         after = statement[index + 1] if index + 1 < len(statement) else None
         if token.text in _FUNCTIONS_TOO and after is not None and after.kind == "open" and client.name != "sqlcmd":
             continue
+        if statement[0].is_word("CREATE", "ALTER") and statement[index - 1].is_word("ON"):
+            continue  # ON DELETE CASCADE
         kinds = _ACTS.get(token.text)
         if token.text in ("OUTFILE", "DUMPFILE", "INFILE"):
             one.kinds.add("copy-file")
-        elif kinds is not None and not one.kinds.intersection(kinds):
+        elif kinds is not None and not (one.kinds | one.planned).intersection(kinds):
             one.kinds.add(kinds[0])
             one.undecidable.append(f"{token.text} stands where it is not understood")
         elif index and client.name == "sqlcmd" and _begins_another(statement, index, one):
@@ -242,6 +246,8 @@ def _explain(statement: Statement, client: Client, one: Finds, inside: int) -> N
         end = next((index for index, token in enumerate(rest) if token.kind == "close"), len(rest) - 1)
         runs |= any(token.is_word("ANALYZE", "ANALYSE") for token in rest[:end])
         del rest[: end + 1]
+    if client.grammar == "clickhouse" and rest and rest[0].is_word("TABLE"):
+        del rest[0]
     while rest and (rest[0].is_word(*_EXPLAIN_OPTIONS) or rest[0].kind in ("symbol", "number", "comma")):
         runs |= rest[0].is_word("ANALYZE", "ANALYSE")
         del rest[0]
@@ -254,8 +260,7 @@ def _explain(statement: Statement, client: Client, one: Finds, inside: int) -> N
     judge_statement(rest, client, inner, inside + 1)
     one.undecidable += inner.undecidable
     one.kinds |= inner.kinds if runs or inner.undecidable else inner.kinds & {"function", "call"}
-    if not runs:
-        one.kinds |= {"explain"}
+    one.planned |= inner.kinds
 
 
 def _analyze(statement: Statement, client: Client, one: Finds, inside: int) -> None:

@@ -14,19 +14,9 @@ from sqlglot import exp
 _EQUAL = (exp.EQ, exp.NullSafeEQ)
 _ORDER = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NEQ)
 _PATTERN = (exp.Like, exp.ILike, exp.Glob)
-# What may stand round a column without making a comparison true of every row.
-_ROUND_A_COLUMN = (
-    exp.Paren,
-    exp.Lower,
-    exp.Upper,
-    exp.Trim,
-    exp.Cast,
-    exp.TryCast,
-    exp.Date,
-    exp.TsOrDsToDate,
-    exp.DateTrunc,
-    exp.TimestampTrunc,
-)
+_TEMPORAL = (exp.Date, exp.TsOrDsToDate, exp.DateTrunc, exp.TimestampTrunc)
+# What may stand round a column without making it equal to something in every row.
+_ROUND_A_COLUMN = (exp.Paren, exp.Lower, exp.Upper, exp.Trim, exp.Cast, exp.TryCast, *_TEMPORAL)
 
 
 def chooses(statement: exp.Expr) -> bool:
@@ -49,6 +39,8 @@ def _tables(of: exp.Expr) -> dict[str, str]:
 
 def _chooses(node: exp.Expr | None, tables: dict[str, str], *, tight: bool = False) -> bool:
     """`tight`: only forms count that are the contrary of no other such form, for under an OR."""
+    if node is None or node.args.get("negate"):
+        return False  # IS NOT NULL
     if isinstance(node, exp.Paren):
         return _chooses(node.this, tables, tight=tight)
     if isinstance(node, exp.And):
@@ -67,9 +59,9 @@ def _chooses(node: exp.Expr | None, tables: dict[str, str], *, tight: bool = Fal
         return _exists_chooses(node, tables)
     if isinstance(node, _PATTERN):
         return _is_column(node.this) and _is_pattern(node.expression)
-    if isinstance(node, _EQUAL) or (isinstance(node, _ORDER) and not tight):
+    if isinstance(node, _EQUAL):
         return _compares(node.this, node.expression, tables)
-    return False
+    return isinstance(node, _ORDER) and not tight and _orders(node.this, node.expression, tables)
 
 
 def _chooses_when_not(node: exp.Expr | None) -> bool:
@@ -77,12 +69,12 @@ def _chooses_when_not(node: exp.Expr | None) -> bool:
     while isinstance(node, exp.Paren):
         node = node.this
     if isinstance(node, exp.In):
-        return not node.args.get("query") and _is_column(node.this) and _are_values(node.expressions)
+        return not node.args.get("query") and _is_plain_column(node.this) and _are_values(node.expressions)
     if isinstance(node, _PATTERN):
-        return _is_column(node.this) and _is_pattern(node.expression)
+        return _is_plain_column(node.this) and _is_pattern(node.expression)
     if isinstance(node, exp.Column):
         return True
-    return isinstance(node, _EQUAL) and _compares(node.this, node.expression, {})
+    return isinstance(node, _EQUAL) and _orders(node.this, node.expression, {})
 
 
 def _in_chooses(node: exp.In, tables: dict[str, str]) -> bool:
@@ -108,13 +100,14 @@ def _exists_chooses(node: exp.Exists, tables: dict[str, str]) -> bool:
     where = inner.args.get("where") if isinstance(inner, exp.Select) else None
     if not isinstance(where, exp.Where):
         return False
-    own = {table.alias_or_name.lower() for table in inner.find_all(exp.Table)}
+    own = _tables(inner)
+    both = {**tables, **own}
     for equal in where.find_all(exp.EQ):
         left, right = equal.this, equal.expression
         if not (isinstance(left, exp.Column) and isinstance(right, exp.Column)):
             continue
         sides = {left.table.lower() in own, right.table.lower() in own}
-        if sides == {True, False} and _compares(left, right, tables) and _chooses(where.this, tables):
+        if sides == {True, False} and _compares(left, right, both) and _chooses(where.this, both):
             return True
     return False
 
@@ -129,6 +122,17 @@ def _compares(left: exp.Expr | None, right: exp.Expr | None, tables: dict[str, s
     return not (isinstance(value, exp.Literal) and value.name.lower() == _column(column).name.lower())
 
 
+def _orders(left: exp.Expr | None, right: exp.Expr | None, tables: dict[str, str]) -> bool:
+    """A comparison other than for equality. Where types differ, such a one may be true of every row (`lower(x) <> 0`),
+    so only a bare column counts, and a moment that is compared with anything but a number."""
+    if not _compares(left, right, tables):
+        return False
+    return all(_is_plain_column(side) or _is_moment(side) for side in (left, right) if _is_column(side)) and (
+        (_is_plain_column(left) or _is_plain_column(right))
+        or not any(isinstance(side, exp.Literal) and not side.is_string for side in (left, right))
+    )
+
+
 def _are_different(left: exp.Column, right: exp.Column, tables: dict[str, str]) -> bool:
     if left.name.lower() != right.name.lower():
         return True
@@ -140,6 +144,20 @@ def _is_column(node: exp.Expr | None) -> bool:
     while isinstance(node, _ROUND_A_COLUMN):
         node = node.this
     return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
+
+
+def _is_plain_column(node: exp.Expr | None) -> bool:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
+
+
+def _is_moment(node: exp.Expr | None) -> bool:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    if isinstance(node, exp.Cast):
+        return isinstance(node.to, exp.DataType) and node.to.this in exp.DataType.TEMPORAL_TYPES
+    return isinstance(node, _TEMPORAL)
 
 
 def _column(node: exp.Expr | None) -> exp.Column:
