@@ -102,3 +102,8 @@ def test_a_sed_script_that_makes_a_file_is_told(script: str) -> None:
 def test_no_script_raises(script: bytes) -> None:
     scripts.sed(script)
     scripts.awk(script)
+
+
+@pytest.mark.parametrize("script", ["tx w f", ":x w f", "bx}w f", "b\\/ w f", ":\\y,i w f", "t/a/^w f", ":$w f"])
+def test_what_versions_of_sed_take_for_a_label_or_the_next_command_is_not_read(script: str) -> None:
+    assert scripts.sed(script.encode()).unknown

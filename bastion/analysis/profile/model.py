@@ -45,6 +45,7 @@ ROLES = {
     "ssh-option": "KEYWORD=VALUE as in ssh_config(5)",
     "git-config": "NAME=VALUE as in git-config(1)",
     "git-url": "a repository: some of git's transports run a command",
+    "setting": "a name, or NAME=VALUE which sets it",
     "mode": "a file mode: setuid and setgid are privileges",
     "mount": "SOURCE:PLACE of a container's volume",
     "uploads": "a path that is read and sent",

@@ -164,6 +164,10 @@ class _Reader:
         if word == b"--" and self.use.style is not Style.EXACT:
             self.ended = True
             return True
+        for option in self.use.prefixes:
+            if word.startswith(option.name[:-1]) and option.name[:1] not in (b"-", b"+"):
+                self._note(option, ())
+                return True
         if len(word) < 2 or word[:1] not in (b"-", b"+") or (word[:1] == b"+" and not self._plus()):
             return False
         for option in self.use.prefixes:

@@ -182,6 +182,11 @@ def _git_url(at: At) -> None:
             at.tally.network.append(found[0][:-1])
 
 
+def _setting(at: At) -> None:
+    if any(value.word is None or b"=" in value.word for value in at.values):
+        at.tally.changes.append(f"a setting of {at.tally.program}")
+
+
 def _mode(at: At) -> None:
     word = at.values[0].word
     if word is None or _SET_ID.match(word):
@@ -285,6 +290,7 @@ _ROLES: dict[str, _Role] = {
     "ssh-option": _ssh_option,
     "git-config": _git_config,
     "git-url": _git_url,
+    "setting": _setting,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,

@@ -29,6 +29,7 @@ class _Unread(Exception):
 
 _SPECIAL = frozenset({b"/dev/stdout", b"/dev/stderr", b"/dev/stdin"})
 _ADDRESS_NUMBER = re.compile(rb"\d+(?:~\d+)?|\$|\+\d+|~\d+")
+_LABEL = re.compile(rb"[A-Za-z0-9_.-]+")
 _BLANKS = b" \t"
 _PLAIN_COMMANDS = b"=dDgGhHnNpPxFz"
 _NUMBERED = b"qQlL"
@@ -158,14 +159,12 @@ class _Sed:
         return line
 
     def _label(self) -> None:
-        """A label ends at a newline; GNU ends it at a semicolon too for b, t and T. Both readings must be harmless."""
-        line = self._line()
-        label, semicolon, _ = line.partition(b";")
-        if b"}" in label:
-            label = label.partition(b"}")[0]
-            semicolon = b";"
-        if semicolon:
-            self.at -= len(line) - len(label)
+        """A plain label, and the end of the command. What else a version of sed takes for a part of a label, or for
+        the next command, is not read."""
+        self._skip(_BLANKS)
+        found = _LABEL.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        self._end()
 
     def _text(self) -> None:
         """a, i, c: text up to a newline that is not escaped."""
