@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bastion.analysis.profile import scripts
@@ -52,19 +52,18 @@ def left_behind(program: list[str]) -> list[str]:
         return sorted(path.name for path in Path(folder).iterdir())
 
 
-@settings(max_examples=400)
+@settings(max_examples=1500)
 @given(st.lists(SED_TOKENS, min_size=1, max_size=14).map("".join))
 def test_a_sed_script_that_is_called_harmless_makes_no_file(script: str) -> None:
     reading = scripts.sed(script.encode())
-    assume(not reading.unknown and not reading.runs and not reading.writes)
-    assert left_behind([SED, "-n", "-e", script]) == []
+    if not reading.unknown and not reading.runs and not reading.writes:
+        assert left_behind([SED, "-n", "-e", script]) == []
 
 
-@settings(max_examples=400)
+@settings(max_examples=1500)
 @given(st.lists(AWK_TOKENS, min_size=1, max_size=14).map("".join))
 def test_an_awk_program_that_is_called_harmless_makes_no_file(program: str) -> None:
-    assume(not scripts.awk(program.encode()))
-    for awk in AWKS:
+    for awk in AWKS if not scripts.awk(program.encode()) else ():
         assert left_behind([awk, *(["awk"] if awk.endswith("busybox") else []), program]) == []
 
 

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.model import Arity, Option, Style, Unknown, Use
 
+MAX_REASONS = 16
+"""Reasons why an argv is undecidable, after which the rest of it is not read: it will not run."""
+
 _ALWAYS = {b"--help": Option(b"--help", ("harmless",), Arity.NONE)}
 _ALWAYS[b"--version"] = Option(b"--version", ("harmless",), Arity.NONE)
 _NUMBER = re.compile(rb"[-+][0-9]+[a-zA-Z]?\Z")
@@ -95,7 +98,7 @@ class _Reader:
             if first and not first.startswith(b"-"):
                 self.at = 2
                 self._bundle_without_dash(first)
-        while self.at < len(self.argv) and not self.reading.rest:
+        while self.at < len(self.argv) and not self.reading.rest and len(self.reading.unknown) < MAX_REASONS:
             word = self.argv[self.at]
             self.at += 1
             if word is None:

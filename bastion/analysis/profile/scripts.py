@@ -29,6 +29,7 @@ class _Unread(Exception):
 
 _SPECIAL = frozenset({b"/dev/stdout", b"/dev/stderr", b"/dev/stdin"})
 _ADDRESS_NUMBER = re.compile(rb"\d+(?:~\d+)?|\$|\+\d+|~\d+")
+_BRACKET = re.compile(rb"\[\^?\]?(?:\[[:.=][^\]]*\]|[^\]\n])*+\]")
 _LABEL = re.compile(rb"[A-Za-z0-9_.-]+")
 _BLANKS = b" \t"
 _PLAIN_COMMANDS = b"=dDgGhHnNpPxFz"
@@ -108,7 +109,7 @@ class _Sed:
 
     def _bracket_hides(self, mark: bytes) -> bool:
         """Whether the bracket expression that opens here holds `mark`, about which versions of sed differ."""
-        found = re.compile(rb"\[\^?\]?(?:\[[:.=][^\]]*\]|[^\]\n])*\]").match(self.text, self.at)
+        found = _BRACKET.match(self.text, self.at)
         return found is not None and mark in found[0]
 
     def _command(self) -> None:
@@ -215,7 +216,7 @@ _AWK_TOKENS = re.compile(
     |(?P<blank>[ \t\n]+)|(?P<operator>\|\||&&|[<>=!]=|\+\+|--|[-+*/%^]=|[-+*%^?:;,(){}\[\]$~!<>=|&@/\\])""",
     re.VERBOSE,
 )
-_AWK_REGEX = re.compile(rb"/(?:[^/\\\n\[]|\\.|\[\^?\]?(?:\[:[a-z]+:\]|[^\]\n])*\])+/")
+_AWK_REGEX = re.compile(rb"/(?:[^/\\\n\[]|\\.|\[\^?\]?(?:\[:[a-z]+:\]|[^\]\n])*+\])++/")
 _AWK_RUNS = frozenset(b"system getline eval extension load include namespace ARGV ARGC".split())
 _AWK_ANYWHERE = re.compile(rb"system|getline|eval|extension|load|include|namespace|ARG[VC]|[|>@&]")
 
