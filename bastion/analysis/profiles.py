@@ -1,6 +1,9 @@
-"""Program profiles: what a program can do with its arguments, as data (programs/*.yaml), read once.
+"""Program profiles: what a program can do with its arguments, as data, read once.
 
-A profile marks a program that runs others or takes commands itself, always or with certain arguments, and puts
+`acts` is the full answer, from the profiles in the folders of programs/ (the package `profile` has their language).
+`profile` is the first, coarser one, from programs/*.yaml; `acts` falls back to it for a program without a profile.
+
+A coarse profile marks a program that runs others or takes commands itself, always or with certain arguments, and puts
 programs into categories. Both err on the strict side: an argument that only looks like the marked option counts.
 
     find:

@@ -46,6 +46,7 @@ ROLES = {
     "git-config": "NAME=VALUE as in git-config(1)",
     "git-url": "a repository: some of git's transports run a command",
     "setting": "a name, or NAME=VALUE which sets it",
+    "sought": "a pattern of names that are looked for: those of credentials are told",
     "mode": "a file mode: setuid and setgid are privileges",
     "mount": "SOURCE:PLACE of a container's volume",
     "uploads": "a path that is read and sent",

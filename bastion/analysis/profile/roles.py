@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bastion.analysis.profile import runs, scripts
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
+from bastion.analysis.profile.paths import of_path
 
 Values = tuple[Value, ...]
 
@@ -187,6 +188,13 @@ def _setting(at: At) -> None:
         at.tally.changes.append(f"a setting of {at.tally.program}")
 
 
+def _sought(at: At) -> None:
+    for value in at.values:
+        categories, techniques = of_path("reads", value.word)
+        at.tally.categories |= categories
+        at.tally.techniques |= techniques
+
+
 def _mode(at: At) -> None:
     word = at.values[0].word
     if word is None or _SET_ID.match(word):
@@ -291,6 +299,7 @@ _ROLES: dict[str, _Role] = {
     "git-config": _git_config,
     "git-url": _git_url,
     "setting": _setting,
+    "sought": _sought,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,
