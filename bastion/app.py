@@ -129,7 +129,15 @@ class App:
             random_serial,
         )
         host_keys.outer()  # made now, so that a key that can not be used is found before anything listens
-        house = House(self._gate, self._sessions, self._connections, host_keys.inner, limits.attempts, limits.channels)
+        house = House(
+            self._gate,
+            self._sessions,
+            self._connections,
+            host_keys.inner,
+            limits.attempts,
+            limits.channels,
+            limits.connections,
+        )
         self._listener = Listener(
             house, host_keys.outer, Limits(limits.handshake, limits.unauthenticated, limits.per_source)
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import resource
 from pathlib import Path
 
 
@@ -27,6 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
         level=logging.INFO if arguments.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # it logs commands, which may hold secrets
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each connection is a descriptor, each recording too
+    logging.getLogger(__name__).info("descriptors: %d instead of %d", hard, soft)
 
     async def serve() -> None:
         app = App(config.load(arguments.config))

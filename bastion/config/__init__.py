@@ -55,6 +55,7 @@ class Limits:
     per_source: int = 32
     attempts: int = 6
     channels: int = 64
+    connections: int = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,7 @@ def _limits(node: Node) -> Limits:
         per_source=section.read("per-source", lambda node: node.integer(1, 65535), _LIMITS.per_source),
         attempts=section.read("attempts", lambda node: node.integer(1, 20), _LIMITS.attempts),
         channels=section.read("channels", lambda node: node.integer(1, 1024), _LIMITS.channels),
+        connections=section.read("connections", lambda node: node.integer(1, 65535), _LIMITS.connections),
     )
     section.close()
     return limits

@@ -8,6 +8,10 @@ from typing import Protocol
 
 STDOUT = 0
 STDERR = 1
+SIGNALS = frozenset(
+    ["ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM", "USR1", "USR2"]
+)
+"""The names of RFC 4254, section 6.10; others are passed on in neither direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,6 @@ class Ended:
     status: int | None
     signal: str | None = None
     core_dumped: bool = False
-    message: str = ""
-    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from typing import Protocol
 from bastion.errors import NotRecorded, TargetDown
 from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, TargetChannel
 
+MAX_EARLY = 64
+"""Signals and sizes that wait for a target that is being opened, or that takes nothing; of sizes only the last does."""
+
 
 class Tape(Protocol):
     """The recording of this channel. Both raise NotRecorded, and the session ends then."""
@@ -61,12 +64,7 @@ class Relay:
         self._target = target
         if self._blocked:
             target.pause()
-        for item in self._early:
-            if isinstance(item, bytes):
-                target.write(item)
-            else:
-                target.tell(item)
-        self._early.clear()
+        self._pass_early(target)
         if self._client_eof:
             target.write_eof()
         self._wait("opening", False)
@@ -109,9 +107,12 @@ class Relay:
             except NotRecorded as error:
                 self.end(error)
                 return
-        if self._target is not None:
+        if self._target is not None and not self._waits:
             self._target.tell(control)
-        elif len(self._early) < 64:
+            return
+        if isinstance(control, Resize):
+            self._early = [item for item in self._early if not isinstance(item, Resize)]
+        if len(self._early) < MAX_EARLY:
             self._early.append(control)
 
     def client_blocked(self, what: str, blocked: bool) -> None:
@@ -145,6 +146,8 @@ class Relay:
     def target_blocked(self, what: str, blocked: bool) -> None:
         """The target can not take more input (`what` says where it is stuck), or can again."""
         self._wait(what, blocked)
+        if not self._waits and self._target is not None:
+            self._pass_early(self._target)
 
     def target_lost(self, error: Exception | None) -> None:
         """The target's channel is closed and all its output was delivered; or, with an `error`, the connection broke.
@@ -159,6 +162,15 @@ class Relay:
             lost = TargetDown("the connection to the target was lost")
             lost.__cause__ = error  # not in the message: a target could write anything there
             self.ended.set_exception(lost)
+
+    def _pass_early(self, target: TargetChannel) -> None:
+        """What the client sent before the target could take it, in order."""
+        early, self._early = self._early, []
+        for item in early:
+            if isinstance(item, bytes):
+                target.write(item)
+            else:
+                target.tell(item)
 
     def _wait(self, why: str, waits: bool) -> None:
         """Reading from the client pauses while there is any reason for it."""

@@ -6,13 +6,14 @@ it, and in the audit trail.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import cast
 
 import asyncssh
 
 from bastion.context import Context
-from bastion.session.channel import STDERR, Break, Control, Ended, Resize, Signal, Terminal, Wanted
+from bastion.session.channel import SIGNALS, STDERR, Break, Control, Ended, Resize, Signal, Terminal, Wanted
 from bastion.session.relay import Relay
 from bastion.session.service import Sessions
 from bastion.ssh.hooks import Channel, Refuses, ServerConnection
@@ -37,6 +38,7 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
         self._terminal: Terminal | None = None
         self._relay: Relay | None = None
         self._refused: list[str] = []
+        self._size: Resize | None = None
 
     # -- what asyncssh calls
 
@@ -64,10 +66,11 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
 
     def request_refused(self, what: str) -> None:
         """Before the command is asked for, it is kept for the command's stderr; afterwards it is told at once."""
+        if what in self._refused:
+            return
+        self._refused.append(what)
         if self._relay is not None:
             self._sessions.refuse(self._context, self._relay, what)
-        elif what not in self._refused:
-            self._refused.append(what)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         del datatype  # a client has one stream
@@ -80,14 +83,18 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
         return True
 
     def signal_received(self, signal: str) -> None:
-        self._tell(Signal(signal))
+        if signal in SIGNALS:
+            self._tell(Signal(signal))
 
     def break_received(self, msec: int) -> bool:
         self._tell(Break(msec))
         return True
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        self._tell(Resize(width, height, pixwidth, pixheight))
+        """Only the last of a turn's sizes counts: a client may send thousands."""
+        if self._size is None:
+            asyncio.get_running_loop().call_soon(self._tell_size)
+        self._size = Resize(width, height, pixwidth, pixheight)
 
     def pause_writing(self) -> None:
         self._blocked("channel", True)
@@ -125,7 +132,7 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
         if self._channel is None:
             return
         if ended.signal is not None:
-            self._channel.exit_with_signal(ended.signal, ended.core_dumped, ended.message, ended.language)
+            self._channel.exit_with_signal(ended.signal, ended.core_dumped, lang="")
         else:
             self._channel.exit(255 if ended.status is None else ended.status)
 
@@ -141,6 +148,11 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
                 self._sessions.refuse(self._context, self._relay, what)
             self._transport_blocked(self._connection.blocked)
         return True
+
+    def _tell_size(self) -> None:
+        size, self._size = self._size, None
+        if size is not None:
+            self._tell(size)
 
     def _tell(self, control: Control) -> None:
         if self._relay is not None:

@@ -21,21 +21,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import asyncssh
-from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_IGNORE
+
+from bastion.ssh.intake import Intake
 
 if TYPE_CHECKING:
     from asyncssh.packet import SSHPacketLogger
 
 MAX_JOINED = 256 * 1024
 """Bytes that are sent at once even before the turn ends."""
+MAX_DEFERRED = 4096
+"""Packets that may wait for a key exchange to end; the watchers stop what is passed on long before."""
 
 
 class Watcher(Protocol):
     def __call__(self, blocked: bool) -> None: ...
 
 
-class Flow(SSHConnection):
+class Flow(Intake):
     """Either side of a connection that sends this way."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -49,8 +52,11 @@ class Flow(SSHConnection):
     # -- joined
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, handler=handler)
+        if pkttype == MSG_IGNORE:
+            return
+        super().send_packet(pkttype, *args, handler=handler)
+        if len(self._deferred_packets) > MAX_DEFERRED:
+            self._force_close(asyncssh.ProtocolError("a key exchange that does not end holds up too much"))
 
     def _send(self, data: bytes) -> None:
         if self._waiting is None:
@@ -90,9 +96,11 @@ class Flow(SSHConnection):
 
     def pause_writing(self) -> None:
         self._block("transport", True)
+        self.deafen("full", True)
 
     def resume_writing(self) -> None:
         self._block("transport", False)
+        self.deafen("full", False)
 
     def below_blocked(self, blocked: bool) -> None:
         """The connection that this one runs inside is blocked, or no longer."""

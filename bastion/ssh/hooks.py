@@ -1,4 +1,4 @@
-"""Where the bastion reaches into asyncssh, here and in flow.py, which is why setup.cfg pins its minor version.
+"""Where the bastion reaches into asyncssh, with intake.py and flow.py: why setup.cfg pins its minor version.
 
 asyncssh hides three things that we need: the certificate that a login proved (it tells only the authority's key), the
 exact bytes of an exec request, and the moment a connection's transport is full. Each hook overrides a method by the
@@ -53,6 +53,8 @@ class ServerConnection(Flow, asyncssh.SSHServerConnection):
     many and OFFERS more bound all of them, since an offer that is taken, or a request that the next one overtakes,
     fails not and yet costs time.
     """
+
+    bounded_login = True
 
     def __init__(
         self,

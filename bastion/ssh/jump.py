@@ -26,13 +26,17 @@ from bastion.ssh.channels import ChannelSession
 from bastion.ssh.hooks import Channel, ServerConnection, channel_of
 from bastion.targets.target import Target
 
-SSH_PORT = 22
+SHOWN = 200
+"""Characters of a client's own words that are said back to it."""
+MAX_REFUSALS = 64
+"""Refusals on one connection that are told; whoever goes on asking is refused in silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     """What each connection needs of the rest. `inner_options` gives the server options for a target's name, its host
-    certificate among them; `attempts` and `channels` are the bounds of bastion.yaml's `limits`."""
+    certificate among them; `attempts`, `channels` (of one connection) and `connections_each` (of one identity) are
+    bounds of bastion.yaml's `limits`."""
 
     gate: Gate
     sessions: Sessions
@@ -40,6 +44,7 @@ class House:
     inner_options: Callable[[str], asyncssh.SSHServerConnectionOptions]
     attempts: int
     channels: int
+    connections_each: int
 
 
 class Side(asyncssh.SSHServer):
@@ -51,6 +56,7 @@ class Side(asyncssh.SSHServer):
         self._connection: ServerConnection | None = None
         self._context: Context | None = None
         self._open = 0
+        self._refusals = 0
 
     # -- the door
 
@@ -85,21 +91,22 @@ class Side(asyncssh.SSHServer):
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> Coroutine[Any, Any, asyncssh.SSHTCPSession[bytes]]:
         del orig_host, orig_port
-        return self._refuse(f"port forwarding to {dest_host} port {dest_port}")
+        return self._refuse(f"port forwarding to {_short(dest_host)} port {dest_port}")
 
     def unix_connection_requested(self, dest_path: str) -> Coroutine[Any, Any, NoReturn]:
-        return self._refuse(f"forwarding to the socket {dest_path}")
+        return self._refuse(f"forwarding to the socket {_short(dest_path)}")
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
-        return self._note_refused(f"remote forwarding from {listen_host} port {listen_port}")
+        return self._note_refused(f"remote forwarding from {_short(listen_host)} port {listen_port}")
 
     def unix_server_requested(self, listen_path: str) -> bool:
-        return self._note_refused(f"remote forwarding from the socket {listen_path}")
+        return self._note_refused(f"remote forwarding from the socket {_short(listen_path)}")
 
     def _note_refused(self, what: str) -> bool:
         """To the audit trail, and, as the protocol has no words for it here, as a debug message to the client."""
         connection = self._connection
-        if connection is not None and connection.proven is not None:
+        self._refusals += 1
+        if connection is not None and connection.proven is not None and self._refusals <= MAX_REFUSALS:
             self._house.gate.request_refused(self._knock, connection.proven, what)
             connection.send_debug(f"bastion: {what} is not permitted", always_display=True)
         return False
@@ -188,6 +195,12 @@ class Outer(Side):
 
     async def enter(self, user: str, credential: Credential) -> None:
         self._context, self._direct = None, False  # of an earlier request, should this one fail
+        identity = credential.identity
+        if (
+            sum(live.credential.identity == identity for live in self._house.connections)
+            >= self._house.connections_each
+        ):
+            raise BadCertificate(f"more than {self._house.connections_each} connections of {identity.name} are open")
         await self._house.gate.login(self._knock, credential, user)
         account, percent, target = user.rpartition("%")
         if percent:
@@ -256,3 +269,7 @@ class Inner(Side):
     async def enter(self, user: str, credential: Credential) -> None:
         self._context = None  # of an earlier request, should this one fail
         self._context = await self._house.gate.admit(self._knock, credential, self._target.name, user)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

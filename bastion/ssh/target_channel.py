@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import asyncssh
 
-from bastion.session.channel import STDERR, STDOUT, Break, Control, Ended, Resize, Signal
+from bastion.session.channel import SIGNALS, STDERR, STDOUT, Break, Control, Ended, Resize, Signal
 from bastion.session.relay import Relay
 from bastion.ssh.flow import Flow
 
@@ -22,7 +22,7 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
     def never(self) -> None:
-        """The channel could not be opened."""
+        """The channel counts no longer: it could not be opened, or it was closed by either side."""
         gone, self._gone = self._gone, None
         if gone is not None:
             gone()
@@ -45,7 +45,9 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
         self._relay.target_exit(Ended(status))
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._relay.target_exit(Ended(None, signal, core_dumped, msg, lang))
+        """The message is the target's own words, past the recording and past all masking: it is not passed on."""
+        del msg, lang
+        self._relay.target_exit(Ended(None, signal, core_dumped) if signal in SIGNALS else Ended(None))
 
     def pause_writing(self) -> None:
         self._relay.target_blocked("channel", True)
@@ -94,5 +96,10 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
             self._channel.resume_reading()
 
     def close(self) -> None:
+        """Ask the command to end, and close. A target's sshd may keep the channel, and the program behind it, as long
+        as it likes; the connection is free for others at once."""
         if self._channel is not None:
+            if self._gone is not None:
+                self._channel.send_signal("HUP")
             self._channel.close()
+        self.never()

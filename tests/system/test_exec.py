@@ -133,8 +133,9 @@ async def test_the_exit_signal_is_told_in_the_protocol(client: Maker, programs: 
 async def test_signals_and_breaks_of_the_client_reach_the_command(
     client: Maker, bastion: Bastion, target: Sshd, tmp_path: Path
 ) -> None:
-    """`signal` and `break` requests are passed on in order, and the end with its text comes back (RFC 4254, 6.9, 6.10).
+    """`signal` and `break` requests are passed on in order, and the end by a signal comes back (RFC 4254, 6.9, 6.10).
 
+    Its text does not: it would be output of the target past the recording.
     OpenSSH takes signals only for an account other than root, so the target is asyncssh here.
     """
     async with served(tmp_path, SignalsTold) as other, reached(bastion, client(), target, other) as connection:
@@ -147,7 +148,7 @@ async def test_signals_and_breaks_of_the_client_reach_the_command(
         assert await process.stdout.readline() == "break 250\n"
         process.send_signal("TERM")
         done = await process.wait()
-    assert done.exit_signal == ("TERM", True, "as asked", "en")
+    assert done.exit_signal == ("TERM", True, "", "")
 
 
 @pytest.mark.parametrize("command", ["sort", "wc -c", "sha256sum"])
