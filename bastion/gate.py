@@ -204,7 +204,7 @@ class Gate:
         try:
             self._still_good(context.credential)
             self._still_there(tenant, context)
-            request = _request(asked)
+            request = _request(context, asked)
             decision = decide(policy, _subject(context.credential, context.target, context.account.name), request)
             runs = None if request.analysis is None else _runs(asked, request.analysis)
         except BadCertificate as error:
@@ -330,11 +330,12 @@ def _runs(asked: Asked, analysis: Analysis) -> bytes | None:
     return without_pager(analysis.runs)
 
 
-def _request(asked: Asked) -> Request:
+def _request(context: Context, asked: Asked) -> Request:
     environment = tuple(sorted(_names(asked)))
     match asked.kind:
         case "exec":
-            return Request("exec", analysis=analyse(asked.text), environment=environment)
+            analysis = analyse(asked.text, context.account.shell, asked.terminal)
+            return Request("exec", analysis=analysis, environment=environment)
         case "shell":
             return Request("shell", name="raw", environment=environment)
         case kind:

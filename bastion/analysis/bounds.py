@@ -12,3 +12,7 @@ MAX_WORDS = 1024
 """Words that braces make of one text."""
 MAX_STEPS = 8192
 """Nodes of the tree, words and parts that are looked at in one text."""
+MAX_PRINTED = 32 * 1024
+"""Bytes of printed text. Quotes inside quotes inside quotes grow fourfold at each level."""
+MAX_FINDINGS = 64
+"""Findings and reasons that are told of one text."""

@@ -8,41 +8,81 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bastion.analysis.profile.acts import Acts
+
 
 class FindingKind(StrEnum):
-    """Why a place is undecidable: the text is not understood, or it is and names a program that acts on its own."""
+    """What is found at a place.
+
+    UNREADABLE: it is not understood, or not known what it would run; nothing of the text may run.
+    TAKES_COMMANDS: it was read and printed, and is a program that acts on its own.
+    UNKNOWN: it was read and printed, and what the program does with these arguments is not known.
+    EFFECT: a category of what it does; not a reason by itself to hold anything back.
+    """
 
     UNREADABLE = "unreadable"
     TAKES_COMMANDS = "takes-commands"
+    UNKNOWN = "unknown"
+    EFFECT = "effect"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A place in the text that can not be judged, and why. `start` and `end` are byte offsets."""
+    """A place in the text, and what is to be said of it. `start` and `end` are byte offsets; a finding inside a text
+    that another program reads has the place of that program. `technique` is an id of MITRE ATT&CK."""
 
     start: int
     end: int
     reason: str
     kind: FindingKind = FindingKind.UNREADABLE
+    category: str = ""
+    technique: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFinding:
+    """Literal SQL that a client program is given. `kinds` are those of sql.KINDS; `undecidable` says why that is not
+    all that is known of it, if it is not."""
+
+    dialect: str
+    text: bytes
+    kinds: frozenset[str]
+    undecidable: tuple[str, ...]
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One simple command. A word of `argv` is its literal value, or None where only the target could know it.
+    """One simple command. A word of `argv` is its literal value, or None where only the target could know it; one that
+    is not quoted may turn out to be none, or several.
 
     argv[0] is the program's name and always literal when the analysis is decidable. Values are bytes: a word is
-    whatever the shell would pass on, and need not be UTF-8.
+    whatever the shell would pass on, and need not be UTF-8. argv is empty for assignments or redirections alone, and
+    begins with `[[` for such a test.
+
+    `redirections` are those that open a file (`2>&1` does not), without their descriptor. `stdin` is its standard
+    input where the text says it. `via` are the programs through which it is reached, outermost first. `acts` is what
+    its program's profile says, None where no program is called.
     """
 
     argv: tuple[bytes | None, ...]
     environment: tuple[tuple[bytes, bytes | None], ...] = ()
     redirections: tuple[tuple[str, bytes | None], ...] = ()
+    stdin: bytes | None = None
+    via: tuple[bytes, ...] = ()
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+    acts: Acts | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What a text would do. `runs` is what may be sent to the target: printed from the tree, never the client's text;
     None when any of the text is unreadable.
+
+    `commands` are all simple commands, those in substitutions and in shells' arguments included, in the order of the
+    text. `undecidable` are the reasons why that may not be all; `findings` the effects that are known.
 
     A program that takes commands itself (a shell, sudo, an editor) is a finding too, but one of kind TAKES_COMMANDS:
     its text was read and printed, and a rule that says `interactive: true` may let it run.
@@ -53,6 +93,8 @@ class Analysis:
     undecidable: tuple[Finding, ...]
     runs: bytes | None
     categories: frozenset[str] = field(default_factory=frozenset)
+    sql: tuple[SqlFinding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def unreadable(self) -> Finding | None:
@@ -62,4 +104,4 @@ class Analysis:
     @property
     def takes_commands(self) -> Finding | None:
         """The first program that would run or read further commands, which this analysis has not judged."""
-        return next((found for found in self.undecidable if found.kind is FindingKind.TAKES_COMMANDS), None)
+        return next((found for found in self.undecidable if found.kind is not FindingKind.UNREADABLE), None)

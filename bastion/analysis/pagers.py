@@ -21,5 +21,6 @@ _ASSIGNMENTS = (
 
 
 def without_pager(runs: bytes) -> bytes:
-    """The printed text of one simple command, as it is sent when there is a terminal."""
-    return b" ".join([*_ASSIGNMENTS, runs])
+    """The printed text of any script, as it is sent when there is a terminal. Exported first, not put before it: an
+    assignment before a script would hold for its first command only."""
+    return b" ".join([b"export", *_ASSIGNMENTS]) + b"; " + runs

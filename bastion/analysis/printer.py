@@ -52,7 +52,7 @@ class NotPrintable(ValueError):
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PARAMETER = re.compile(rb"(?:\$|[^`'\"$<>;&{}\n]+)\Z")
 _ARITHMETIC = re.compile(rb"(?:[0-9 +*/%()<>=!&|^~?:,-]|\$[#?$])*\Z")
-_GLOB = re.compile(rb"\*|\?|\[!?[A-Za-z0-9_.,:@%+=\[\]-]+\]\Z")
+_GLOB = re.compile(rb"(?:\*|\?|\[!?[A-Za-z0-9_.,:@%+=\[\]-]+\])\Z")
 _USER = re.compile(rb"(?:[a-z_][a-z0-9_-]*)?\Z")
 _OPTION = re.compile(rb"--?[A-Za-z]*\Z")
 _OPERATOR = re.compile(rb"(?:<<<|<>|<&|<|>>|>\||>&|>)\Z")
@@ -271,19 +271,3 @@ _PRINTERS: dict[type, Callable[..., bytes]] = {
     Function: _function,
     Coproc: lambda command: b"coproc " + _command(command.command),
 }
-
-
-def print_commands(commands: object) -> bytes:
-    """The first cut's, until `analyse` is switched over."""
-    if not isinstance(commands, tuple) or len(commands) != 1:
-        raise NotPrintable("more than one command")
-    return print_command(commands[0])
-
-
-def print_command(command: object) -> bytes:
-    """The first cut's, until `analyse` is switched over."""
-    argv = getattr(command, "argv", ())
-    words = [quote(word) for word in argv if word is not None]
-    if len(words) != len(argv) or not argv or not argv[0] or command.environment or command.redirections:  # type: ignore[attr-defined]
-        raise NotPrintable("a word that only the target could know")
-    return b" ".join(words)

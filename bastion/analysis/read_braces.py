@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from bastion.analysis.bounds import MAX_LEVELS, MAX_WORDS
@@ -36,7 +37,9 @@ class Sequence:
 OPEN, COMMA, CLOSE = Mark(b"{"), Mark(b","), Mark(b"}")
 Piece: TypeAlias = Part | Mark | Sequence
 
-SEQUENCE = re.compile(rb"\{(?:(-?[0-9]{1,9})\.\.(-?[0-9]{1,9})(?:\.\.(-?[0-9]{1,9}))?|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z]))\}")
+SEQUENCE = re.compile(
+    rb"\{(?:(-?[0-9]{1,9})\.\.(-?[0-9]{1,9})(?:\.\.(-?[0-9]{1,9}))?|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z]))\}"
+)
 
 
 def sequence(found: re.Match[bytes]) -> tuple[bytes, ...] | None:
@@ -71,9 +74,7 @@ def expand(pieces: list[Piece], level: int = 0) -> list[tuple[Part, ...]]:
                 continue
             cuts = [at - 1, *commas, close]
             choices = [
-                made_inside
-                for low, high in zip(cuts, cuts[1:], strict=False)
-                for made_inside in expand(pieces[low + 1 : high], level + 1)
+                made_inside for low, high in pairwise(cuts) for made_inside in expand(pieces[low + 1 : high], level + 1)
             ]
             made = _product(made, choices)
             at = close + 1
@@ -90,7 +91,7 @@ def expand(pieces: list[Piece], level: int = 0) -> list[tuple[Part, ...]]:
 
 def _pair(pieces: list[Piece], at: int) -> tuple[int, list[int]]:
     """Where the brace that was opened before `at` closes, and the commas of its own level."""
-    depth, commas = 1, []
+    depth, commas = 1, list[int]()
     for index in range(at, len(pieces)):
         piece = pieces[index]
         if piece == OPEN:

@@ -1,4 +1,4 @@
-"""Simple commands from their own bytes: assignments, words, redirections, declarations, `[[ … ]]`.
+"""Simple commands from their own bytes: assignments, words, redirections, declarations, here-documents.
 
 The words of a command are split here, not by the parser, so a word that it hides in a redirection or drops is seen.
 """
@@ -9,18 +9,18 @@ import dataclasses
 import re
 
 from bastion.analysis import names
-from bastion.analysis.read_words import ARGUMENT, PATTERN, VALUE, Builder, WordReader
+from bastion.analysis.read_tests import TestReader
+from bastion.analysis.read_words import VALUE, Builder, WordReader, parts_of
 from bastion.analysis.tree import (
     Assignment,
     Command,
     Coproc,
     Declaration,
     Function,
+    Glob,
     Literal,
-    Parameter,
     Redirection,
     Simple,
-    Test,
     Word,
 )
 
@@ -31,33 +31,23 @@ DECLARERS = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"}
 _OPTION = re.compile(rb"-[aAgprxfFlu]+\Z|--\Z")
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ASSIGNMENT = re.compile(rb"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?)=")
-_SKIP = re.compile(rb"(?:[ \t]|(?<=[ \t(|])\\\n)*")
 _REDIRECTION = re.compile(rb"([0-9]*)(<<<|<<-|<<|<>|<&|<(?!\()|>>|>\||>&|>(?!\())|(&>>|&>)")
+_READS_LINE = re.compile(rb"IFS=[ \t]+(?:read|'read')(?=[ \t\n;]|\Z)")
 _DUPLICATED = re.compile(rb"(?:[0-9]{1,3}|-)(?=[ \t\n|&;()<>]|\Z)")
 _TOUCHES = re.compile(rb"(?:[0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})\Z")
-_ENDS = frozenset(b" \t\n|&;()<>")
-_HERE_DELIMITER = re.compile(rb"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n$`\\]+)\"|\\?([A-Za-z0-9_.,!@%+=:/-]+))(?=[ \t\n|&;()<>]|\Z)")
-_UNARY = frozenset(b"-a -b -c -d -e -f -g -h -k -n -p -r -s -t -u -w -x -z -G -L -N -O -S".split())
-_STRINGS = frozenset(b"= == != < > -nt -ot -ef".split())
-_NUMBERS = frozenset(b"-eq -ne -lt -le -gt -ge".split())
-_NUMBER = re.compile(rb"-?[0-9]{1,18}\Z")
-_SAFE_NUMBERS = re.compile(rb"[#?$]\Z|#[A-Za-z_][A-Za-z0-9_]*\Z|#[0-9]\Z")
-_REGEX = re.compile(rb"(?:[A-Za-z0-9_.,:/@%=^*+?|-]|\$(?=[ \t)|]|\Z)|\\[.+*?^$|/]|\[\^?[A-Za-z0-9_.,:/@%=+-]+\]|[()](?=\S))+")
+_HERE_DELIMITER = re.compile(
+    rb"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n$`\\]+)\"|\\?([A-Za-z0-9_.,!@%+=:/-]+))(?=[ \t\n|&;()<>]|\Z)"
+)
 _ONE = Word((Literal(b"1"),))
 
 
-class CommandReader(WordReader):
+class CommandReader(TestReader):
     """Adds simple commands to words. `start` and `end` are the span that must be read to its last byte."""
-
-    def skip(self, at: int, end: int) -> int:
-        """Past blanks, and line continuations after blanks."""
-        found = _SKIP.match(self.text, at, end)
-        return at if found is None else found.end()
 
     def simple(self, start: int, end: int) -> Command:
         """One simple command, or a declaration."""
         self.step(start)
-        raw = self._first_raw(start, end)
+        raw = self.raw(start, end)
         if raw == b"coproc":
             return self._coproc(start, end)
         if raw in DECLARERS:
@@ -98,12 +88,6 @@ class CommandReader(WordReader):
             raise self.refuse(after, f"a {shown} inside a command")
         return words, after
 
-    def _first_raw(self, start: int, end: int) -> bytes:
-        at = start
-        while at < end and self.text[at] not in _ENDS:
-            at += 1
-        return self.text[start:at]
-
     def _coproc(self, start: int, end: int) -> Command:
         if self.posix:
             raise self.refuse(start, "coproc, which this login shell does not have")
@@ -132,7 +116,9 @@ class CommandReader(WordReader):
         found = _ASSIGNMENT.match(self.text, at, end)
         if found is None or found[2] is not None:
             raise self.refuse(at, "an assignment to a member of an array")
-        name = self.variable(found[1], at)
+        # `IFS= read x` is how one line is read whole; the value holds for `read` only.
+        reads = _READS_LINE.match(self.text, at, end)
+        name = found[1] if reads is not None else self.variable(found[1], at)
         append = found[3] == b"+"
         at = found.end()
         if append and self.posix:
@@ -157,7 +143,8 @@ class CommandReader(WordReader):
             raise self.refuse(at, "an array that touches a word")
         for word in words:
             first = word.parts[0]
-            if isinstance(first, Literal) and first.value.startswith(b"["):
+            value = first.value if isinstance(first, Literal) else first.text if isinstance(first, Glob) else b""
+            if value.startswith(b"["):
                 raise self.refuse(at, "an array with subscripts")
         return words, at + 1
 
@@ -172,7 +159,7 @@ class CommandReader(WordReader):
         return tuple(words), at
 
     def _declaration(self, start: int, end: int) -> Command:
-        name = self._first_raw(start, end)
+        name = self.raw(start, end)
         options: list[bytes] = []
         arguments: list[Assignment | bytes] = []
         redirections: list[Redirection] = []
@@ -202,7 +189,9 @@ class CommandReader(WordReader):
             return
         variable, equals, value = word.partition(b"=")
         self.variable(variable, at)
-        arguments.append(Assignment(variable, False, Word((Literal(value),)) if value else None) if equals else variable)
+        arguments.append(
+            Assignment(variable, False, Word((Literal(value),)) if value else None) if equals else variable
+        )
 
     def _declared_by_words(
         self, words: list[Word], assignments: list[Assignment], redirections: list[Redirection], start: int, end: int
@@ -318,81 +307,4 @@ class CommandReader(WordReader):
         while at < stop:
             at = inner.quoted(at, stop, builder)
         builder.flush()
-        return Word(tuple(part for part in builder.pieces)) if builder.pieces else Word((Literal(b""),))  # type: ignore[arg-type]  # no braces between quotes
-
-    # -- [[ … ]]
-
-    def test(self, start: int, end: int) -> Command:
-        """`[[ … ]]`, flat and in source order. What bash would evaluate as arithmetic must be a number."""
-        if self.posix:
-            raise self.refuse(start, "[[, which this login shell does not have", end)
-        tokens: list[bytes | Word] = []
-        at = self.skip(start + 2, end - 2)
-        if self.text[end - 2 : end] != b"]]" or self.text[end - 3] not in b" \t" or self.text[start + 2] not in b" \t":
-            raise self.refuse(start, "a test that can not be read", end)
-        while at < end - 2:
-            token, at = self._test_token(at, end - 2, tokens)
-            tokens.append(token)
-            at = self.skip(at, end - 2)
-        self._test_shape(tokens, start, end)
-        return Test(tuple(tokens), (), start, end)
-
-    def _test_token(self, at: int, end: int, before: list[bytes | Word]) -> tuple[bytes | Word, int]:
-        previous = before[-1] if before else b""
-        for operator in (b"&&", b"||"):
-            if self.text.startswith(operator, at):
-                return operator, at + 2
-        if self.text[at] in b"()":
-            return self.text[at : at + 1], at + 1
-        raw = self._first_raw(at, end)
-        starts = not before or previous in (b"&&", b"||", b"(", b"!")
-        if starts and (raw == b"!" or raw in _UNARY) and at + len(raw) < end:
-            return raw, at + len(raw)
-        if isinstance(previous, Word) and (raw in _STRINGS or raw in _NUMBERS or raw == b"=~"):
-            return raw, at + len(raw)
-        if isinstance(previous, Word) and self.text[at : at + 1] in (b"<", b">"):
-            return self.text[at : at + 1], at + 1
-        if previous == b"=~":
-            found = _REGEX.match(self.text, at, end)
-            if found is None or (found.end() < end and self.text[found.end()] not in b" \t"):
-                raise self.refuse(at, "a regular expression that can not be printed")
-            return b"~" + found[0], found.end()
-        word, at = self.word(at, end, PATTERN if previous in (b"==", b"=", b"!=") else ARGUMENT)
-        return word, at
-
-    def _test_shape(self, tokens: list[bytes | Word], start: int, end: int) -> None:
-        """Operands stand where operands may stand, and numbers where bash evaluates arithmetic."""
-        operand, depth = True, 0
-        for index, token in enumerate(tokens):
-            if token in (b"&&", b"||"):
-                fits, operand = not operand, True
-            elif token == b"(":
-                fits, depth = operand, depth + 1
-            elif token == b")":
-                fits, depth = not operand and depth > 0, depth - 1
-            elif token == b"!" or token in _UNARY:
-                fits = operand
-            elif isinstance(token, bytes) and token[:1] == b"~" and tokens[index - 1] == b"=~":
-                fits, operand = operand, False
-            elif isinstance(token, bytes):
-                fits, operand = not operand, True
-                if token in _NUMBERS:
-                    sides = [*tokens[index - 1 : index], *tokens[index + 1 : index + 2]]
-                    fits = fits and len(sides) == 2 and all(_is_number(side) for side in sides)
-            else:
-                fits, operand = operand, False
-                fits = fits and token.parts != ()
-            if not fits:
-                raise self.refuse(start, "a test that can not be read", end)
-        if operand or depth or not tokens:
-            raise self.refuse(start, "a test that can not be read", end)
-
-
-def _is_number(token: bytes | Word) -> bool:
-    """A number, or a parameter that always is one: bash evaluates anything else, with the subscripts in it."""
-    if not isinstance(token, Word) or len(token.parts) != 1:
-        return False
-    part = token.parts[0]
-    if isinstance(part, Literal):
-        return _NUMBER.match(part.value) is not None
-    return isinstance(part, Parameter) and _SAFE_NUMBERS.match(part.inner) is not None
+        return Word(parts_of(builder.pieces)) if builder.pieces else Word((Literal(b""),))

@@ -35,9 +35,20 @@ BRACED_BASH = re.compile(
 )
 ASSIGNS = re.compile(rb"(" + _NAME + rb"):?=")
 """An inner text that gives the variable a value."""
-ARITHMETIC = re.compile(rb"\$\(\(((?:[0-9 +*/%()<>=!&|^~?:,-]|\$[#?$])*)\)\)")
-"""`$((…))` over numbers. Whether its brackets balance is for the caller to see."""
-_POWER_OF_NOTHING = re.compile(rb"\+\+|--")
+_ARITHMETIC = re.compile(rb"\$\(\((?:[0-9 +*/%()<>=!&|^~?:,-]|\$[#?$])*")
+_CHANGES = re.compile(rb"\+\+|--")
+
+
+def arithmetic(text: bytes, at: int, end: int) -> bytes | None:
+    """What stands in the `$((…))` over numbers that begins at `at`; None when it is of any other kind."""
+    found = _ARITHMETIC.match(text, at, end)
+    close = -1 if found is None else text.find(b"))", at + 3, found.end())
+    while found is not None and close >= 0:
+        inner = text[at + 3 : close]
+        if balanced(inner):
+            return inner if inner.strip() else None
+        close = text.find(b"))", close + 1, found.end())
+    return None
 
 
 def balanced(text: bytes) -> bool:
@@ -50,4 +61,4 @@ def balanced(text: bytes) -> bool:
             depth -= 1
             if depth < 0:
                 return False
-    return depth == 0 and not _POWER_OF_NOTHING.search(text)
+    return depth == 0 and not _CHANGES.search(text)

@@ -29,15 +29,16 @@ class Unreadable(Exception):
 
 
 _PLAIN = re.compile(rb"[^\\'\"$`*?\[{},~#|&;()<> \t\n]+")
+_ENDS_WORD = re.compile(rb"[ \t\n|&;()]|[<>](?!\()")
 _BREAKS = frozenset(b" \t\n|&;()<>")
 _QUOTED = re.compile(rb'[^"$`\\]+')
 _HERE = re.compile(rb"[^$`\\]+")
 _TILDE = re.compile(rb"~([a-z_][a-z0-9_-]*)?(?=[/ \t\n|&;()<>]|\Z)")
 _TILDE_IN_VALUE = re.compile(rb"~([a-z_][a-z0-9_-]*)?(?=[/: \t\n|&;()<>]|\Z)")
 _LOOKS_ASSIGNED = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\+?=")
-_SET = re.compile(rb"\[[!^]?(?:[A-Za-z0-9_.,:@%+ =-]|\[:[a-z]+:\])+\]")
+_SET = re.compile(rb"\[[!^]?(?:[A-Za-z0-9_.,:@%+=-]|\[:[a-z]+:\])+\]")
 _SET_END = re.compile(rb"[^ \t\n|&;()<>]*\]")
-_AFTER_DOLLAR = frozenset(b" \t\n\"/.,:%)|\\=+^]}~;&")
+_AFTER_DOLLAR = frozenset(b' \t\n"/.,:%)|\\=+^]}~;&')
 _ESCAPED_IN_QUOTES = b'$`"\\'
 _ESCAPED_IN_BACKTICKS = re.compile(rb"\\([$`\\])")
 _ESCAPED_IN_QUOTED_BACKTICKS = re.compile(rb"\\([$`\\\"])")
@@ -69,6 +70,11 @@ class Builder:
             self._pending = None
 
 
+def parts_of(pieces: list[Piece]) -> tuple[Part, ...]:
+    """Pieces of a word without braces: none of them is a brace's mark."""
+    return tuple([piece for piece in pieces if not isinstance(piece, Mark | Sequence)])
+
+
 class WordReader:
     """Words of one text. The statements' reader gives it substitutions: `script_at` reads the one that begins at an
     offset and says where it ends, `script_of` reads a text of its own (what stood between backticks)."""
@@ -97,11 +103,11 @@ class WordReader:
     def words(self, at: int, end: int) -> tuple[tuple[Word, ...], int]:
         """The words that one written word makes, and where it ends: one, unless braces make more or none."""
         plain = _PLAIN.match(self.text, at, end)
-        if plain is not None and (plain.end() == end or self.text[plain.end()] in _BREAKS):
+        if plain is not None and (plain.end() == end or _ENDS_WORD.match(self.text, plain.end())):
             return (Word((Literal(plain[0]),)),), plain.end()
         pieces, braced, at = self._pieces(at, end, ARGUMENT)
         if not braced:
-            return (Word(tuple(pieces)),), at  # type: ignore[arg-type]  # marks and sequences come with braces only
+            return (Word(parts_of(pieces)),), at
         try:
             alternatives = read_braces.expand(pieces)
         except read_braces.NotExpandable as error:
@@ -119,7 +125,7 @@ class WordReader:
                 raise self.refuse(at, "braces where one word belongs", after)
             return found[0], after
         pieces, _, after = self._pieces(at, end, mode)
-        return Word(tuple(pieces)), after  # type: ignore[arg-type]  # braces are literals in these modes
+        return Word(parts_of(pieces)), after
 
     def _pieces(self, start: int, end: int, mode: str) -> tuple[list[Piece], bool, int]:
         text, at, builder = self.text, start, Builder()
@@ -192,7 +198,7 @@ class WordReader:
         before = len(builder.pieces)
         while at < end:
             if self.text[at : at + 1] == b'"':
-                if at == start + 1 or len(builder.pieces) == before and builder._pending is None:
+                if at == start + 1 or (len(builder.pieces) == before and builder._pending is None):
                     builder.literal(b"")
                 return at + 1
             at = self.quoted(at, end, builder, _QUOTED)
@@ -251,11 +257,11 @@ class WordReader:
 
     def _parenthesis(self, at: int, end: int, builder: Builder, quoted: bool) -> int:
         if self.text[at + 2 : at + 3] == b"(":
-            found = read_parameters.ARITHMETIC.match(self.text, at, end)
-            if found is None or not read_parameters.balanced(found[1]):
+            inner = read_parameters.arithmetic(self.text, at, end)
+            if inner is None:
                 raise self.refuse(at, "arithmetic on anything but numbers", end)
-            builder.add(Arithmetic(found[1], quoted))
-            return found.end()
+            builder.add(Arithmetic(inner, quoted))
+            return at + len(inner) + 5
         script, after = self.script_at(at, b"$(")
         if after > end:
             raise self.refuse(at, "a substitution that ends outside its command")
@@ -305,9 +311,7 @@ class WordReader:
             return at + 1
         found = _SET.match(self.text, at, end)
         if found is not None:
-            # Inside a word no blank can stand unquoted, and dash takes only `!` for "none of these".
-            if b" " in found[0]:
-                raise self.refuse(at, "a blank inside a word")
+            # dash takes only `!` for "none of these".
             builder.add(Glob(b"[!" + found[0][2:] if found[0][1:2] == b"^" else found[0]))
             return found.end()
         if _SET_END.match(self.text, at + 1, end):

@@ -240,9 +240,7 @@ class Coproc:
     command: Simple
 
 
-Command: TypeAlias = (
-    Simple | Declaration | Test | Group | Subshell | If | For | While | Case | Function | Coproc
-)
+Command: TypeAlias = Simple | Declaration | Test | Group | Subshell | If | For | While | Case | Function | Coproc
 
 
 @dataclass(frozen=True, slots=True)

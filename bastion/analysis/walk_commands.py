@@ -1,0 +1,351 @@
+"""Simple commands of a tree: their words, what their programs' profiles say of them, and the commands inside them.
+
+A command that is given to another one (sudo, env, xargs, find -exec) is a command of its own here, with the programs
+on the way to it in `via`. Text that a shell will read (bash -c, eval, su -c, ssh host …) is read to a tree, walked in
+turn, and takes the place of the words that it stood in: the printer prints it from what was judged.
+
+Limits: text for a shell that comes through a pipe is judged where it is known, but can not be printed again; it is a
+finding of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+from collections.abc import Sequence
+from typing import Protocol
+
+from bastion.analysis import builtins
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS, MAX_LEVELS, MAX_PRINTED
+from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
+from bastion.analysis.guards import guard
+from bastion.analysis.printer import NotPrintable, print_script
+from bastion.analysis.profile.acts import Acts, Nested
+from bastion.analysis.profile.categories import TECHNIQUE_OF
+from bastion.analysis.read import read
+from bastion.analysis.read_words import Unreadable
+from bastion.analysis.sql import judge_sql
+from bastion.analysis.tree import Assignment, Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
+from bastion.analysis.walk import Walk
+
+Argv = tuple[bytes | None, ...]
+
+_OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
+_IN_THIS_SHELL = frozenset({"eval", "trap"})
+_BASHES = frozenset({"bash", "rbash"})
+_PEERS = (b"/dev/tcp/", b"/dev/udp/")
+_DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
+_REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
+
+
+class Judge(Protocol):
+    """What a program does with these words; profiles.acts is one."""
+
+    def __call__(
+        self,
+        argv: Sequence[bytes | None],
+        stdin: bytes | None = None,
+        terminal: bool = False,
+        *,
+        more: bool = False,
+        single: frozenset[int] = frozenset(),
+    ) -> Acts: ...
+
+
+class CommandWalk(Walk):
+    """One text. `script` is called once; then the lists hold what was found, in the order of the text."""
+
+    def __init__(self, shell: str, terminal: bool, judge: Judge) -> None:
+        super().__init__()
+        self.commands: list[Command] = []
+        self.undecidable: list[Finding] = []
+        self.findings: list[Finding] = []
+        self.sql: list[SqlFinding] = []
+        self._shell = shell
+        self._terminal = terminal
+        self._judge = judge
+        self._via: tuple[bytes, ...] = ()
+        self._levels = 0
+        self._place: tuple[int, int] | None = None
+
+    # -- the nodes that are commands
+
+    def simple(self, command: Simple) -> Simple:
+        start, end = self._place or (command.start, command.end)
+        argv = tuple([word.literal for word in command.words])
+        single = frozenset([index for index, word in enumerate(command.words) if argv[index] is None and word.single])
+        environment = tuple(_value(assignment) for assignment in command.assignments)
+        stdin = _given(command.redirections, self.stdin)
+        found = Command(argv, environment, _opened(command.redirections), stdin, self._via, start, end)
+        at = self._add(found)
+        self._opens(found)
+        words, acts = command.words, None
+        if argv:
+            words, acts = self._program(found, words, single)
+            printed = tuple([_shown(word) for word in words])
+            self.commands[at] = dataclasses.replace(found, argv=printed, acts=acts)
+        redirections = command.redirections
+        if acts is not None and any(nested.stdin for nested in acts.nested):
+            redirections = self._script_by_stdin(found, redirections)
+            self.commands[at] = dataclasses.replace(self.commands[at], stdin=_given(redirections, self.stdin))
+        walked, assignments = self.words(words), self.assignments(command.assignments)
+        redirections = self.redirections(redirections)
+        same = walked is command.words and assignments is command.assignments and redirections is command.redirections
+        if same:
+            return command
+        return dataclasses.replace(command, words=walked, assignments=assignments, redirections=redirections)
+
+    def declaration(self, command: Declaration) -> Declaration:
+        start, end = self._place or (command.start, command.end)
+        argv: list[bytes | None] = [command.name, *command.options]
+        for argument in command.arguments:
+            if isinstance(argument, bytes):
+                argv.append(argument)
+                continue
+            name, value = _value(argument)
+            argv.append(None if value is None else name + (b"+=" if argument.append else b"=") + value)
+        found = Command(tuple(argv), (), _opened(command.redirections), None, self._via, start, end)
+        self._add(found)
+        self._opens(found)
+        arguments = tuple(
+            [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
+        )
+        redirections = self.redirections(command.redirections)
+        return dataclasses.replace(command, arguments=arguments, redirections=redirections)
+
+    def test(self, command: Test) -> Test:
+        start, end = self._place or (command.start, command.end)
+        argv = [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
+        redirections = self.redirections(command.redirections)
+        found = Command((b"[[", *argv, b"]]"), (), _opened(redirections), None, self._via, start, end)
+        self._add(found)
+        self._opens(found)
+        tokens = tuple([self.word(token) if isinstance(token, Word) else token for token in command.tokens])
+        return dataclasses.replace(command, tokens=tokens, redirections=redirections)
+
+    def opened(self, redirections: tuple[Redirection, ...]) -> None:
+        """A compound command's files are a command without a program: rules judge them as any redirection."""
+        files = _opened(redirections)
+        if files:
+            start, end = self._place or (0, 0)
+            self._opens(self.commands[self._add(Command((), (), files, None, self._via, start, end))])
+
+    def _add(self, command: Command) -> int:
+        if len(self.commands) >= MAX_COMMANDS:
+            raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
+        self.commands.append(command)
+        return len(self.commands) - 1
+
+    def _opens(self, command: Command) -> None:
+        if any(path is not None and path.startswith(_PEERS) for _, path in command.redirections):
+            self._effect(command, "reverse-shell", "a redirection to a network peer")
+
+    # -- programs
+
+    def _program(
+        self, found: Command, words: tuple[Word, ...], single: frozenset[int]
+    ) -> tuple[tuple[Word, ...], Acts | None]:
+        """What the program does; its words, those for a shell replaced."""
+        name = found.argv[0]
+        if name is None:
+            self._doubt(found, "a program's name that only the target would know", FindingKind.UNREADABLE)
+            return words, None
+        if not name:
+            raise Unreadable(found.start, found.end, "a command without a name")
+        if name in self.functions:
+            self._doubt(found, f"{_text(name)} calls itself", FindingKind.UNKNOWN)
+        acts = self._acts(found, single, False)
+        replaced: list[tuple[int, int, Word]] = []
+        for nested in acts.nested:
+            if not nested.stdin:
+                self._nested(found, nested, found.argv, 0, replaced)
+        for low, high, word in _backwards(replaced):
+            words = (*words[:low], word, *words[high:])
+        return words, acts
+
+    def _acts(self, found: Command, single: frozenset[int], more: bool) -> Acts:
+        acts = self._judge(found.argv, found.stdin, self._terminal, more=more, single=single)
+        wrong = builtins.fault(found.argv, single)
+        if wrong is None and found.argv[0] in builtins.JUDGED:
+            acts = Acts()
+        for reason in (*((wrong,) if wrong else ()), *acts.code):
+            self._doubt(found, reason, FindingKind.TAKES_COMMANDS)
+        for reason in acts.unknown:
+            self._doubt(found, reason, FindingKind.UNKNOWN)
+        if acts.interactive and not acts.code and not wrong:
+            self._doubt(found, f"{_name(found)} takes commands from its input", FindingKind.TAKES_COMMANDS)
+        techniques = iter(sorted(acts.techniques))
+        for category in sorted(acts.categories):
+            technique = TECHNIQUE_OF.get(category, "")
+            self._effect(
+                found,
+                category,
+                _name(found),
+                technique if technique in acts.techniques else next(techniques, technique),
+            )
+        for query in acts.sql:
+            self._sql(found, query.dialect, query.text)
+        return acts
+
+    def _nested(
+        self, outer: Command, nested: Nested, argv: Argv, offset: int, replaced: list[tuple[int, int, Word]]
+    ) -> None:
+        """A command in the words of another, or text for a shell. `argv` stands at `offset` in the printed words."""
+        program = _name(outer)
+        self._levels += 1
+        if self._levels > MAX_LEVELS:
+            raise Unreadable(outer.start, outer.end, f"programs inside programs deeper than {MAX_LEVELS} levels")
+        via, self._via = self._via, (*self._via, program.encode())
+        low, high = nested.words
+        if nested.shell is not None:
+            script = self._shell_text(outer, nested.shell, program)
+            first = argv[low]
+            head = (Literal(first[: nested.prefix]),) if nested.prefix and first is not None else ()
+            replaced.append((offset + low, offset + high, Word((*head, ShellText(script)))))
+        elif nested.argv:
+            words = (*nested.argv, None) if nested.more else nested.argv
+            inner = Command(words, nested.environment, (), None, self._via, outer.start, outer.end)
+            at = self._add(inner)
+            if inner.argv[0] is None:
+                self._doubt(inner, f"a program for {program} that only the target would know", FindingKind.UNREADABLE)
+            else:
+                # Whether an unknown word is one is not told of a command inside another: each may be several.
+                acts = self._acts(dataclasses.replace(inner, argv=nested.argv), frozenset(), nested.more)
+                before = len(replaced)
+                self._deeper(inner, acts, nested, offset, replaced)
+                printed: Argv = inner.argv
+                for begins, stops, word in _backwards(replaced[before:]):
+                    moved = offset + low
+                    printed = (*printed[: begins - moved], _shown(word), *printed[stops - moved :])
+                self.commands[at] = dataclasses.replace(inner, argv=printed, acts=acts)
+        self._via = via
+        self._levels -= 1
+
+    def _deeper(
+        self, inner: Command, acts: Acts, nested: Nested, offset: int, replaced: list[tuple[int, int, Word]]
+    ) -> None:
+        """What is inside a command that is itself inside another's words."""
+        low, high = nested.words
+        for deeper in acts.nested:
+            if deeper.stdin:
+                self._doubt(inner, f"{_name(inner)} reads commands from its input", FindingKind.TAKES_COMMANDS)
+            elif high - low != len(nested.argv):
+                self._doubt(inner, "a command whose words do not stand side by side", FindingKind.UNREADABLE)
+            else:
+                self._nested(inner, deeper, nested.argv, offset + low, replaced)
+
+    def _shell_text(self, outer: Command, text: bytes, program: str) -> Script:
+        """The tree of text that a shell will read, walked. Raises Unreadable."""
+        shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
+        refused = guard(text)
+        if refused is not None:
+            raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {refused.reason}")
+        try:
+            script = read(text, shell)
+        except Unreadable as error:
+            raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
+        place, stdin, shell_before = self._place, self.stdin, self._shell
+        self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
+        walked = self.script(script)
+        self._place, self.stdin, self._shell = place, stdin, shell_before
+        printed_within_bounds(walked, outer.start, outer.end)
+        return walked
+
+    def _script_by_stdin(self, found: Command, redirections: tuple[Redirection, ...]) -> tuple[Redirection, ...]:
+        """A shell that reads its script from a here-document: the document is printed again."""
+        program = _name(found)
+        at = next((index for index, given in enumerate(redirections) if given.operator == b"<<<"), None)
+        text = None if at is None else redirections[at].target.literal
+        if at is None or text is None:
+            self._doubt(found, f"{program} reads commands from its input", FindingKind.TAKES_COMMANDS)
+            return redirections
+        via, self._via = self._via, (*self._via, program.encode())
+        script = self._shell_text(found, text, program)
+        self._via = via
+        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script),)))
+        return (*redirections[:at], changed, *redirections[at + 1 :])
+
+    # -- findings
+
+    def _sql(self, found: Command, dialect: str, text: bytes) -> None:
+        verdict = judge_sql(text, dialect)
+        self.sql.append(SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end))
+        for reason in verdict.undecidable:
+            self._doubt(found, reason, FindingKind.UNKNOWN)
+        if verdict.kinds & _DESTROYS:
+            kinds = ", ".join(sorted(verdict.kinds & _DESTROYS))
+            self._effect(found, "sql-destructive", f"SQL that does {kinds}")
+        if verdict.kinds & _REACHES_OUT:
+            self._effect(found, "sql-destructive", "SQL that reaches out of the database")
+        if "grant" in verdict.kinds:
+            self._effect(found, "privilege", "SQL that grants")
+
+    def _doubt(self, found: Command, reason: str, kind: FindingKind) -> None:
+        if len(self.undecidable) < MAX_FINDINGS or kind is FindingKind.UNREADABLE:
+            self.undecidable.append(Finding(found.start, found.end, reason, kind))
+
+    def _effect(self, found: Command, category: str, reason: str, technique: str = "") -> None:
+        technique = technique or TECHNIQUE_OF.get(category, "")
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique))
+
+
+def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
+    """The printed text. Raises Unreadable where there is none, or too much."""
+    try:
+        printed = print_script(script)
+    except NotPrintable as error:
+        raise Unreadable(start, end, str(error)) from None
+    if len(printed) > MAX_PRINTED:
+        raise Unreadable(start, end, f"more than {MAX_PRINTED} bytes when it is quoted")
+    return printed
+
+
+def _backwards(replaced: list[tuple[int, int, Word]]) -> list[tuple[int, int, Word]]:
+    """From the last to the first, so that no change moves the place of another."""
+    return sorted(replaced, key=lambda change: change[0], reverse=True)
+
+
+def _shown(word: Word) -> bytes | None:
+    """A word's value, where text for a shell counts as what is printed."""
+    if isinstance(word.parts[-1], ShellText):
+        values = [
+            part.value if isinstance(part, Literal) else print_script(part.script)
+            for part in word.parts
+            if isinstance(part, Literal | ShellText)
+        ]
+        return b"".join(values)
+    return word.literal
+
+
+def _value(assignment: Assignment) -> tuple[bytes, bytes | None]:
+    if assignment.elements is not None:
+        return assignment.name, None
+    return assignment.name, b"" if assignment.value is None else assignment.value.literal
+
+
+def _opened(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, bytes | None], ...]:
+    if not redirections:
+        return ()
+    return tuple((given.operator.decode(), given.target.literal) for given in redirections if given.operator in _OPENS)
+
+
+def _given(redirections: tuple[Redirection, ...], piped: bytes | None) -> bytes | None:
+    """Literal standard input: of the last redirection that sets it, or what the pipe brings."""
+    for given in reversed(redirections):
+        if given.operator in (b"<", b"<<<", b"<>", b"<&") and given.descriptor in (b"", b"0"):
+            if given.operator != b"<<<":
+                return None
+            literal = _shown(given.target)
+            return None if literal is None else literal + b"\n"
+    return piped
+
+
+def _name(command: Command) -> str:
+    name = command.argv[0] if command.argv else None
+    return "" if name is None else _text(posixpath.basename(name.rstrip(b"/")))
+
+
+def _text(name: bytes) -> str:
+    decoded = name.decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in decoded)[:60]
