@@ -10,8 +10,10 @@ MAX_LEVELS = 24
 """Substitutions, compound commands and shells inside one another."""
 MAX_WORDS = 1024
 """Words that braces make of one text."""
-MAX_STEPS = 8192
+MAX_STEPS = 4096
 """Nodes of the tree, words and parts that are looked at in one text."""
+MAX_JUDGED = 3072
+"""Words of all commands together: those of a command inside another are judged once more for each level."""
 MAX_PRINTED = 32 * 1024
 """Bytes of printed text. Quotes inside quotes inside quotes grow fourfold at each level."""
 MAX_FINDINGS = 64

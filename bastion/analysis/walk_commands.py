@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bastion.analysis import builtins
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS, MAX_LEVELS, MAX_PRINTED
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
 from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
@@ -66,6 +66,7 @@ class CommandWalk(Walk):
         self._judge = judge
         self._via: tuple[bytes, ...] = ()
         self._levels = 0
+        self._judged = 0
         self._place: tuple[int, int] | None = None
 
     # -- the nodes that are commands
@@ -133,6 +134,9 @@ class CommandWalk(Walk):
     def _add(self, command: Command) -> int:
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
+        self._judged += len(command.argv)
+        if self._judged > MAX_JUDGED:
+            raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
         self.commands.append(command)
         return len(self.commands) - 1
 
