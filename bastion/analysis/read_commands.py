@@ -289,8 +289,11 @@ class CommandReader(TestReader):
         if rest is not None and (not isinstance(rest, Simple) or rest.assignments):
             raise self.refuse(start, "a here-document of a kind that can not be read", end)
         words = before.words + (rest.words if rest is not None else ())
-        more = (here, *(rest.redirections if rest is not None else ()))
-        command = dataclasses.replace(before, words=words, redirections=before.redirections + more, end=end)
+        if any(given.operator in (b">&", b"<&", b"<", b"<<<") for given in before.redirections):
+            raise self.refuse(start, "a here-document after a redirection that it may change", end)
+        # First of all: opened files do not depend on it, and the parser does not read `> a <<< x`.
+        more = rest.redirections if rest is not None else ()
+        command = dataclasses.replace(before, words=words, redirections=(here, *before.redirections, *more), end=end)
         return command, last - (1 if self.text[last - 1 : last] == b"\n" else 0)
 
     def _here_word(self, body: bytes, literal: bool, start: int, end: int) -> Word:
