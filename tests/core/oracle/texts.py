@@ -1,5 +1,5 @@
 """Texts as people and attackers write them, put together from pieces. Every program that they name is harmless, since
-none exists in the sandbox; files that they write are named by letters, in a fresh folder."""
+none exists in the sandbox; files that they write are hidden from globs, which would race with them."""
 
 from __future__ import annotations
 
@@ -124,16 +124,16 @@ _JOINTS = [
     " |& ",
     " & ",
     "&",
-    " > a ",
-    ">a ",
-    " 2>a ",
+    " > .a ",
+    "> .a ",
+    " 2> .a ",
     " 2>&1 ",
-    " < a ",
-    ">>a",
+    " < .a ",
+    ">> .a",
     " <<< ",
     "<<<a ",
-    " &> a ",
-    "> a\\\n",
+    " &> .a ",
+    "> .a\\\n",
     " \\\n",
     "\\\n",
     " # ",
@@ -161,7 +161,7 @@ _JOINTS = [
     "! ",
     "time ",
     "! time ",
-    " >& a",
+    " >& .a",
     "3>&1 ",
     " <<E\nx\nE\n",
     " <<'E'\n$x\nE\n",
@@ -182,7 +182,7 @@ lines = st.lists(
     st.tuples(
         st.sampled_from(HEADS),
         st.lists(words, max_size=4),
-        st.sampled_from(["; ", "\n", " && ", " | ", " & ", " > a\n", " || "]),
+        st.sampled_from(["; ", "\n", " && ", " | ", " & ", " > .a\n", " || "]),
     ),
     min_size=1,
     max_size=4,
