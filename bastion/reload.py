@@ -177,6 +177,9 @@ class Reload:
             if settled:
                 await self._reject("revocations", error, lambda problems: RevocationsRejected(problems=problems))
             return
+        for entry in reading.new:
+            if entry.tenant not in self._tenants:
+                log.warning("revocations: %s locks out nobody: there is no tenant %r", entry.name, entry.tenant)
         if reading.new or settled:
             await self._revoked(reading.new)
         if reading.problems and settled:

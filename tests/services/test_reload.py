@@ -149,6 +149,14 @@ async def test_only_what_is_newly_revoked_is_handed_on(world: World) -> None:
     assert (first.name, second.name) == ("serial 7", "identity agent-1")
 
 
+async def test_a_revocation_for_a_tenant_that_is_not_there_is_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(world.revoked_file, Revocation("acmee", "left", "2026-01-31T12:00:00Z", serial=7))
+    await world.reload.now()
+    assert "serial 7 locks out nobody: there is no tenant 'acmee'" in caplog.text
+
+
 async def test_revocations_that_can_not_be_read_stay_in_force(world: World) -> None:
     add(world.revoked_file, Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7))
     await world.reload.now()
