@@ -25,6 +25,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     asciicast/   the format of recordings: encoder, reader
     audit/       the catalogue of events, the chain, the log
     document     YAML read strictly: every value knows its file, line and column
+    watch        files and folders whose change is noticed, also when they are replaced
     notify       what systemd is told: ready, reloading, stopping, still alive
     background   tasks that are held, and whose failure is told
     errors       one tree of errors, split by whose fault; the exit codes

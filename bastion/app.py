@@ -32,6 +32,7 @@ from bastion.config import Config
 from bastion.context import Context
 from bastion.errors import KeyUnusable, OperatorError
 from bastion.gate import Gate, Tenant
+from bastion.identity import revocation
 from bastion.identity.authority import Authority
 from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
@@ -87,6 +88,7 @@ class App:
         for folder in (config.audit.parent, config.revocations.parent):
             _private_folder(folder)
         self._tenants, self._authorities, self._target_authorities = self._read_tenants()
+        _file_of_revocations(config)
         self._revocations = Revocations.load(config.revocations)
         self._host_ca = self._authority(config.ssh.host_ca, "host-ca")
         self._audit = AuditLog.open(config.audit, clock=time.time)
@@ -230,15 +232,20 @@ class App:
 
     def _unable(self) -> list[str]:
         """What keeps the bastion from serving; strangers are told no more than that."""
-        return ["the audit trail can not be written"] if self._audit.failed else []
+        unable = ["the audit trail can not be written"] if self._audit.failed else []
+        return unable + (["changes of files are not noticed"] if self._reload.ended else [])
 
     def _status(self) -> str:
         if self._audit.failed:
             return f"letting nobody in: {self._audit.failed}"
+        if self._reload.ended:
+            return f"restart it: {self._reload.ended}"
+        observed = sorted(tenant.name for tenant in self._tenants.values() if tenant.policy.observe)
+        more = f"; observing, which denies nothing: {', '.join(observed)}" if observed else ""
         problems = self._reload.problems
         if problems:
-            return f"not in force: {problems[0].splitlines()[0]}"
-        return f"serving {len(self._tenants)} tenant(s)"
+            return f"not in force: {problems[0].splitlines()[0]}{more}"
+        return f"serving {len(self._tenants)} tenant(s){more}"
 
     async def _watchdog(self, interval: float) -> None:
         """Tell systemd that the event loop still turns."""
@@ -299,6 +306,22 @@ async def until_stopped(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # all is done; one more signal must not make it look like a failure
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
+
+
+def _file_of_revocations(config: Config) -> None:
+    """Made at the first start, so that a later one without it is known to have lost it: nobody knows who was revoked.
+
+    The sign of an earlier start is an audit trail with something in it.
+    """
+    path = config.revocations
+    if os.path.lexists(path):
+        return
+    if config.audit.exists() and config.audit.stat().st_size:
+        raise OperatorError(
+            f"{path}: the file of revocations is gone (this bastion ran before, says {config.audit}), and without it "
+            "whoever was revoked would be let in. Put it back, or, if nobody was revoked, make an empty one"
+        )
+    revocation.make(path)
 
 
 def _private_folder(folder: Path) -> None:

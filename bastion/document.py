@@ -6,13 +6,17 @@ complains about those nobody asked for, so the reader and the list of known keys
 Stricter than YAML: a duplicate key, an anchor, an alias, a tag, a merge key and a second document are problems, and
 a plain scalar is what it looks like in the JSON schema of YAML 1.2 (so `no` and `on` are text, not booleans).
 
-Limits: a file of more than 4 MiB, or nested deeper than 32, is refused.
+Limits: a file of more than 4 MiB, or nested deeper than 32, is refused, and so is what is no regular file (a pipe
+would make its reader wait for ever).
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -23,17 +27,20 @@ from bastion.errors import BadFile, Place, Problem
 
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 32
+MAX_MESSAGE = 400
+"""Characters of one problem: a file can hold a text of megabytes where a word was expected."""
+_MAX_DIGITS = 20
 
 T = TypeVar("T")
 
 # libyaml where PyYAML was built with it: ten times as fast, and a policy of 10,000 rules is reloaded while people wait.
 _LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_DURATION = re.compile(r"(\d{1,6})(s|m|h|d)\Z")
+_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)\Z")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PLAIN_KINDS = (
     (re.compile(r"(?:true|false)\Z"), "boolean"),
-    (re.compile(r"[-+]?\d+\Z"), "integer"),
+    (re.compile(r"[-+]?[0-9]+\Z"), "integer"),
     (re.compile(r"(?:null|~|)\Z"), "null"),
 )
 
@@ -60,6 +67,8 @@ class Node:
 
     def problem(self, message: str) -> None:
         """Note what is wrong here. Reading goes on; `finish` raises in the end."""
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"
         self._problems.append(Problem(self.place, message))
 
     def _wrong(self, wanted: str) -> None:
@@ -79,6 +88,9 @@ class Node:
         """A whole number from `low` to `high`, both included."""
         if self.kind != "integer":
             self._wrong("a whole number")
+            return None
+        if len(self._node.value) > _MAX_DIGITS:  # Python itself refuses to read a number of some thousand digits
+            self.problem(f"a number of {len(self._node.value)} digits is not between {low} and {high}")
             return None
         value = int(self._node.value)
         if not low <= value <= high:
@@ -156,6 +168,10 @@ class Section(Node):
     def __contains__(self, name: str) -> bool:
         return name in self._members
 
+    @property
+    def empty(self) -> bool:
+        return not self._members
+
     def take(self, name: str) -> Node | None:
         """The value of an optional key, or None."""
         self._asked.append(name)
@@ -230,12 +246,40 @@ def finish(problems: Sequence[Problem]) -> None:
 
 def load(path: Path, problems: list[Problem]) -> Section:
     """`parse` a file. One that can not be read is a problem at its first line."""
+    return parse(read(path, problems) or b"{}", shown(path), problems)
+
+
+def read(path: Path, problems: list[Problem]) -> bytes | None:
+    """The contents, one byte more than is accepted at most; None and a problem when they can not be had."""
     try:
-        source = path.read_bytes()
+        found = contents(path, MAX_BYTES + 1)
     except OSError as error:
-        problems.append(Problem(Place(str(path), 1, 1), f"can not be read: {error.strerror}"))
-        source = b"{}"
-    return parse(source, str(path), problems)
+        problems.append(Problem(Place(shown(path), 1, 1), f"can not be read: {error.strerror}"))
+        return None
+    if not found:
+        problems.append(Problem(Place(shown(path), 1, 1), "empty: expected a mapping"))
+        return None
+    return found
+
+
+def contents(path: Path, most: int) -> bytes:
+    """Up to `most` bytes of a regular file. Never waits for a writer; OSError says what is wrong."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read(most)
+
+
+def shown(path: Path) -> str:
+    """A path as people and logs can read it: what is not printable, or not UTF-8, is escaped."""
+    letters = []
+    for letter in str(path):
+        if letter.isprintable():
+            letters.append(letter)
+        else:
+            letters.extend(f"\\x{byte:02x}" for byte in os.fsencode(letter))
+    return "".join(letters)
 
 
 def _mark(file: str) -> yaml.Mark:

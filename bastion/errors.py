@@ -89,11 +89,20 @@ class Problem:
         return f"{self.place}: {self.message}"
 
 
+MAX_PROBLEMS = 100
+"""Problems of one BadFile that are told; a file can hold a mistake a hundred thousand times."""
+
+
 class BadFile(OperatorError):
-    """A file of configuration, policy or inventory with every problem found in it (at least one)."""
+    """A file of configuration, policy or inventory with every problem found in it (at least one): the first
+    MAX_PROBLEMS by their places, and how many more there were."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
+        told = sorted(problems)
+        if len(told) > MAX_PROBLEMS:
+            more = Problem(told[MAX_PROBLEMS].place, f"this one, and {len(told) - MAX_PROBLEMS - 1} more, are not told")
+            told = [*told[:MAX_PROBLEMS], more]
+        self.problems = tuple(told)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -1,39 +1,46 @@
 """Hot reload: when a file of policy, inventory or revocation changes, it is read, checked whole, and swapped in.
 
-A change is seen by watchdog (inotify) or told by SIGHUP. What is new is in the audit trail before it is in force, and
-in force from the next command of live sessions. A file with problems changes nothing: the last good state stays, and
-the problems go to the log, the audit trail and the status line. A revocation ends the sessions that it hits at once.
+A change is seen by the watch or told by SIGHUP. What is new is in the audit trail before it is in force, and in force
+from the next command of live sessions. A file with problems changes nothing: the last good state stays, and the
+problems go to the log, the audit trail and the status line. A revocation ends the sessions that it hits at once.
 
-Limit: the watch sees the folders that hold the files, links in them among it (Kubernetes swaps such a link), but not
-a change behind a link, or of a link above the folder; SIGHUP always works.
+Each tenant's policy, each inventory, and the revocations are watched and read apart, so that nothing in the files of
+one can keep another's from being read. A file is read once nobody writes it any more; only revocations do not wait for
+that to come into force (see identity.revocation for how one goes).
+
+Limits: SIGHUP reads policies and inventories as they stand, half written or not. See watch for what it can not see.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-
-from bastion.audit.events import Event, InventoryRejected, InventoryReloaded, PolicyRejected, PolicyReloaded
+from bastion.audit.events import (
+    Event,
+    InventoryRejected,
+    InventoryReloaded,
+    PolicyRejected,
+    PolicyReloaded,
+    RevocationsRejected,
+)
 from bastion.background import Background
+from bastion.document import shown
 from bastion.errors import BadFile, NotRecorded, OperatorError
 from bastion.gate import Tenant
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets import inventory
+from bastion.watch import PATIENCE, Folders, Watch
 
 log = logging.getLogger(__name__)
 
-SETTLE = 0.1
-"""Seconds between a change and its reading: an editor writes, renames and chmods in one go."""
-_CHANGES = {"created", "modified", "deleted", "moved", "closed"}
+_Rejected = Callable[[tuple[str, ...]], Event]
 
 
 class Audit(Protocol):
@@ -48,10 +55,22 @@ class Files:
     inventory: Path
 
 
+@dataclass(slots=True)
+class _Item:
+    """What is watched and read by itself: `read` is told whether the file is settled."""
+
+    what: str
+    watch: Watch
+    read: Callable[[bool], Awaitable[None]]
+    early: bool = False
+    """Read once before it is settled."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class Reload:
     """Life: `start`, then `now` whenever told to (SIGHUP), then `stop`.
 
-    `revoked` is called with what is newly revoked, and ends what lives on it; `read` after each reading of it all.
+    `revoked` is called with what is newly revoked, and ends what lives on it; `read` after each reading.
     """
 
     def __init__(
@@ -65,132 +84,161 @@ class Reload:
         read: Callable[[], object] = lambda: None,
     ) -> None:
         self._tenants = tenants
-        self._files = files
         self._revocations = revocations
-        self._revocations_file = revocations_file
         self._audit = audit
         self._revoked = revoked
         self._read = read
         self._told: dict[str, str] = {}
-        self._changed = asyncio.Event()
-        self._reading = asyncio.Lock()
+        self._recorded: dict[str, str] = {}
+        """What the audit trail has of `told`."""
+        self._unrecorded: dict[str, NotRecorded] = {}
+        self._ended = ""
         self._background = Background()
-        self._observer = Observer()
+        self._folders = Folders()
+        watch = Watch(self._folders, revocations_file, folder=False)
+        self._items = [_Item("revocations", watch, self._read_revocations, early=True)]
+        for name, tenant in tenants.items():
+            policies, targets = files[name].policies, files[name].inventory
+            self._add(f"policy of {name}", policies, True, partial(self._read_policy, tenant, policies))
+            self._add(f"inventory of {name}", targets, False, partial(self._read_inventory, tenant, targets))
+
+    def _add(self, what: str, path: Path, folder: bool, read: Callable[[bool], Awaitable[None]]) -> None:
+        self._items.append(_Item(what, Watch(self._folders, path, folder=folder), read))
 
     @property
     def problems(self) -> list[str]:
-        """What could not be read, a line each; empty when all that stands in the files is in force."""
-        return [text for _, text in sorted(self._told.items())]
+        """What could not be read, a text each; empty when all that stands in the files is in force."""
+        unrecorded = sorted({f"audit trail: {error}" for error in self._unrecorded.values()})
+        return unrecorded + [text for _, text in sorted(self._told.items())]
+
+    @property
+    def ended(self) -> str:
+        """Why changes of some file are not noticed any more; empty as long as they are. A fault of the bastion."""
+        return self._ended
 
     def start(self) -> None:
         """Watch the folders. OperatorError when one can not be watched."""
-        loop = asyncio.get_running_loop()
-        single = {self._revocations_file, *(files.inventory for files in self._files.values())}
-        policies = {files.policies for files in self._files.values()}
-        folders = {file.parent for file in single} | policies
-        handler = _Handler(single, policies, lambda: loop.call_soon_threadsafe(self._changed.set))
         try:
-            for folder in sorted(folders):
-                self._observer.schedule(handler, str(folder), recursive=False)
-            self._observer.start()
+            self._folders.start()
         except OSError as error:
             raise OperatorError(f"the folders of policy can not be watched: {error}") from error
-        self._background.start(self._follow(), "reload")
+        for item in self._items:
+            item.watch.begin()
+            self._background.start(self._follow(item), f"reload of {item.what}")
 
     async def stop(self) -> None:
-        self._observer.stop()
-        await asyncio.to_thread(self._observer.join)
+        await asyncio.to_thread(self._folders.stop)
         await self._background.stop()
 
     async def now(self) -> None:
         """Read everything again."""
-        async with self._reading:
-            try:
-                await self._read_revocations()
-                for name, tenant in self._tenants.items():
-                    await self._read_policy(tenant, self._files[name].policies)
-                    await self._read_inventory(tenant, self._files[name].inventory)
-                self._note("audit trail", None)
-            except NotRecorded as error:  # what could not be told is not in force; the next change is read again
-                self._note("audit trail", error)
-            self._read()
+        for item in self._items:
+            if item.early:
+                await self._once(item, settled=False)
+            if not item.early or await item.watch.quiet(patience=0):
+                await self._once(item, settled=True)
+        self._read()
 
-    async def _follow(self) -> None:
-        while True:
-            await self._changed.wait()
-            await asyncio.sleep(SETTLE)
-            self._changed.clear()
-            await self.now()
-
-    async def _read_revocations(self) -> None:
+    async def _follow(self, item: _Item) -> None:
         try:
-            new = await asyncio.to_thread(self._revocations.reload)
-        except OperatorError as error:
-            self._note("revocations", error)
-            return
-        self._note("revocations", None)
-        await self._revoked(new)
+            while True:
+                await item.watch.changed()
+                if item.early:
+                    await self._once(item, settled=False)
+                if await item.watch.quiet():
+                    await self._once(item, settled=True)
+                else:
+                    self._still_written(item)
+                self._read()
+        except Exception as error:
+            self._ended = f"changes of the {item.what} are not noticed any more: {type(error).__name__}"
+            raise
 
-    async def _read_policy(self, tenant: Tenant, folder: Path) -> None:
+    def _still_written(self, item: _Item) -> None:
+        names = ", ".join(shown(Path(name)) for name in item.watch.writing) or "it changes all the time"
+        text = f"still being written after {PATIENCE:.0f} s, so not read; it is once it is closed, or on SIGHUP"
+        self._note(item.what, f"{shown(item.watch.path)}: {text}: {names}")
+
+    async def _once(self, item: _Item, *, settled: bool) -> None:
+        async with item.lock:
+            try:
+                await item.read(settled)
+            except NotRecorded as error:  # what could not be told is not in force; the next change is read again
+                if item.what not in self._unrecorded:
+                    log.error("%s: audit trail: %s", item.what, error)
+                self._unrecorded[item.what] = error
+            else:
+                self._unrecorded.pop(item.what, None)
+
+    async def _read_revocations(self, settled: bool) -> None:
+        try:
+            reading = await asyncio.to_thread(partial(self._revocations.reload, settled=settled))
+        except Exception as error:  # noqa: BLE001 (whatever it is, the reading of files must go on; it is told)
+            if settled:
+                await self._reject("revocations", error, lambda problems: RevocationsRejected(problems=problems))
+            return
+        for entry in reading.new:
+            if entry.tenant not in self._tenants:
+                log.warning("revocations: %s locks out nobody: there is no tenant %r", entry.name, entry.tenant)
+        if reading.new or settled:
+            await self._revoked(reading.new)
+        if reading.problems and settled:
+            await self._reject(
+                "revocations", BadFile(reading.problems), lambda problems: RevocationsRejected(problems=problems)
+            )
+        elif settled:
+            self._good("revocations")
+
+    async def _read_policy(self, tenant: Tenant, folder: Path, _: bool) -> None:
+        what = f"policy of {tenant.name}"
         try:
             policy = await asyncio.to_thread(loader.load, folder)
-        except BadFile as error:
-            if self._note(f"policy of {tenant.name}", error):
-                problems = tuple(str(problem) for problem in error.problems)
-                await self._audit.write(
-                    PolicyRejected(tenant=tenant.name, problems=problems, policy=tenant.policy.version)
-                )
+        except Exception as error:  # noqa: BLE001 (one tenant's file must not end the reading of others; it is told)
+            stays = tenant.policy.version
+            await self._reject(
+                what, error, lambda problems: PolicyRejected(tenant=tenant.name, problems=problems, policy=stays)
+            )
             return
-        self._note(f"policy of {tenant.name}", None)
+        self._good(what)
         if policy.version != tenant.policy.version:
-            await self._audit.write(PolicyReloaded(tenant=tenant.name, policy=policy.version))
+            mode = "observe" if policy.observe else "enforce"
+            await self._audit.write(PolicyReloaded(tenant=tenant.name, policy=policy.version, mode=mode))
             tenant.policy = policy
 
-    async def _read_inventory(self, tenant: Tenant, file: Path) -> None:
+    async def _read_inventory(self, tenant: Tenant, file: Path, _: bool) -> None:
+        what = f"inventory of {tenant.name}"
         try:
             read = await asyncio.to_thread(inventory.load, file, tenant.name)
-        except BadFile as error:
-            if self._note(f"inventory of {tenant.name}", error):
-                problems = tuple(str(problem) for problem in error.problems)
-                await self._audit.write(InventoryRejected(tenant=tenant.name, problems=problems))
+        except Exception as error:  # noqa: BLE001 (one tenant's file must not end the reading of others; it is told)
+            await self._reject(what, error, lambda problems: InventoryRejected(tenant=tenant.name, problems=problems))
             return
-        self._note(f"inventory of {tenant.name}", None)
+        self._good(what)
         if read.targets != tenant.inventory.targets:
             await self._audit.write(InventoryReloaded(tenant=tenant.name, targets=len(read)))
             tenant.inventory = read
 
-    def _note(self, what: str, error: Exception | None) -> bool:
-        """Remember the problem, or that there is none; whether it is a new one, which is then logged."""
-        text = "" if error is None else f"{what}: {error}"
-        before = self._told.get(what, "")
-        if text:
-            self._told[what] = text
-        else:
-            self._told.pop(what, None)
-        if text and text != before:
+    async def _reject(self, what: str, error: Exception, event: _Rejected) -> None:
+        """Tell a new problem to the log, the status and the audit trail."""
+        match error:
+            case BadFile():
+                problems = tuple(str(problem) for problem in error.problems)
+            case OperatorError():
+                problems = (str(error),)
+            case _:
+                log.error("%s", what, exc_info=error)
+                problems = (f"can not be read ({type(error).__name__}): a fault of the bastion, the log has the rest",)
+        text = "\n".join(problems)
+        self._note(what, text)
+        if self._recorded.get(what) != text:
+            await self._audit.write(event(problems))
+            self._recorded[what] = text
+
+    def _good(self, what: str) -> None:
+        self._told.pop(what, None)
+        self._recorded.pop(what, None)
+
+    def _note(self, what: str, problem: str) -> None:
+        text = f"{what}: {problem}"
+        if self._told.get(what) != text:
             log.error("%s; what was in force stays in force", text)
-            return True
-        return False
-
-
-class _Handler(FileSystemEventHandler):
-    """Calls back, in watchdog's thread, when one of the files, or anything in the folders, has changed.
-
-    Reading a file is no change, and neither is a neighbour of a single file (the audit trail may be one), unless that
-    file is a link: then what it leads through may be the neighbour, as `..data` is in a volume of Kubernetes.
-    """
-
-    def __init__(self, files: Set[Path], folders: Set[Path], changed: Callable[[], object]) -> None:
-        self._files = files
-        self._folders = folders
-        self._call = changed
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type not in _CHANGES:
-            return
-        for place in (event.src_path, event.dest_path):
-            path = Path(os.fsdecode(place))
-            linked = any(file.parent == path.parent and file.is_symlink() for file in self._files)
-            if path in self._files or path.parent in self._folders or linked:
-                self._call()
-                return
+        self._told[what] = text

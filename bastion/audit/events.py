@@ -17,6 +17,7 @@
     session-ended         a channel is over: how, how much, and where the recording is
     policy-reloaded       a tenant's policy was swapped
     policy-rejected       a changed policy has problems; the last good one stays
+    revocations-rejected  the file of revocations has problems; its good lines, and all that was in force, are in force
     inventory-reloaded    a tenant's inventory was swapped
     inventory-rejected    a changed inventory has problems; the last good one stays
     revoked               a revocation took effect; how many sessions it ended
@@ -309,9 +310,12 @@ class SessionEnded(_InSession):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReloaded(Event):
+    """`mode` is `enforce`, or `observe`, which denies nothing."""
+
     kind = "policy-reloaded"
     tenant: str
     policy: str
+    mode: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +339,12 @@ class InventoryReloaded(Event):
 class InventoryRejected(Event):
     kind = "inventory-rejected"
     tenant: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationsRejected(Event):
+    kind = "revocations-rejected"
     problems: tuple[str, ...]
 
 

@@ -16,6 +16,7 @@ import base64
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -125,5 +126,8 @@ def _revoke(arguments: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise OperatorError(f"nothing was revoked: {error}") from error
+    for doubt in revocation.doubts(entry):
+        print(f"warning: {doubt}; this may lock out nobody", file=sys.stderr)
     revocation.add(arguments.file, entry)
+    revocation.verify(arguments.file, entry)
     print(f"{arguments.file}: {entry.line}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bastion.cli.policies import profiles
 from bastion.errors import BadFile, Problem
-from bastion.policy.loader import load
+from bastion.policy.loader import load, passed_over
 from bastion.policy.model import Policy
 
 
@@ -47,7 +47,11 @@ def _check(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps({"ok": False, "problems": [_problem(problem) for problem in error.problems]}))
         return 1
-    print(json.dumps(_told(policy)) if arguments.json else _summary(policy, arguments.directory))
+    ignored = passed_over(arguments.directory)
+    for problem in ignored:
+        print(f"warning: {problem}", file=sys.stderr)
+    told = {**_told(policy), "warnings": [_problem(problem) for problem in ignored]}
+    print(json.dumps(told) if arguments.json else _summary(policy, arguments.directory))
     return 0
 
 

@@ -8,8 +8,8 @@
     rules: […]               # see rules.py, and policies/README.md
 
 Files are read in the order of their names, which decides nothing but which of several equal rules is named. What a
-file leaves out it does not vote on; the strictest of the files' votes on mode, default and undecidable holds, and
-where none votes, it is enforce and deny.
+file leaves out of default and undecidable it does not vote on; the strictest of the files' votes holds, and where none
+votes, it is deny. A file that leaves `mode` out is for enforce: a tenant is in observe only when every file says so.
 
 All problems of all files are told at once, as BadFile; the caller keeps the last good policy.
 """
@@ -17,6 +17,7 @@ All problems of all files are told at once, as BadFile; the caller keeps the las
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ VERSION = 1
 MAX_FILES = 1000
 
 _CASES = ".cases.yaml"
+_NEARLY = (".yaml", ".yml")
 _NO_RULES: tuple[Rule, ...] = ()
 _APPROVE_OR_DENY = (Effect.DENY.value, Effect.APPROVE.value)
 
@@ -55,20 +57,20 @@ def load(directory: Path) -> Policy:
     names: list[str] = []
     rules: list[Rule] = []
     for path in _policy_files(directory, problems):
-        source = _source(path, problems)
+        source = document.read(path, problems)
         if source is None:
             continue
-        for part in (path.name.encode(), source):
+        for part in (os.fsencode(path.name), source):
             digest.update(len(part).to_bytes(8, "big") + part)
-        names.append(path.name)
-        files.append(_file(document.parse(source, str(path), problems), len(rules)))
+        names.append(document.shown(Path(path.name)))
+        files.append(_file(document.parse(source, document.shown(path), problems), len(rules)))
         rules.extend(files[-1].rules)
     _unique(rules, problems)
     document.finish(problems)
     return Policy(
         version=f"sha256:{digest.hexdigest()}",
         files=tuple(names),
-        observe=_strictest([file.mode for file in files], ("observe", "enforce"), "enforce") == "observe",
+        observe=all(file.mode == "observe" for file in files),
         default=Effect(_strictest([file.default for file in files], ("approve", "deny"), "deny")),
         undecidable=Effect(_strictest([file.undecidable for file in files], ("approve", "deny"), "deny")),
         approvals=tuple(file.approval for file in files if file.approval is not None),
@@ -79,20 +81,20 @@ def load(directory: Path) -> Policy:
 
 def _policy_files(directory: Path, problems: list[Problem]) -> list[Path]:
     """The files to read, by name. A folder without any is a problem: nothing would be allowed, and nobody told why."""
-    here = Place(str(directory), 1, 1)
+    here = Place(document.shown(directory), 1, 1)
     try:
-        entries = sorted(directory.iterdir())
+        entries = _entries(directory)
+        folders = [entry.name for entry in entries if entry.is_dir()]
     except OSError as error:
         problems.append(Problem(here, f"the folder of policies can not be read: {error.strerror}"))
         return []
-    entries = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in entries:
-        if entry.suffix in (".yml", ".YAML", ".YML"):
-            problems.append(Problem(Place(str(entry), 1, 1), "policy files end in .yaml: rename it, or move it away"))
+        if entry.suffix != ".yaml" and entry.suffix.lower() in _NEARLY:
+            place = Place(document.shown(entry), 1, 1)
+            problems.append(Problem(place, "policy files end in .yaml: rename it, or move it away"))
     files = [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.endswith(_CASES)]
     if not files and not problems:
-        folders = [entry.name for entry in entries if entry.is_dir()]
-        hint = f"; name one tenant's folder, such as {directory / folders[0]}" if folders else ""
+        hint = f"; name one tenant's folder, such as {document.shown(directory / folders[0])}" if folders else ""
         problems.append(Problem(here, f"no policy here: expected at least one file NAME.yaml{hint}"))
     if len(files) > MAX_FILES:
         problems.append(Problem(here, f"more than {MAX_FILES} policy files"))
@@ -100,14 +102,22 @@ def _policy_files(directory: Path, problems: list[Problem]) -> list[Path]:
     return files
 
 
-def _source(path: Path, problems: list[Problem]) -> bytes | None:
+def passed_over(directory: Path) -> list[Problem]:
+    """Files that look like policy and are not read, for those who check a folder. Empty when it can not be listed:
+    `load` tells that."""
     try:
-        with path.open("rb") as file:
-            # One byte more than is accepted, so that what is too large is seen to be, whatever its size.
-            return file.read(document.MAX_BYTES + 1)
-    except OSError as error:
-        problems.append(Problem(Place(str(path), 1, 1), f"can not be read: {error.strerror}"))
-        return None
+        entries = _entries(directory)
+    except OSError:
+        return []
+    return [
+        Problem(Place(document.shown(entry), 1, 1), "not read: policy files end in .yaml; rename it, or move it away")
+        for entry in entries
+        if entry.suffix.lower() not in _NEARLY and any(sign in entry.name.lower() for sign in (*_NEARLY, ".json"))
+    ]
+
+
+def _entries(directory: Path) -> list[Path]:
+    return [entry for entry in sorted(directory.iterdir()) if not entry.name.startswith(".")]
 
 
 def _file(section: Section, first_order: int) -> _File:

@@ -147,14 +147,20 @@ def _group(node: Node) -> str | None:
 
 
 def _pairs(node: Node) -> Pairs:
-    section = node.section()
-    if node.kind == "mapping" and not list(section.entries()):
-        node.problem("an empty mapping: leave the key out, or name something")
+    section = _not_empty(node)
     return tuple((name, value) for name, _, found in section.entries() if (value := _name(found)) is not None)
 
 
-def _who(node: Node) -> Who:
+def _not_empty(node: Node) -> Section:
+    """The mapping here. An empty one is a problem: does it match nothing, or all?"""
     section = node.section()
+    if section.empty and node.kind == "mapping":
+        node.problem("an empty mapping: leave the key out, or name something")
+    return section
+
+
+def _who(node: Node) -> Who:
+    section = _not_empty(node)
     who = Who(
         groups=frozenset(section.read("groups", lambda found: filled(found, _group), _NO_TEXTS)),
         identities=section.read("identities", lambda found: filled(found, _name), _NO_NAMES),
@@ -165,7 +171,7 @@ def _who(node: Node) -> Who:
 
 
 def _where(node: Node) -> Where:
-    section = node.section()
+    section = _not_empty(node)
     where = Where(
         targets=section.read("targets", lambda found: filled(found, _target), _NO_NAMES),
         labels=section.read("labels", _pairs, _NO_PAIRS),

@@ -72,6 +72,22 @@ def test_revoke_adds_a_line_that_the_bastion_reads(tmp_path: Path, what: list[st
     assert len(Revocations.load(path)) == 1
 
 
+def test_revoke_warns_of_what_may_match_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "revocations.jsonl"
+    what = ["--tenant", "acme", "--reason", "lost", "--identity", "agent-1 "]
+    assert main(["ca", "revoke", "--file", str(path), *what]) == 0
+    assert "may lock out nobody" in capsys.readouterr().err
+
+
+def test_revoke_is_no_success_where_the_bastion_can_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "revocations.jsonl"
+    path.write_text("torn")
+    assert main(["ca", "revoke", "--file", str(path), "--tenant", "acme", "--reason", "lost", "--serial", "7"]) == 1
+    assert "revocations.jsonl:1:1: not a revocation" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "what", [["--serial", "0"], ["--key", "MD5:x"], ["--identity", ""], ["--serial", "1", "--issuer", "i"]]
 )

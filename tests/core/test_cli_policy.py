@@ -47,6 +47,14 @@ def test_json_is_one_object_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (problem["file"], problem["line"], problem["column"]) == (f"{tmp_path}/a.yaml", 2, 7)
 
 
+def test_what_is_not_read_is_a_warning_and_status_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "deny.json").write_text(GOOD)
+    assert main(["policy", "check", "--json", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"warning: {tmp_path}/deny.json:1:1: {json.loads(told.out)['warnings'][0]['message']}\n"
+
+
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     """Of the command and of its subcommand."""
     for arguments in (["policy", "--help"], ["policy", "check", "--help"]):

@@ -14,7 +14,7 @@ from bastion.analysis.shell import analyse
 from bastion.errors import BadFile
 from bastion.policy.decision import Effect, Request, Subject
 from bastion.policy.engine import decide, reachable
-from bastion.policy.loader import load
+from bastion.policy.loader import load, passed_over
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 MISTAKES = yaml.safe_load((VECTORS / "policy_mistakes.yaml").read_text())
@@ -92,6 +92,55 @@ def test_the_files_add_up_in_the_order_of_their_names(tmp_path: Path) -> None:
         (tmp_path / f"{name}.yaml").write_text(GOOD.replace("RULE", name))
     policy = load(tmp_path)
     assert [(rule.id, rule.order) for rule in policy.rules] == [("a", 0), ("b", 1), ("c", 2)]
+
+
+@pytest.mark.parametrize(
+    ("modes", "observe"),
+    [
+        (["observe"], True),
+        (["observe", "observe"], True),
+        ([""], False),
+        (["observe", ""], False),
+        (["observe", "enforce"], False),
+    ],
+)
+def test_a_tenant_observes_only_when_every_file_says_so(tmp_path: Path, modes: list[str], observe: bool) -> None:
+    """One file of one author does not open what the others, who say nothing of it, mean to hold."""
+    for number, mode in enumerate(modes):
+        said = f"mode: {mode}\n" if mode else ""
+        (tmp_path / f"{number}.yaml").write_text(said + GOOD.replace("RULE", f"r{number}"))
+    assert load(tmp_path).observe is observe
+
+
+@pytest.mark.parametrize("name", ["deny.Yaml", "deny.yml", "deny.YML"])
+def test_what_nearly_has_the_name_of_a_policy_is_a_problem(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / name).write_text(GOOD)
+    with pytest.raises(BadFile, match=r"policy files end in \.yaml"):
+        load(tmp_path)
+
+
+def test_what_looks_like_policy_and_is_not_read_is_known(tmp_path: Path) -> None:
+    for name in ("a.yaml", "deny.yaml.txt", "deny.json", "a.yaml~", "README.md", "a.cases.yaml", ".a.yaml.swp"):
+        (tmp_path / name).write_text(GOOD)
+    told = [Path(problem.place.file).name for problem in passed_over(tmp_path)]
+    assert told == ["a.yaml~", "deny.json", "deny.yaml.txt"]
+    assert passed_over(tmp_path / "missing") == []
+
+
+def test_a_mistake_made_a_hundred_thousand_times_is_told_a_hundred_times(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("version: 1\nrules: [" + "{}," * 3000 + "]\n")
+    with pytest.raises(BadFile) as caught:
+        load(tmp_path)
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[-1].message.endswith("more, are not told")
+
+
+def test_a_long_text_is_not_told_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("version: 1\nmode: " + "x" * 100000 + "\n")
+    with pytest.raises(BadFile) as caught:
+        load(tmp_path)
+    assert len(str(caught.value)) < 1000
 
 
 def test_the_version_is_the_contents(tmp_path: Path) -> None:

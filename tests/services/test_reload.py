@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bastion.audit.events import Event
+from bastion.audit.events import Event, PolicyReloaded
 from bastion.errors import NotRecorded
 from bastion.gate import Tenant
 from bastion.identity.principal import Credential, Identity
@@ -17,6 +19,7 @@ from bastion.policy import loader
 from bastion.reload import Files, Reload
 from bastion.session.registry import Registry
 from bastion.targets import inventory
+from bastion.watch import Watch
 
 GOOD = 'version: 1\nrules: [{id: one, effect: allow, who: {groups: [a]}, commands: ["true"]}]\n'
 OTHER = GOOD.replace("one", "two")
@@ -66,6 +69,13 @@ class World:
     def was_read(self) -> None:
         self.read += 1
         self.changed.set()
+
+    async def until(self, what: Callable[[], bool], seconds: float = 15) -> None:
+        """Wait until `what` holds, asking after each reading."""
+        async with asyncio.timeout(seconds):
+            while not what():
+                self.changed.clear()
+                await self.changed.wait()
 
     @property
     def kinds(self) -> list[str]:
@@ -133,10 +143,18 @@ async def test_only_what_is_newly_revoked_is_handed_on(world: World) -> None:
     for entry in (first, second):
         add(world.revoked_file, entry)
         await world.reload.now()
-    assert [list(new) for new in world.revoked] == [[first], [second]]
+    assert [list(new) for new in world.revoked if new] == [[first], [second]]
     assert world.revocations.entry(Credential(IDENTITY, 7, "", "", b"", 0, 1)) == first
     assert world.revocations.entry(Credential(IDENTITY, 8, "", "", b"", 0, 1)) == second
     assert (first.name, second.name) == ("serial 7", "identity agent-1")
+
+
+async def test_a_revocation_for_a_tenant_that_is_not_there_is_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(world.revoked_file, Revocation("acmee", "left", "2026-01-31T12:00:00Z", serial=7))
+    await world.reload.now()
+    assert "serial 7 locks out nobody: there is no tenant 'acmee'" in caplog.text
 
 
 async def test_revocations_that_can_not_be_read_stay_in_force(world: World) -> None:
@@ -157,17 +175,145 @@ async def test_a_file_of_revocations_that_never_was_is_no_problem(world: World) 
 @pytest.mark.parametrize("what", ["policy", "targets", "revoked_file"])
 async def test_a_change_is_seen_without_being_told(world: World, what: str) -> None:
     """And goes on being seen after the audit trail has failed for a while."""
+    line = Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7).line
+    good = {"policy": OTHER, "targets": TARGETS, "revoked_file": line}[what]
+    path: Path = getattr(world, what)
     world.reload.start()
     try:
-        for failing in (True, False):
-            world.changed.clear()
-            world.failing = failing
-            path: Path = getattr(world, what)
-            path.write_text({"policy": OTHER, "targets": TARGETS + "# \n", "revoked_file": "\n"}[what])
-            await asyncio.wait_for(world.changed.wait(), 10)
+        world.failing = True
+        path.write_text("{")
+        await world.until(lambda: "audit trail: the disk is full" in world.reload.problems)
+        world.failing = False
+        path.write_text(good)
+        await world.until(lambda: world.reload.problems == [])
     finally:
         await world.reload.stop()
+    assert world.reload.ended == ""
+
+
+@pytest.mark.parametrize("what", ["policy", "targets", "revoked_file"])
+async def test_a_folder_that_is_replaced_is_watched_again(world: World, what: str) -> None:
+    """Moved away and made again: what is written there from then on is seen, twice."""
+    path: Path = getattr(world, what)
+    world.reload.start()
+    try:
+        await world.until(lambda: world.read >= 3)
+        path.parent.rename(path.parent.with_name("old"))
+        path.parent.mkdir()
+        path.write_text("{")
+        await world.until(lambda: any(f"{path.name}:" in problem for problem in world.reload.problems))
+        path.write_text({"policy": GOOD, "targets": TARGETS, "revoked_file": "\n"}[what])
+        await world.until(lambda: world.reload.problems == [])
+    finally:
+        await world.reload.stop()
+
+
+async def test_a_file_that_is_being_written_is_not_read(world: World) -> None:
+    """Half of a policy is mostly a good policy, with its deny rules missing."""
+    before = world.tenant.policy.version
+    world.reload.start()
+    try:
+        await world.until(lambda: world.read >= 3)
+        with world.policy.open("w") as file:
+            file.write(GOOD.replace("one", "half"))
+            file.flush()
+            await world.until(lambda: any("still being written" in problem for problem in world.reload.problems), 30)
+            assert world.tenant.policy.version == before
+            file.seek(0)
+            file.write(OTHER)
+            file.truncate()
+        await world.until(lambda: world.reload.problems == [])
+    finally:
+        await world.reload.stop()
+    assert [rule.id for rule in world.tenant.policy.rules] == ["two"]
+
+
+async def test_a_revocation_is_in_force_while_its_file_is_still_written(world: World) -> None:
+    """And nobody who was revoked is pardoned meanwhile."""
+    entry = Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7)
+    add(world.revoked_file, entry)
+    await world.reload.now()
+    other = replace(entry, serial=8)
+    world.reload.start()
+    try:
+        with world.revoked_file.open("w") as file:
+            file.write(other.line)
+            file.flush()
+            await world.until(lambda: len(world.revocations) == 2)
+        await world.until(lambda: len(world.revocations) == 1)
+    finally:
+        await world.reload.stop()
+    assert [list(new) for new in world.revoked if new] == [[entry], [other]]
+
+
+SPOILED = {
+    "digits": ("x.yaml", "version: " + "1" * 5000),
+    "pipe": ("x.yaml", None),
+    "name": (os.fsdecode(b"\xff.yaml"), "version: 2\n"),
+    "control": ("a\nERROR forged\x1b[2J.yaml", "x"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+async def test_a_file_of_one_tenant_keeps_no_revocation_out(world: World, how: str) -> None:
+    """It is a problem, told without control characters; what comes later is read."""
+    name, text = SPOILED[how]
+    path = world.policy.with_name(name)
+    if text is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(text)
+    await asyncio.wait_for(world.reload.now(), 10)
+    assert world.kinds == ["policy-rejected"]
+    (problem,) = world.reload.problems
+    assert all(line.isprintable() and str(path.parent) in line for line in problem.splitlines())
+    add(world.revoked_file, Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7))
+    await world.reload.now()
+    assert len(world.revocations) == 1
+    path.unlink()
+    await world.reload.now()
     assert world.reload.problems == []
+
+
+@pytest.mark.parametrize("what", ["policy", "inventory"])
+async def test_a_fault_of_the_reader_is_a_problem_and_not_the_end(
+    world: World, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it raises: told in the trail, and the rest is read."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(loader if what == "policy" else inventory, "load", broken)
+    add(world.revoked_file, Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7))
+    for _ in range(2):
+        await world.reload.now()
+    assert world.kinds == [f"{what}-rejected"]
+    assert "a fault of the bastion" in world.reload.problems[0]
+    assert len(world.revocations) == 1
+
+
+async def test_a_watch_that_ends_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing goes on silently as if changes were seen."""
+
+    async def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Watch, "changed", broken)
+    world.reload.start()
+    try:
+        await asyncio.wait_for(world.reload._background.wait(), 10)
+    finally:
+        await world.reload.stop()
+    assert "not noticed any more" in world.reload.ended
+
+
+async def test_a_policy_that_only_observes_is_told_as_such(world: World) -> None:
+    world.policy.write_text("mode: observe\n" + OTHER)
+    await world.reload.now()
+    (event,) = world.events
+    assert isinstance(event, PolicyReloaded)
+    assert event.mode == "observe"
 
 
 class _Live:

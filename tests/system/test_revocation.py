@@ -185,3 +185,39 @@ def test_with_a_broken_file_it_does_not_start(tmp_path: Path, target: Sshd) -> N
         bastion.start()
     assert bastion.stop() == 1
     assert "revocations.jsonl:1:1: not a revocation: missing key 'reason'" in bastion.log
+
+
+def test_without_the_file_it_had_it_does_not_start(tmp_path: Path, target: Sshd) -> None:
+    """The first start makes it, closed to others; a later one without it, or with a link to nowhere, lets nobody in."""
+    bastion = Bastion(tmp_path / "b", [Target.of("web-1", target)])
+    file = tmp_path / "b" / "state" / "revocations" / "revocations.jsonl"
+    bastion.start()
+    assert bastion.stop() == 0
+    assert file.read_bytes() == b""
+    assert file.stat().st_mode & 0o007 == 0
+    file.unlink()
+    with pytest.raises(AssertionError, match="the file of revocations is gone"):
+        bastion.start()
+    bastion.stop()
+    file.symlink_to(tmp_path / "not-mounted")
+    with pytest.raises(AssertionError, match="can not be read"):
+        bastion.start()
+    bastion.stop()
+
+
+def test_a_torn_line_makes_no_later_one_void(bastion: Bastion, person: Client, number: int, client: Maker) -> None:
+    """`ca revoke` says that a line is broken, and what it revoked is in force all the same."""
+    file = bastion.folder / "state" / "revocations" / "revocations.jsonl"
+    good = file.read_bytes()
+    try:
+        file.write_bytes(good + b'{"tenant":"acme","ser')
+        command = [sys.executable, "-m", "bastion", "ca", "revoke", "--file", str(file), "--tenant", TENANT]
+        command += ["--reason", "laptop lost", "--serial", str(number)]
+        done = subprocess.run(command, check=False, capture_output=True)
+        assert done.returncode == 1
+        assert b"comes into force, but other lines can not be read" in done.stderr
+        until(lambda: person.run("web-1", "true").returncode == 255)
+        assert client().run("web-1", "true").returncode == 0
+        bastion.wait_audit(lambda event: event["kind"] == "revocations-rejected")
+    finally:
+        file.write_bytes(good)

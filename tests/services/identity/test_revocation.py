@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from bastion.errors import BadFile, OperatorError
 from bastion.identity.principal import Credential, Identity
-from bastion.identity.revocation import Revocation, Revocations, add, now
+from bastion.identity.revocation import Revocation, Revocations, add, doubts, now, verify
 
 KEY = "SHA256:" + "A" * 43
 TIME = "2026-01-31T12:00:00Z"
@@ -83,6 +84,9 @@ def test_what_is_added_is_found_after_a_reload(tmp_path: Path) -> None:
         ('{"tenant":"demo","key":"MD5:00","time":"2026-01-31","reason":"x"}', "fingerprint"),
         ('{"tenant":"demo","key":7,"time":"2026-01-31","reason":"x"}', "fingerprint"),
         ('{"tenant":"demo","identity":"","time":"2026-01-31","reason":"x"}', "principal or a subject"),
+        ('{"tenant":"demo","serial":7,"serial":8,"time":"2026-01-31","reason":"x"}', "duplicate key 'serial'"),
+        ('{"tenant":"demo","identity":"a","issuer":"","time":"2026-01-31","reason":"x"}', "'issuer' goes"),
+        ('{"tenant":"demo","serial":' + "7" * 5000 + ',"time":"2026-01-31","reason":"x"}', "not a revocation"),
         ('{"tenant":"demo","serial":7,"issuer":"i","time":"2026-01-31","reason":"x"}', "'issuer' goes"),
         ('{"tenant":"","serial":7,"time":"2026-01-31","reason":"x"}', "'tenant' must"),
         ('{"tenant":"demo","serial":7,"time":"2026-01-31","reason":null}', "'reason' must"),
@@ -95,12 +99,106 @@ def test_a_wrong_line_is_told_with_its_number_and_nothing_in_force_is_lost(
     add(path, entry(serial=7))
     revocations = Revocations.load(path)
     path.write_text("\n" + line + "\n")
-    with pytest.raises(BadFile, match=message) as refused:
-        revocations.reload()
-    assert refused.value.problems[0].place.line == 2
+    (problem,) = revocations.reload().problems
+    assert message in problem.message
+    assert problem.place.line == 2
     assert revocations.revoked(CREDENTIAL) == "lost"
-    with pytest.raises(BadFile):
+    with pytest.raises(BadFile, match=message):
         Revocations.load(path)
+
+
+@pytest.mark.parametrize("bad", ['{"tenant":"de', "x", "{}"])
+def test_a_bad_line_makes_no_other_void(tmp_path: Path, bad: str) -> None:
+    """What is revoked after it was torn is in force, with what was in force before."""
+    path = tmp_path / "revocations.jsonl"
+    add(path, entry(serial=8))
+    revocations = Revocations.load(path)
+    path.write_text(bad)
+    add(path, entry(serial=7))
+    reading = revocations.reload()
+    assert (reading.new, len(reading.problems)) == ((entry(serial=7),), 1)
+    assert len(revocations) == 2
+    assert revocations.revoked(CREDENTIAL) == "lost"
+
+
+def test_only_a_settled_file_pardons_and_none_of_zero_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "revocations.jsonl"
+    add(path, entry(serial=7))
+    revocations = Revocations.load(path)
+    path.write_text("")
+    assert revocations.reload().problems[0].message.startswith("of zero bytes")
+    assert len(revocations) == 1
+    path.write_text("\n")
+    assert revocations.reload(settled=False).problems == ()
+    assert len(revocations) == 1
+    assert revocations.reload().problems == ()
+    assert len(revocations) == 0
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "dangling link"])
+def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "revocations.jsonl"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "not-mounted" / "revocations.jsonl")
+    with pytest.raises(OperatorError, match="can not be read"):
+        Revocations.load(path)
+    with pytest.raises(OperatorError):
+        add(path, entry(serial=7))
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    """root adds in a folder of another user, who could have put a link there."""
+    (tmp_path / "precious").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    with pytest.raises(OperatorError, match="was not written"):
+        add(tmp_path / "link", entry(serial=7))
+    assert (tmp_path / "precious").read_text() == "x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_makes_can_be_read_by_the_owner_of_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 65534, 65534)
+    path = folder / "revocations.jsonl"
+    add(path, entry(serial=7))
+    verify(path, entry(serial=7))
+    assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+    os.chown(path, 0, 0)
+    with pytest.raises(OperatorError, match=r"NOBODY IS LOCKED OUT.*chown 65534:65534"):
+        verify(path, entry(serial=7))
+
+
+def test_what_is_not_in_the_file_or_stands_among_bad_lines_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "revocations.jsonl"
+    add(path, entry(serial=8))
+    with pytest.raises(OperatorError, match="NOBODY IS LOCKED OUT"):
+        verify(path, entry(serial=7))
+    path.write_text(f"x\n{entry(serial=7).line}\n")
+    with pytest.raises(OperatorError, match="will not start until they are mended"):
+        verify(path, entry(serial=7))
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ({"identity": "agent-1"}, ""),
+        ({"identity": "agent-1", "issuer": "https://i.example.com"}, ""),
+        ({"identity": "agent-1 "}, "identity 'agent-1 ' has a blank"),
+        ({"identity": "agent\u200b"}, "can not be printed"),
+        ({"identity": "agent-1", "issuer": "i.example.com"}, "no https:// address"),
+        ({"identity": "agent-1", "issuer": "https://i.example.com/"}, "ends in a slash"),
+        ({"identity": "agent-1", "tenant": "Demo"}, "tenant 'Demo' can not be"),
+    ],
+)
+def test_what_may_match_nobody_is_doubted(what: dict[str, Any], told: str) -> None:
+    said = doubts(entry(**what))
+    assert len(said) == bool(told)
+    assert all(told in one for one in said)
 
 
 def test_a_file_that_is_gone_lets_nobody_in_again(tmp_path: Path) -> None:
