@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bastion.errors import BadCertificate, BadPublicKey, KeyUnusable
-from bastion.identity import extension
+from bastion.identity import edwards, extension
 from bastion.identity.principal import Credential, Identity
 
 MAX_LIFETIME = 3600
@@ -154,6 +154,8 @@ def read_public_key(line: str) -> PublicKey:
         key = load_ssh_public_identity(f"{words[0]} {words[1]}".encode())
         if not isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
             raise BadPublicKey(f"not a public key of type {words[0]}")
+        if isinstance(key, ed25519.Ed25519PublicKey) and edwards.weak(key.public_bytes_raw()):
+            raise BadPublicKey("not a key: anybody could sign for this point of the curve. Make one with ssh-keygen")
     except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise BadPublicKey(f"not a public key of type {words[0]}: its second word can not be read") from error
     return key
