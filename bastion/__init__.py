@@ -29,6 +29,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     notify       what systemd is told: ready, reloading, stopping, still alive
     background   tasks that are held, and whose failure is told
     errors       one tree of errors, split by whose fault; the exit codes
+    characters   what a person does not see, or takes for something else
 
 The way of the data, for `ssh -J bastion deploy@web-1 uptime`:
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import unicodedata
 
 from bastion.analysis.command import Finding
+from bastion.characters import drawn_as_nothing
 
 MAX_TEXT = 8 * 1024
 """Bytes of one text. The parser is quadratic on some inputs."""
@@ -23,19 +24,6 @@ _OPENERS = b"([{<`"
 _CONTROLS_ALLOWED = "\t\n"
 _BLANK_LOOKALIKES = frozenset({"Zs", "Zl", "Zp"})
 _HIDDEN_CATEGORIES = frozenset({"Cf", "Co", "Cn", "Cs"})
-# Default ignorable, or drawn as nothing, though the category says letter, mark or symbol: the combining grapheme
-# joiner, Hangul and Khmer fillers, Mongolian and other variation selectors, the Braille blank.
-_DRAWN_AS_NOTHING = (
-    (0x034F, 0x034F),
-    (0x115F, 0x1160),
-    (0x17B4, 0x17B5),
-    (0x180B, 0x180F),
-    (0x2800, 0x2800),
-    (0x3164, 0x3164),
-    (0xFE00, 0xFE0F),
-    (0xFFA0, 0xFFA0),
-    (0xE0000, 0xE0FFF),
-)
 
 
 def guard(text: bytes) -> Finding | None:
@@ -73,7 +61,6 @@ def _refused(character: str) -> str | None:
         return "an invisible or unassigned character"
     if category in _BLANK_LOOKALIKES and character != " ":
         return "a blank that the shell does not take for one"
-    code = ord(character)
-    if any(low <= code <= high for low, high in _DRAWN_AS_NOTHING):
+    if drawn_as_nothing(character):
         return "an invisible or unassigned character"
     return None

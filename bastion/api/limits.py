@@ -9,8 +9,7 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 
-MAX_SOURCES = 4096
-"""Sources remembered. The one that asked longest ago is forgotten first, which gives it a full bucket again."""
+from bastion.api.bounds import MAX_SOURCES
 
 
 class RateLimit:
@@ -20,11 +19,14 @@ class RateLimit:
         self._burst = burst
         self._rate = rate
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
-    def take(self, source: str) -> float:
-        """0 when the request may be served; otherwise the seconds to wait before another try."""
-        now, name = self._clock(), _network(source)
+    def take(self, source: str, purpose: str = "") -> float:
+        """0 when the request may be served; otherwise the seconds to wait before another try.
+
+        A source has a bucket for each purpose: one that asks after our health does not lose its certificates by it.
+        """
+        now, name = self._clock(), (purpose, network(source))
         level, since = self._buckets.pop(name, (float(self._burst), now))
         level = min(float(self._burst), level + (now - since) * self._rate)
         wait = 0.0 if level >= 1 else (1 - level) / self._rate
@@ -34,7 +36,7 @@ class RateLimit:
         return wait
 
 
-def _network(source: str) -> str:
+def network(source: str) -> str:
     """An IPv6 client has a whole /64 to choose its address from, so that is the source."""
     try:
         address = ipaddress.ip_address(source)

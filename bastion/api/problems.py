@@ -20,6 +20,10 @@ class BadRequest(ClientError):
     """A request that is not of this API's form."""
 
 
+class WrongEncoding(ClientError):
+    """A body that is compressed or otherwise encoded."""
+
+
 class TooMany(ClientError):
     """More requests than one source may make. `wait` is in seconds."""
 
@@ -52,6 +56,8 @@ def _told(error: BastionError) -> web.Response:
             return problem(401, str(error), {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         case Denied():
             return problem(403, f"{error}; {error.remedy}" if error.remedy else str(error))
+        case WrongEncoding():
+            return problem(415, str(error), {"Accept-Encoding": "identity"})
         case BadPublicKey() | BadRequest():
             return problem(400, str(error))
         case OutsideError():

@@ -7,11 +7,10 @@
     GET  /healthz           200 {"status": "ok"}, or 503 when the bastion can not serve
 
 `tenant` may be left out where only one tenant trusts the token's issuer. Errors are problem details (RFC 9457) with
-status 400, 401, 403, 404, 405, 413, 429 or 503.
+status 400, 401, 403, 404, 405, 413, 415, 429 or 503.
 
-Bounds: 64 KiB a request, 10 seconds for its body and for a first request to come (see waiting), so many requests a
-source (see limits). The source is the address
-of the connection: headers that a proxy may add are not believed. Behind a proxy all clients are one source.
+A connection carries one request. Its bounds are in bounds, those of a source's requests in limits. The source is the
+address of the connection: headers that a proxy may add are not believed. Behind a proxy all clients are one source.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ import json
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from bastion.api.bounds import BODY_TIMEOUT, MAX_BODY
+from bastion.api.connections import Connections
 from bastion.api.limits import RateLimit
-from bastion.api.problems import BadRequest, Handler, TooMany, answer_problems, problem
-from bastion.api.waiting import FIRST_REQUEST, Waiting
+from bastion.api.problems import BadRequest, Handler, TooMany, WrongEncoding, answer_problems, problem
+from bastion.api.protocol import Http
 from bastion.errors import OperatorError
 from bastion.identity.issuance import Issued
 
-MAX_BODY = 64 * 1024
-BODY_TIMEOUT = 10
-"""Seconds."""
-MAX_HEADER = 24 * 1024
-"""Bytes of one header field: a token of 16 KiB fits."""
+CERTIFICATES = "/v1/certificates"
 
 
 class Issuing(Protocol):
@@ -66,30 +65,26 @@ class Api:
         self._problems = problems
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
-        self._waiting: Waiting | None = None
+        self._connections: Connections | None = None
 
     def application(self) -> web.Application:
         """The routes, for `start` and for tests."""
-        application = web.Application(middlewares=[self._hear, answer_problems], client_max_size=MAX_BODY)
-        application.router.add_post("/v1/certificates", self._certificates)
+        application = web.Application(middlewares=[answer_problems, self._hear], client_max_size=MAX_BODY)
+        application.router.add_post(CERTIFICATES, self._certificates)
         application.router.add_get("/v1/host-ca", self._authority)
         application.router.add_get("/healthz", self._health)
         return application
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> tuple[str, int]:
         """Listen; the answer is where (port 0 takes any free one). OperatorError when the address can not be had."""
-        runner = web.AppRunner(
-            self.application(), access_log=None, max_field_size=MAX_HEADER, keepalive_timeout=30, shutdown_timeout=5
-        )
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=5)
         await runner.setup()
-        if runner.server is None:
+        server = runner.server
+        if server is None:
             raise OperatorError("the API's server was not set up")
-        self._waiting = Waiting(runner.server)
-        handshake = FIRST_REQUEST if tls is not None else None
+        self._connections = Connections(partial(Http, server), tls)
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._waiting, host, port, ssl=tls, ssl_handshake_timeout=handshake, backlog=128
-            )
+            self._server = await asyncio.get_running_loop().create_server(self._connections, host, port, backlog=128)
         except OSError as error:
             await runner.cleanup()
             raise OperatorError(f"the API can not listen on {host} port {port}: {error.strerror}") from error
@@ -99,23 +94,24 @@ class Api:
 
     async def stop(self) -> None:
         """Listen no more; requests under way get 5 seconds."""
-        if self._server is not None and self._runner is not None and self._waiting is not None:
+        if self._server is not None and self._runner is not None and self._connections is not None:
             self._server.close()
-            self._waiting.stop()
+            await self._connections.stop()
             await self._runner.cleanup()
-            self._server = self._runner = self._waiting = None
+            self._server = self._runner = self._connections = None
 
     @web.middleware
     async def _hear(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self._waiting is not None:
-            self._waiting.heard(request.protocol)
+        """A request's header is whole. Certificates have a rate of their own, so that asking for health spends none."""
+        if self._connections is not None:
+            self._connections.heard(request.protocol)
+        wait = self._limit.take(request.remote or "unknown", "" if request.path == CERTIFICATES else "other")
+        if wait:
+            raise TooMany(wait)
         return await handler(request)
 
     async def _certificates(self, request: web.Request) -> web.Response:
         source = request.remote or "unknown"
-        wait = self._limit.take(source)
-        if wait:
-            raise TooMany(wait)
         body = await _body(request)
         issued = await self._issuing.issue(_bearer(request), body["public_key"], body.get("tenant"), source)
         answer = {
@@ -146,13 +142,20 @@ def _bearer(request: web.Request) -> str:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     """The request's JSON with `public_key` and at most `tenant`, all text. BadRequest, or 413 by the server."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise WrongEncoding("send the request's body as it is, without a Content-Encoding")
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
-            body = json.loads(await request.read())
+            raw = await request.read()
     except TimeoutError as error:
         raise BadRequest(f"the request's body did not come within {BODY_TIMEOUT} seconds") from error
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as error:
+        raise BadRequest("the request's body did not come whole") from error
+    try:
+        # Decoded here: the reader of JSON would take UTF-16 and UTF-32, too, which nobody means who is honest.
+        body = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise BadRequest("the request's body is not JSON") from error
+        raise BadRequest("the request's body is not JSON in UTF-8") from error
     if not isinstance(body, dict) or "public_key" not in body:
         raise BadRequest('expected a JSON object such as {"public_key": "ssh-ed25519 AAAA…"}')
     for name, value in body.items():

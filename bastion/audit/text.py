@@ -1,19 +1,20 @@
 """Text of strangers, made fit for a line of JSON and a terminal, with nothing lost.
 
-Text that is plain UTF-8 stands as it is. Text with a control character, an invisible or direction-changing one, or
-bytes that are not UTF-8, is escaped: each such byte as `\\xNN`, each backslash as `\\\\`, so that the original can be
-had back byte for byte (`unescape`); the key beside it, `NAME_escaped`, says that this was done. Text longer than its
-bound keeps its beginning, and `NAME_whole` tells the length in bytes and the SHA-256 of all of it.
+Text that is plain UTF-8 stands as it is. Text with a control character, an invisible or direction-changing one, a blank
+that only looks like one (see bastion.characters), or bytes that are not UTF-8, is escaped: each such byte as `\\xNN`,
+each backslash as `\\\\`, so that the original can be had back byte for byte (`unescape`); the key beside it,
+`NAME_escaped`, says that this was done. Text longer than its bound keeps its beginning, and `NAME_whole` tells the
+length in bytes and the SHA-256 of all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
+
+from bastion.characters import hidden
 
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def told(name: str, value: str | bytes, bound: int) -> dict[str, object]:
@@ -36,13 +37,13 @@ def escape(raw: bytes) -> tuple[str, bool]:
     except UnicodeDecodeError:
         pass  # what is not UTF-8 is escaped below
     else:
-        if text.isprintable() or not any(unicodedata.category(letter) in _UNSEEN for letter in text):
+        if not hidden(text):
             return text, False
     pieces = []
     for letter in raw.decode("utf-8", "surrogateescape"):
         if letter == "\\":
             pieces.append("\\\\")
-        elif unicodedata.category(letter) in _UNSEEN:
+        elif hidden(letter):
             pieces.extend(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
         else:
             pieces.append(letter)

@@ -12,7 +12,11 @@ import sys
 from collections.abc import Sequence
 
 from bastion import __version__
+from bastion.characters import shown
 from bastion.errors import BastionError
+
+MAX_LINE = 4000
+"""Characters of one line of an error."""
 
 COMMANDS = {
     "serve": "run the bastion (systemd runs this)",
@@ -47,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(parser.parse_args(rest)))
     except BastionError as error:
-        print(f"bastion {name}: {error}", file=sys.stderr)
+        # Who makes a message escapes what it quotes; this is for what was forgotten.
+        told = "\n".join(shown(line, MAX_LINE) for line in str(error).split("\n"))
+        print(f"bastion {name}: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -2,10 +2,13 @@
 
 Fast to import, and what only writing needs is imported then: `ssh` waits for this on every start.
 
-    id_ed25519            the private key, 0600; made here, replaced once a day
-    id_ed25519-cert.pub   its certificate, replaced whenever it is renewed
-    known_hosts           one @cert-authority line: the bastion's host authority
-    .lock                 held while renewing, so that ten `ssh` at once renew once
+    bastion_ed25519            the private key, 0600; made here, replaced once a day
+    bastion_ed25519-cert.pub   its certificate, replaced whenever it is renewed
+    bastion_known_hosts        one @cert-authority line: the bastion's host authority
+    .bastion.lock              held while renewing, so that ten `ssh` at once renew once; says whose the others are
+
+The names are none that OpenSSH uses, so the folder may be ~/.ssh itself. Files of these names in a folder without the
+lock are somebody else's: they are left as they are, with an error.
 
 Every file is replaced whole (rename), never written in place. While a certificate is good its key stays the same, so
 that an `ssh` that has read the one file finds the other to match.
@@ -22,6 +25,7 @@ from pathlib import Path
 
 from bastion.errors import OperatorError
 
+KEY = "bastion_ed25519"
 KEY_AGE = 86400
 """Seconds after which a key is replaced at the next renewal."""
 LEAST = 30
@@ -35,9 +39,10 @@ class Held:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.key = folder / "id_ed25519"
-        self.certificate = folder / "id_ed25519-cert.pub"
-        self.known_hosts = folder / "known_hosts"
+        self.key = folder / KEY
+        self.certificate = folder / f"{KEY}-cert.pub"
+        self.known_hosts = folder / "bastion_known_hosts"
+        self._lock = folder / ".bastion.lock"
 
     def fresh(self, now: float) -> bool:
         """Whether the certificate is good for more than a third of its life (and LEAST seconds) and fits the key."""
@@ -72,7 +77,7 @@ class Held:
     def locked(self) -> Iterator[None]:
         """Nobody else renews in this folder meanwhile. Waits for as long as another does."""
         self._make()
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -94,6 +99,11 @@ class Held:
             about = self.folder.stat()
             if about.st_uid != os.geteuid() or about.st_mode & 0o022:
                 raise OperatorError(f"{self.folder}: not yours alone to write; choose another --out, or chmod 700 it")
+            # In this order: who makes the lock makes it before the others.
+            taken = [path for path in (self.key, self.certificate, self.known_hosts) if os.path.lexists(path)]
+            if taken and not self._lock.exists():
+                raise OperatorError(f"{taken[0]}: in the way, and not made by this command; choose another --out")
+            self._lock.touch(mode=0o600)
         except OSError as error:
             raise OperatorError(f"{self.folder}: can not be used: {error.strerror}") from error
 

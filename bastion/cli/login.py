@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from bastion.characters import shown
 from bastion.cli import tokens, trade
 from bastion.cli.held import Held
 from bastion.errors import ClientError, OutsideError
@@ -18,6 +19,8 @@ from bastion.errors import ClientError, OutsideError
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 SLOWER = 5
 """Seconds that `slow_down` adds to the pause (RFC 8628 section 3.5)."""
+MAX_SHOWN = 1000
+"""Characters of a code or an address."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,66 +56,49 @@ def sign_in(arguments: argparse.Namespace, sleep: Callable[[float], None], clock
 
     if not arguments.client_id:
         raise ClientError("--client-id is needed: the issuer knows this program by it")
-    verify, issuer = web.context(arguments.issuer_ca_file), arguments.issuer
-    device_endpoint = web.discover(issuer, arguments.issuer_ca_file, "device_authorization_endpoint")
-    token_endpoint = web.discover(issuer, arguments.issuer_ca_file, "token_endpoint")
+    authorities = arguments.issuer_ca_file
+    device_endpoint = web.discover(arguments.issuer, authorities, "device_authorization_endpoint")
+    token_endpoint = web.discover(arguments.issuer, authorities, "token_endpoint")
     secret = tokens.client_secret(arguments)
-    method = "client_secret_basic" if secret else "none"
-    with web.OAuth2Client(
-        arguments.client_id,
-        secret,
-        token_endpoint_auth_method=method,
-        verify=verify,
-        timeout=web.TIMEOUT,
-        mounts=web.DIRECT,
-    ) as client:
-        named = {
-            name: getattr(arguments, name) for name in ("scope", "audience", "resource") if getattr(arguments, name)
-        }
-        form = {"client_id": arguments.client_id, **named}
-        with web.reaching(device_endpoint):
-            auth = (arguments.client_id, secret) if secret else None
-            response = client.request("POST", device_endpoint, data=form, auth=auth, withhold_token=True)
-        device = _device(device_endpoint, response)
-        print(_invitation(device), file=sys.stderr, flush=True)
+    named = {name: getattr(arguments, name) for name in ("scope", "audience", "resource") if getattr(arguments, name)}
+    form = {"client_id": arguments.client_id, **named}
+    device = _device(*web.form(device_endpoint, form, (arguments.client_id, secret) if secret else None, authorities))
+    print(_invitation(device), file=sys.stderr, flush=True)
 
-        def ask() -> dict[str, Any]:
-            with web.reaching(token_endpoint):
-                return dict(
-                    client.fetch_token(token_endpoint, grant_type=DEVICE_GRANT, device_code=device["device_code"])
-                )
+    def ask() -> dict[str, Any]:
+        words = {"grant_type": DEVICE_GRANT, "device_code": device["device_code"]}
+        return web.grant(token_endpoint, (arguments.client_id, secret), authorities, words)
 
-        answer = _wait(ask, device, sleep, clock)
+    answer = _wait(ask, device, sleep, clock)
     token = answer.get(f"{arguments.token_kind}_token")
     if not isinstance(token, str):
         raise OutsideError(
             f"the issuer gave no {arguments.token_kind} token: is --scope openid allowed to this client?"
         )
-    return token
+    return tokens.word(token, "the issuer")
 
 
-def _device(url: str, response: Any) -> dict[str, Any]:
-    try:
-        device = response.json()
-    except ValueError as error:
-        raise OutsideError(f"{url} did not answer with JSON") from error
+def _device(status: int, device: dict[str, Any]) -> dict[str, Any]:
     wanted = ("device_code", "user_code", "verification_uri")
-    if not isinstance(device, dict) or not all(isinstance(device.get(name), str) for name in wanted):
-        error_name = device.get("error") if isinstance(device, dict) else None
-        told = error_name if isinstance(error_name, str) and error_name.isprintable() else response.status_code
+    if not all(isinstance(device.get(name), str) for name in wanted):
+        told = shown(device["error"]) if "error" in device else f"it answered {status}"
         raise OutsideError(f"the issuer does not start a sign-in on another device: {told}")
     return device
 
 
 def _invitation(device: dict[str, Any]) -> str:
     """What the user is to do. The issuer's words are shown only where they print as they are."""
-    for name in ("user_code", "verification_uri"):
-        if not device[name].isprintable():
-            raise OutsideError("the issuer's sign-in address has characters that can not be shown")
-    whole = device.get("verification_uri_complete")
-    if isinstance(whole, str) and whole.isprintable():
-        return f"Open {whole}\nand check that it shows the code {device['user_code']}"
-    return f"Open {device['verification_uri']}\nand enter the code {device['user_code']}"
+    code, address, whole = (device.get(name) for name in ("user_code", "verification_uri", "verification_uri_complete"))
+    if not (_plain(code) and _plain(address)):
+        raise OutsideError("the issuer's sign-in address has characters that can not be shown")
+    if _plain(whole):
+        return f"Open {whole}\nand check that it shows the code {code}"
+    return f"Open {address}\nand enter the code {code}"
+
+
+def _plain(text: object) -> bool:
+    """Whether it is what it looks like: a code or an address is copied, so it is not shown escaped, but refused."""
+    return isinstance(text, str) and 0 < len(text) <= MAX_SHOWN and shown(text, MAX_SHOWN) == text
 
 
 def _wait(
@@ -141,7 +127,7 @@ def _wait(
                 case "expired_token":
                     break
                 case name:
-                    raise OutsideError(f"the issuer refused the sign-in: {name}") from error
+                    raise OutsideError(f"the issuer refused the sign-in: {shown(name)}") from error
     raise ClientError("the code has expired before anyone signed in: run the command again")
 
 

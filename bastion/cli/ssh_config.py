@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bastion.cli.held import Held
 from bastion.cli.trade import DEFAULT_OUT
-from bastion.errors import OperatorError
+from bastion.errors import BadPublicKey, OperatorError
 
 CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Put first: with AES in hardware several times as fast as OpenSSH's own first choice."""
@@ -60,13 +60,24 @@ def text(arguments: argparse.Namespace) -> str:
     blocks.append(_bastion(arguments, held))
     if arguments.targets:
         blocks.append(_targets(arguments, held))
-    authority = held.known_hosts.read_text().strip() if held.known_hosts.exists() else ""
-    note = (
-        f"# The host authority, in {held.known_hosts} (`bastion cert` writes it):\n#   {authority}"
-        if authority
-        else (f"# The host authority comes to {held.known_hosts} with the first certificate.")
-    )
-    return "\n\n".join(["# Made by `bastion ssh-config`.", *blocks, note])
+    return "\n\n".join(["# Made by `bastion ssh-config`.", *blocks, _note(held)])
+
+
+def _note(held: Held) -> str:
+    """The host authority in place, as a comment. Only the one line that `bastion cert` writes: what else a file has is
+    nothing that may come to stand in a configuration."""
+    from bastion.identity.authority import read_public_line
+
+    try:
+        line = held.known_hosts.read_text().strip()
+        mark, _, authority = line.partition(" * ")
+        if mark != "@cert-authority":
+            raise OperatorError(f"{held.known_hosts}: not written by `bastion cert`; move it away")
+        return f"# The host authority, in {held.known_hosts}:\n#   {mark} * {read_public_line(authority)}"
+    except FileNotFoundError:
+        return f"# The host authority comes to {held.known_hosts} with the first certificate."
+    except (OSError, ValueError, BadPublicKey) as error:
+        raise OperatorError(f"{held.known_hosts}: not written by `bastion cert`; move it away") from error
 
 
 def _check(arguments: argparse.Namespace) -> None:

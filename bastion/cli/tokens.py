@@ -10,6 +10,7 @@ import argparse
 import os
 from pathlib import Path
 
+from bastion.characters import shown
 from bastion.errors import OperatorError, OutsideError
 
 COMMAND_TIMEOUT = 60
@@ -63,9 +64,14 @@ def obtain(arguments: argparse.Namespace) -> str:
             token = _github(arguments)
         case _:
             token = _client_credentials(arguments)
+    return word(token, chosen[0])
+
+
+def word(token: str, source: str) -> str:
+    """The token, if it can be one. OperatorError, which names its source only."""
     token = token.strip()
     if not token or len(token) > MAX_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        raise OperatorError(f"{chosen[0]} gave no token: expected one word of at most {MAX_TOKEN} characters")
+        raise OperatorError(f"{source} gave no token: expected one word of at most {MAX_TOKEN} characters")
     return token
 
 
@@ -146,21 +152,12 @@ def _client_credentials(arguments: argparse.Namespace) -> str:
         raise OperatorError("client credentials need --client-id and one of --client-secret-file, --client-secret-env")
     endpoint = web.discover(arguments.issuer, arguments.issuer_ca_file, "token_endpoint")
     named = {"scope": arguments.scope, "audience": arguments.audience, "resource": arguments.resource}
-    verify = web.context(arguments.issuer_ca_file)
-    with (
-        web.reaching(endpoint),
-        web.OAuth2Client(
-            arguments.client_id,
-            secret,
-            verify=verify,
-            timeout=web.TIMEOUT,
-            mounts=web.DIRECT,
-        ) as client,
-    ):
-        try:
-            answer = client.fetch_token(
-                endpoint, grant_type="client_credentials", **{name: value for name, value in named.items() if value}
-            )
-        except web.OAuthError as error:
-            raise OutsideError(f"the issuer refused the client {arguments.client_id}: {error.error}") from error
-    return str(answer.get("access_token", ""))
+    data = {"grant_type": "client_credentials", **{name: value for name, value in named.items() if value}}
+    try:
+        answer = web.grant(endpoint, (arguments.client_id, secret), arguments.issuer_ca_file, data)
+    except web.OAuthError as error:
+        raise OutsideError(f"the issuer refused the client {arguments.client_id}: {shown(error.error)}") from error
+    token = answer.get("access_token")
+    if not isinstance(token, str):
+        raise OutsideError("the issuer answered without an access token")
+    return token

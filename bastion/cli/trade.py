@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bastion.characters import hidden, shown
 from bastion.cli.held import Held, read_validity
-from bastion.errors import OperatorError, OutsideError
+from bastion.errors import BadCertificate, BadPublicKey, OperatorError, OutsideError
 
 DEFAULT_OUT = "~/.ssh/bastion"
 
@@ -61,7 +62,7 @@ def trade(arguments: argparse.Namespace, token: str) -> dict[str, Any]:
         body["tenant"] = arguments.tenant
     api = web.checked(arguments.api, "--api")
     answer = web.post(f"{api}/v1/certificates", body, token, arguments.ca_file)
-    certificate, host_ca = _checked(answer, public)
+    certificate, host_ca = _checked(answer, public, time.time())
     known_hosts = f"@cert-authority * {host_ca}\n"
     if held is not None:
         held.save(private, certificate, known_hosts)
@@ -80,18 +81,30 @@ def _key(held: Held | None) -> tuple[bytes | None, str]:
     return generate()
 
 
-def _checked(answer: dict[str, Any], public: str) -> tuple[str, str]:
-    """The certificate and the host authority. OutsideError unless they are one line each, and the key is ours."""
-    from base64 import b64decode
+def _checked(answer: dict[str, Any], public: str, now: float) -> tuple[str, str]:
+    """The certificate and the host authority, one line each, spelled by us.
 
-    certificate, host_ca = answer.get("certificate"), answer.get("host_ca")
-    for line in (certificate, host_ca):
-        if not isinstance(line, str) or not line.isprintable() or len(line.split()) < 2:
-            raise OutsideError("the API's answer is not that of a bastion: is --api right?")
-    times = read_validity(b64decode(str(certificate).split()[1]))
-    if times is None or times[0] != b64decode(public.split()[1])[-32:]:
-        raise OutsideError("the API answered with a certificate for another key")
-    return str(certificate), str(host_ca)
+    OutsideError unless they are what a bastion answers: a user certificate for our key that is not over, and a public
+    key. Nothing in place is touched before.
+    """
+    from bastion.identity.authority import read_public_line, read_user_certificate
+
+    names = answer.get("principals")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise OutsideError("the API's answer is not that of a bastion: is --api right?")
+    try:
+        certificate, ends = read_user_certificate(_text(answer, "certificate"), public)
+        host_ca = read_public_line(_text(answer, "host_ca"))
+    except (BadCertificate, BadPublicKey) as error:
+        raise OutsideError(f"the API's answer is not that of a bastion ({error}): is --api right?") from error
+    if ends <= now:
+        raise OutsideError("the API's certificate is already over: is the clock of this machine right?")
+    return certificate, host_ca
+
+
+def _text(answer: dict[str, Any], name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) and not hidden(value) else ""
 
 
 def in_agent(held: Held) -> bool:
@@ -139,6 +152,7 @@ def _run(words: list[str], folder: Path) -> tuple[int, str]:
 
 def told(answer: dict[str, Any], place: Path | None) -> str:
     """One line about a certificate, for people."""
-    names = ", ".join(map(str, answer.get("principals", [])))
+    names = ", ".join(map(shown, answer.get("principals", [])))
+    serial, ends = shown(answer.get("serial")), shown(answer.get("valid_before"))
     where = "ssh-agent" if place is None else str(place)
-    return f"certificate {answer.get('serial')} for {names}, good until {answer.get('valid_before')}, in {where}"
+    return f"certificate {serial} for {names}, good until {ends}, in {where}"

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bastion.errors import BadCertificate, BadPublicKey, KeyUnusable
-from bastion.identity import extension
+from bastion.identity import edwards, extension
 from bastion.identity.principal import Credential, Identity
 
 MAX_LIFETIME = 3600
@@ -154,6 +154,8 @@ def read_public_key(line: str) -> PublicKey:
         key = load_ssh_public_identity(f"{words[0]} {words[1]}".encode())
         if not isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
             raise BadPublicKey(f"not a public key of type {words[0]}")
+        if isinstance(key, ed25519.Ed25519PublicKey) and edwards.weak(key.public_bytes_raw()):
+            raise BadPublicKey("not a key: anybody could sign for this point of the curve. Make one with ssh-keygen")
     except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise BadPublicKey(f"not a public key of type {words[0]}: its second word can not be read") from error
     return key
@@ -162,6 +164,31 @@ def read_public_key(line: str) -> PublicKey:
 def read_public_line(line: str) -> str:
     """`read_public_key` as the one line without its comment, spelled the one way there is."""
     return _public_line(read_public_key(line))
+
+
+def read_user_certificate(line: str, public: str) -> tuple[str, int]:
+    """The one spelling of a user certificate's line, and when it is over (seconds since 1970).
+
+    BadCertificate unless it is one for the key `public` (its line), signed right, and no longer-lived than any of ours.
+    This is for who was given it; who is shown one asks `verify_user`.
+    """
+    words = line.split()
+    try:
+        if len(line) > 2 * MAX_CERTIFICATE or len(words) < 2:
+            raise BadCertificate("not one line of a certificate")
+        certificate = load_ssh_public_identity(f"{words[0]} {words[1]}".encode())
+        if not isinstance(certificate, SSHCertificate) or certificate.type is not SSHCertificateType.USER:
+            raise BadCertificate("not a user certificate")
+        if _blob_of(certificate) != _blob(read_public_key(public)):
+            raise BadCertificate("a certificate for another key")
+        certificate.verify_cert_signature()
+    except InvalidSignature as error:
+        raise BadCertificate("a certificate with a wrong signature") from error
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
+        raise BadCertificate("a certificate that can not be read") from error
+    if certificate.valid_before - certificate.valid_after > MAX_LIFETIME + MAX_SKEW:
+        raise BadCertificate(f"a certificate that lives longer than {MAX_LIFETIME} seconds")
+    return certificate.public_bytes().decode("ascii"), certificate.valid_before
 
 
 def _public_line(key: PublicKey) -> str:

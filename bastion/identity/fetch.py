@@ -1,6 +1,7 @@
 """The issuers' documents over HTTP, with httpx2: the port `keys.Fetch`.
 
-Bounds: 5 seconds in all, 512 KiB, no redirects (an issuer's address is what the settings say, nothing it hands on).
+Bounds: 5 seconds in all, 512 KiB, no redirects (an issuer's address is what the settings say, nothing it hands on), no
+compression (512 KiB could become 500 MB).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bastion.errors import IssuerDown, OperatorError
 
 TIMEOUT = 5.0
 MAX_BYTES = 512 * 1024
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class HttpFetch:
@@ -35,10 +37,12 @@ class HttpFetch:
         body = b""
         try:
             async with asyncio.timeout(self._timeout):
-                async with self._client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+                async with self._client.stream("GET", url, headers=HEADERS) as response:
                     if response.status_code != 200:
                         raise IssuerDown(f"{url} answered {response.status_code}, not 200")
-                    async for piece in response.aiter_bytes():
+                    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                        raise IssuerDown(f"{url} answered compressed, which it was not asked to")
+                    async for piece in response.aiter_raw():
                         body += piece
                         if len(body) > MAX_BYTES:
                             raise IssuerDown(f"{url} answered with more than {MAX_BYTES} bytes")

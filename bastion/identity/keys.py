@@ -21,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from bastion.errors import IssuerDown
+from bastion.identity import edwards
 
 MAX_AGE = 600
 MAX_STALE = 3600
@@ -146,14 +147,14 @@ class KeySource:
         if document.get("issuer") != self._issuer:
             raise IssuerDown(f"{address} speaks for another issuer than {self._issuer}; are the settings right?")
         jwks = document.get("jwks_uri")
-        if not isinstance(jwks, str) or not trustworthy(jwks):
+        if not isinstance(jwks, str) or not trustworthy(jwks, self._issuer):
             raise IssuerDown(f"{address} names no https address of its keys (jwks_uri)")
         return jwks
 
     async def _get(self, address: str) -> dict[str, Any]:
         body = await self._fetch.fetch(address)
         try:
-            document = json.loads(body)
+            document = json.loads(body.decode("utf-8"))  # bytes would be taken in UTF-16 and UTF-32, too
         except (ValueError, RecursionError) as error:
             raise IssuerDown(f"{address} did not answer with JSON") from error
         if not isinstance(document, dict):
@@ -161,9 +162,14 @@ class KeySource:
         return document
 
 
-def trustworthy(url: str) -> bool:
-    """Whether what this URL answers may be believed: https, or http to this machine itself (for development)."""
+def trustworthy(url: str, named_by: str = "") -> bool:
+    """Whether what this URL answers may be believed: https, or http to this machine itself (for development).
+
+    `named_by` is the address whose document named this one: what was had by https leads to https only.
+    """
     try:
+        if urlsplit(named_by).scheme == "https" and urlsplit(url).scheme != "https":
+            return False
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "https":
@@ -201,6 +207,8 @@ def _read_key(entry: dict[str, Any]) -> PublicKey | None:
     try:
         if kind == "RSA" and not MIN_RSA_BITS <= _bits(entry["n"]) <= MAX_RSA_BITS:
             return None
+        if kind == "OKP" and edwards.weak(_raw(entry["x"])):
+            return None
         key = _KINDS[kind].import_key(material)
     except (JoseError, ValueError, TypeError, KeyError):
         # One broken entry does not take the others with it; a token signed with it finds no key.
@@ -210,4 +218,9 @@ def _read_key(entry: dict[str, Any]) -> PublicKey | None:
 
 def _bits(number: str) -> int:
     """Of a number in base64url. ValueError."""
-    return int.from_bytes(urlsafe_b64decode(number + "=" * (-len(number) % 4)), "big").bit_length()
+    return int.from_bytes(_raw(number), "big").bit_length()
+
+
+def _raw(text: str) -> bytes:
+    """From base64url. ValueError."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

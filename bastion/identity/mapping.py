@@ -6,7 +6,8 @@ alone in a template of `groups`. A claim that is missing refuses the token, but 
 makes no group. `{{` and `}}` stand for braces.
 
 What this does not do: it trusts the issuer for the claims it signs. A template that joins claims which their subject
-can choose (`{name}:{city}`) lets that subject choose the whole; use what the issuer alone decides.
+can choose (`{name}:{city}`) lets that subject choose the whole; use what the issuer alone decides. Where look-alike
+letters are told from others, and where not, is in bastion.characters.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bastion.characters import hidden, mixed
 from bastion.errors import BadToken
 
 MAX_NAME = 256
@@ -59,7 +61,7 @@ def kept(claims: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
         if found:
             text = as_text(value)
             texts[name] = json.dumps(value, sort_keys=True, separators=(",", ":")) if text is None else text
-            if len(texts[name]) > MAX_CLAIM or not texts[name].isprintable():
+            if len(texts[name]) > MAX_CLAIM or hidden(texts[name]):
                 raise BadToken(f"the token's claim {name!r} is too long or has characters that can not be shown")
     return texts
 
@@ -130,6 +132,7 @@ def _safe(name: str, what: str, *, blanks: bool) -> str:
     plain = name.replace(" ", "") if blanks and name == name.strip() else name
     if not 0 < len(name) <= MAX_NAME:
         raise BadToken(f"the token makes a {what} of {len(name)} characters; 1 to {MAX_NAME} are accepted")
-    if not plain.isprintable() or " " in plain or "," in plain or unicodedata.normalize("NFKC", name) != name:
+    unsafe = hidden(plain) or mixed(name) or unicodedata.normalize("NFKC", name) != name
+    if unsafe or " " in plain or "," in plain:
         raise BadToken(f"the token makes a {what} with blanks, commas, control or look-alike characters: {name!a}")
     return name

@@ -21,6 +21,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 
+from bastion.characters import hidden
 from bastion.errors import BadToken, OperatorError
 from bastion.identity import extension, mapping
 from bastion.identity.keys import ALGORITHMS, Fetch, KeySource, PublicKey, trustworthy
@@ -122,6 +123,8 @@ class Verifier:
             groups=mapping.groups(claims, issuer.groups),
             claims=mapping.kept(claims, issuer.claims),
         )
+        if hidden(subject):
+            raise BadToken("the token's subject (claim 'sub') has characters that can not be shown")
         try:
             extension.pack(identity)
         except ValueError as error:
@@ -203,10 +206,11 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _object(part: str) -> dict[str, Any]:
-    """One base64url part as a JSON object. BadToken also for a name that stands twice: readers differ on such."""
+    """One base64url part as a JSON object. BadToken also for a name that stands twice, and for
+    another encoding than UTF-8 without a byte order mark: readers differ on such."""
     try:
         raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-        value = json.loads(raw, object_pairs_hook=_once, parse_constant=_refuse)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, binascii.Error, RecursionError) as error:
         raise BadToken("not a token: it can not be read as a JWT") from error
     if not isinstance(value, dict):

@@ -58,14 +58,14 @@ def test_a_short_lived_certificate_is_renewed_before_its_last_half_minute(tmp_pa
     assert not place.fresh(NOW + 60 - LEAST)
 
 
-@pytest.mark.parametrize("name", ["id_ed25519", "id_ed25519-cert.pub", "known_hosts"])
+@pytest.mark.parametrize("name", ["bastion_ed25519", "bastion_ed25519-cert.pub", "bastion_known_hosts"])
 @pytest.mark.parametrize("damage", ["gone", "empty", "noise"])
 def test_what_is_missing_or_damaged_is_not_fresh(tmp_path: Path, name: str, damage: str) -> None:
     place = held(tmp_path)
     file = place.folder / name
     file.unlink()
     if damage != "gone":
-        if name == "known_hosts":
+        if name == "bastion_known_hosts":
             return  # its content is not looked at: what ssh then says is clear
         file.write_bytes(b"" if damage == "empty" else os.urandom(300))
     assert not place.fresh(NOW)
@@ -80,7 +80,8 @@ def test_a_certificate_for_another_key_is_not_good(tmp_path: Path) -> None:
 
 def test_files_are_private_from_the_start_and_nothing_is_left_over(tmp_path: Path) -> None:
     place = held(tmp_path)
-    assert sorted(path.name for path in place.folder.iterdir()) == ["id_ed25519", "id_ed25519-cert.pub", "known_hosts"]
+    names = sorted(path.name for path in place.folder.iterdir())
+    assert names == [".bastion.lock", "bastion_ed25519", "bastion_ed25519-cert.pub", "bastion_known_hosts"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in place.folder.iterdir()} == {0o600}
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
 
@@ -109,6 +110,34 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="not yours alone"):
         Held(folder).save(PRIVATE, certificate(0, 900), HOSTS)
     assert list(folder.iterdir()) == []
+
+
+def test_a_users_own_ssh_folder_keeps_what_it_has(tmp_path: Path) -> None:
+    """`--out ~/.ssh`: nothing that OpenSSH knows by name is touched."""
+    folder = tmp_path / "held"
+    folder.mkdir(mode=0o700)
+    own = {
+        name: os.urandom(20)
+        for name in ("id_ed25519", "id_ed25519-cert.pub", "id_ed25519.pub", "known_hosts", "config")
+    }
+    for name, content in own.items():
+        (folder / name).write_bytes(content)
+    place = held(tmp_path)
+    assert place.good(NOW)
+    assert {name: (folder / name).read_bytes() for name in own} == own
+
+
+@pytest.mark.parametrize("name", ["bastion_ed25519", "bastion_ed25519-cert.pub", "bastion_known_hosts"])
+def test_a_file_in_the_way_that_is_not_ours_stays(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "held"
+    folder.mkdir(mode=0o700)
+    (folder / name).write_text("another's")
+    place = Held(folder)
+    with pytest.raises(OperatorError, match="in the way"):
+        place.save(PRIVATE, certificate(0, 900), HOSTS)
+    with pytest.raises(OperatorError, match="in the way"), place.locked():
+        pass
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {name: "another's"}
 
 
 def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bastion.cli import main
+from bastion.identity.authority import generate
 
 BASE = ["ssh-config", "--host", "bastion.example.com"]
 
@@ -41,9 +42,9 @@ def test_openssh_reads_the_same_paths(tmp_path: Path, capsys: pytest.CaptureFixt
     text = printed(capsys, "--out", str(out), "--targets", "web-*", "db-?")
     for host in ("bastion", "web-1", "db-2"):
         options = read(tmp_path, text, host)
-        assert options["identityfile"].replace("%%", "%") == str(out / "id_ed25519")
-        assert options["certificatefile"].replace("%%", "%") == str(out / "id_ed25519-cert.pub")
-        assert options["userknownhostsfile"].replace("%%", "%").strip('"') == str(out / "known_hosts")
+        assert options["identityfile"].replace("%%", "%") == str(out / "bastion_ed25519")
+        assert options["certificatefile"].replace("%%", "%") == str(out / "bastion_ed25519-cert.pub")
+        assert options["userknownhostsfile"].replace("%%", "%").strip('"') == str(out / "bastion_known_hosts")
         assert (options["identitiesonly"], options["stricthostkeychecking"]) == ("yes", "true")
         assert options["ciphers"].startswith("aes128-gcm@openssh.com,aes256-gcm@openssh.com,")
         assert options["forwardagent"] == "no"
@@ -127,3 +128,45 @@ def test_what_can_not_stand_in_the_file_is_refused(capsys: pytest.CaptureFixture
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("bastion ssh-config: ")
+
+
+AUTHORITY = generate()[1]
+
+
+@pytest.mark.parametrize("end", ["", "\n", " a comment\n"])
+def test_the_authority_in_place_is_told_in_a_comment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], end: str
+) -> None:
+    (tmp_path / "bastion_known_hosts").write_text(f"@cert-authority * {AUTHORITY}{end}")
+    text = printed(capsys, "--out", str(tmp_path), "--targets", "web-*")
+    assert text.endswith(f"#   @cert-authority * {AUTHORITY}\n")
+    assert read(tmp_path, text, "web-1")["proxyjump"] == "bastion"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'@cert-authority * {AUTHORITY}\nMatch all exec "touch /tmp/x"\n',
+        f'@cert-authority * {AUTHORITY}\rMatch all exec "touch /tmp/x"\n',
+        f'Match all exec "touch /tmp/x"\n@cert-authority * {AUTHORITY}\n',
+        f"@revoked * {AUTHORITY}\n",
+        f"github.com {AUTHORITY}\n",
+        "@cert-authority * ssh-ed25519 AAAA\n",
+        "\x1b[2J\n",
+        "",
+    ],
+)
+def test_nothing_else_of_that_file_comes_into_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (tmp_path / "bastion_known_hosts").write_bytes(content.encode())
+    assert main([*BASE, "--out", str(tmp_path), "--targets", "web-*"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "not written by `bastion cert`" in told.err
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bastion_known_hosts").write_bytes(b"\xff\xfe")
+    assert main([*BASE, "--out", str(tmp_path)]) == 1
+    assert "not written by `bastion cert`" in capsys.readouterr().err

@@ -62,6 +62,7 @@ async def test_a_body_within_the_bound_comes_whole(size: int) -> None:
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "answered 404"),
         (b"HTTP/1.1 302 Found\r\nLocation: https://evil.example.com/\r\nContent-Length: 0\r\n\r\n", "answered 302"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "can not be reached"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "compressed"),
         (b"SSH-2.0-x\r\n", "can not be reached"),
         (b"", "can not be reached"),
     ],

@@ -36,6 +36,8 @@ def test_nothing_unseen_is_left(raw: bytes) -> None:
         (b"\x1b[2J", r"\x1b[2J", True),
         (b"\xff\xfe", r"\xff\xfe", True),
         ("a\u202eb".encode(), r"a\xe2\x80\xaeb", True),
+        ("a\u034f\u2800\ufe0fb".encode(), r"a\xcd\x8f\xe2\xa0\x80\xef\xb8\x8fb", True),
+        ("a\u00a0b".encode(), r"a\xc2\xa0b", True),
         (b"", "", False),
     ],
 )

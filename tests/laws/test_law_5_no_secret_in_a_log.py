@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.adapters.malformed import MALFORMED, PIECES
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client
 from tests.system.harness.sshd import ACCOUNT, Sshd
@@ -61,11 +63,20 @@ def ran(tmp_path: Path) -> Iterator[tuple[Bastion, str]]:
 
 
 def _offer_token(bastion: Bastion, client: Client) -> bytes:
-    """Ask for a certificate with a token that is no good; the API's answer."""
+    """Ask for a certificate with a token that is no good, and then in ways that are not HTTP; the API's answers."""
     url = f"http://127.0.0.1:{bastion.api_port}/v1/certificates"
     answer = httpx2.post(url, json={"public_key": client.public}, headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code in (400, 401, 403)
-    return answer.content
+    return answer.content + b"".join(_send(bastion, request) for request in MALFORMED.values())
+
+
+def _send(bastion: Bastion, request: bytes) -> bytes:
+    """The answer to bytes that are no request, or not a good one."""
+    with socket.create_connection(("127.0.0.1", bastion.api_port), 20) as connection, connection.makefile("rb") as file:
+        connection.sendall(request)
+        answer = file.read()
+    assert b" 4" in answer[:16], answer
+    return answer
 
 
 def _pieces(path: Path) -> Iterator[str]:
@@ -79,7 +90,7 @@ def test_nothing_that_is_written_or_answered_holds_a_secret(ran: tuple[Bastion, 
     keys = [path for path in (bastion.folder / "keys").iterdir() if path.suffix != ".pub"]
     keys += [tmp_path / "locked", tmp_path / "target" / "held_key", tmp_path / "client" / "id"]
     secrets = {piece for key in keys for piece in _pieces(key)}
-    secrets |= {PASSPHRASE, WRONG, TOKEN, *TOKEN.split(".")[1:]}
+    secrets |= {PASSPHRASE, WRONG, TOKEN, *TOKEN.split(".")[1:], *PIECES}
     written = [path for path in (bastion.folder / "state").rglob("*") if path.is_file()]
     assert len(bastion.recordings()) >= 3
     assert len(secrets) > 30

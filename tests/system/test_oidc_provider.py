@@ -94,9 +94,10 @@ def test_client_credentials_lead_to_a_certificate_in_a_folder(
     out = tmp_path / "a folder"
     done = command("cert", *credentials(served, provider), "--out", out, "--json")
     assert json.loads(done.stdout)["principals"] == ["agent@test"]
-    assert sorted(path.name for path in out.iterdir()) == [".lock", "id_ed25519", "id_ed25519-cert.pub", "known_hosts"]
-    assert [path.stat().st_mode & 0o777 for path in (out, out / "id_ed25519")] == [0o700, 0o600]
-    assert (out / "known_hosts").read_text() == f"@cert-authority * {served.host_ca}\n"
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [".bastion.lock", "bastion_ed25519", "bastion_ed25519-cert.pub", "bastion_known_hosts"]
+    assert [path.stat().st_mode & 0o777 for path in (out, out / "bastion_ed25519")] == [0o700, 0o600]
+    assert (out / "bastion_known_hosts").read_text() == f"@cert-authority * {served.host_ca}\n"
     event = served.audit("certificate-issued")[-1]
     assert (event["identity"], event["issuer"], event["groups"]) == ("agent@test", provider.url, ["agents"])
 
@@ -183,7 +184,7 @@ def test_a_person_signs_in_with_a_browser(tmp_path: Path, served: Bastion, provi
 def test_a_person_who_refuses_gets_nothing(tmp_path: Path, served: Bastion, provider: Provider) -> None:
     status, output = sign_in(tmp_path, served, provider, allow=False)
     assert (status, "the sign-in was refused" in output) == (1, True), output
-    assert not (tmp_path / "held" / "id_ed25519").exists()
+    assert not (tmp_path / "held" / "bastion_ed25519").exists()
     assert served.audit("certificate-issued") == []
 
 

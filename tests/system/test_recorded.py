@@ -98,10 +98,10 @@ def test_a_terminal(client: Maker, bastion: Bastion, programs: Programs) -> None
 
 def test_a_refusal(client: Maker, bastion: Bastion) -> None:
     """What was refused is recorded as well, as the client saw it."""
-    done = client().run("web-1", "uname -a; id")
+    done = client().run("web-1", "uname -a $x; source y")
     assert done.returncode == 126
     header, events = recording(newest(bastion))
-    assert header.bastion["command"] == "uname -a; id"
+    assert header.bastion["command"] == "uname -a $x; source y"
     assert [event.data for event in events if event.code == "m"] == ["denied by undecidable"]
     assert shown(events).encode() == done.stderr.replace(b"\n", b"\r\n")
 

@@ -102,6 +102,57 @@ def test_a_template_that_can_not_be_read_is_an_error(template: str) -> None:
         mapping.check_template(template)
 
 
+INVISIBLE = (
+    "\u034f",
+    "\ufe0f",
+    "\u2800",
+    "\u115f",
+    "\u3164",
+    "\uffa0",
+    "\u200b",
+    "\u202e",
+    "\u180b",
+    "\U000e0101",
+    "\u00ad",
+)
+
+
+@pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
+@pytest.mark.parametrize("template", ["{sub}", "x:{sub}@y"])
+def test_a_name_with_something_invisible_in_it_is_refused(character: str, template: str) -> None:
+    for value in (f"agent-1{character}", f"age{character}nt-1", character):
+        for how in (mapping.principals, mapping.groups):
+            with pytest.raises(BadToken, match="look-alike"):
+                how({"sub": value}, [template])
+        with pytest.raises(BadToken, match="can not be shown"):
+            mapping.kept({"sub": value}, ["sub"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\u0430gent-1",
+        "\u0440\u0430\u0443\u0440\u0430l",
+        "r\u043eot",
+        "\u03bfps",
+        "\u0441\u043e\u0440",
+        "\u0391dmin",
+        "\u0578ps",
+    ],
+)
+def test_a_name_that_looks_like_another_is_refused(value: str) -> None:
+    for how in (mapping.principals, mapping.groups):
+        with pytest.raises(BadToken, match="look-alike"):
+            how({"sub": value}, ["{sub}@demo"])
+
+
+@pytest.mark.parametrize(
+    "value", ["иван", "γιώργος", "größe", "naïve", "Łukasz", "山田タロウ", "김철수", "مريم", "नेहा", "иван-2"]
+)
+def test_names_of_other_alphabets_are_names(value: str) -> None:
+    assert mapping.principals({"sub": value}, ["{sub}@demo"]) == (f"{value}@demo",)
+
+
 @given(st.text(max_size=40))
 def test_a_name_is_printable_one_word_and_without_commas_or_it_is_refused(value: str) -> None:
     try:

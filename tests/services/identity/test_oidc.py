@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ async def test_a_token_is_accepted_or_refused_with_the_reason(vector: dict[str, 
         token(json.dumps(CLAIMS).encode()[:-1] + b', "sub": "root"}', HEADER, "first"),
         token(json.dumps(CLAIMS).encode()[:-1] + b', "x": NaN}', HEADER, "first"),
         token(b"\xff\xfe", HEADER, "first"),
+        *(token(json.dumps(CLAIMS).encode(name), HEADER, "first") for name in ("utf-16", "utf-32", "utf-8-sig")),
     ],
 )
 async def test_what_is_no_token_is_refused(text: str) -> None:
@@ -271,6 +273,10 @@ async def test_an_unknown_key_while_the_issuer_is_down_is_a_bad_token_not_an_out
         (DISCOVERY, {"issuer": URL}, "names no https address"),
         (DISCOVERY, {"issuer": URL, "jwks_uri": "http://issuer.example.com/keys"}, "names no https address"),
         (DISCOVERY, {"issuer": URL, "jwks_uri": "file:///etc/passwd"}, "names no https address"),
+        (DISCOVERY, {"issuer": URL, "jwks_uri": "http://127.0.0.1:8080/keys"}, "names no https address"),
+        (DISCOVERY, {"issuer": URL, "jwks_uri": "http://localhost/keys"}, "names no https address"),
+        (DISCOVERY, json.dumps({"issuer": URL, "jwks_uri": JWKS}).encode("utf-16"), "JSON"),
+        (DISCOVERY, json.dumps({"issuer": URL, "jwks_uri": JWKS}).encode("utf-8-sig"), "JSON"),
         (DISCOVERY, b"<html>", "JSON"),
         (DISCOVERY, b"[]", "JSON object"),
         (JWKS, {}, "key set"),
@@ -352,3 +358,11 @@ def test_plain_http_is_for_this_machine_only(url: str) -> None:
 def test_one_issuer_twice_for_one_tenant_and_audience_is_an_error() -> None:
     with pytest.raises(OperatorError, match="twice"):
         Verifier([ISSUER, ISSUER], Documents({}), Clock())
+
+
+async def test_a_subject_that_can_not_be_shown_is_refused_though_no_name_is_made_of_it() -> None:
+    issuer = replace(ISSUER, principals=("{repository_owner}",))
+    verifier = Verifier([issuer], Documents(published("first")), Clock())
+    for subject in ("a\nb", "agent\u2800", chr(0xD800)):
+        with pytest.raises(BadToken, match="can not be shown"):
+            await verifier.identify(good(sub=subject), None)
