@@ -28,6 +28,7 @@ from bastion.gate import Tenant
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets import inventory
+from bastion.targets.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Reload:
     """Life: `start`, then `now` whenever told to (SIGHUP), then `stop`.
 
     `revoked` is called with what is newly revoked, and ends what lives on it; `read` after each reading of it all.
+    `load` reads an inventory; BadFile when it has problems, or names a secret that is not this tenant's.
     """
 
     def __init__(
@@ -63,7 +65,10 @@ class Reload:
         audit: Audit,
         revoked: Callable[[Sequence[Revocation]], Awaitable[None]],
         read: Callable[[], object] = lambda: None,
+        *,
+        load: Callable[[Path, str], Inventory] = inventory.load,
     ) -> None:
+        self._load = load
         self._tenants = tenants
         self._files = files
         self._revocations = revocations
@@ -148,7 +153,7 @@ class Reload:
 
     async def _read_inventory(self, tenant: Tenant, file: Path) -> None:
         try:
-            read = await asyncio.to_thread(inventory.load, file, tenant.name)
+            read = await asyncio.to_thread(self._load, file, tenant.name)
         except BadFile as error:
             if self._note(f"inventory of {tenant.name}", error):
                 problems = tuple(str(problem) for problem in error.problems)
