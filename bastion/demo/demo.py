@@ -29,6 +29,7 @@ from bastion.identity import authority
 TENANT = "demo"
 CLIENT = "agent"
 IDENTITY = "agent@demo"
+FOLDERS = ("bastion", "bastion/state", "client", "policies", f"policies/{TENANT}", "recordings", "target")
 
 
 class Demo:
@@ -68,8 +69,16 @@ class Demo:
         policies = self.folder / "policies" / TENANT
         fresh = not policies.exists()
         try:
-            for folder in (*(self.folder / name for name in ("bastion", "client", "recordings", "target")), policies):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in (
+                "bastion",
+                "bastion/state",
+                "client",
+                "policies",
+                f"policies/{TENANT}",
+                "recordings",
+                "target",
+            ):
+                (self.folder / name).mkdir(mode=0o700, exist_ok=True)
             for shipped in sorted(_shipped_policies().glob("*.yaml")) if fresh else ():
                 private.replace(policies / shipped.name, shipped.read_bytes())
         except OSError as error:

@@ -153,14 +153,16 @@ def test_a_replaced_secret_is_a_new_file(tmp_path: Path) -> None:
     assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
 
 
-async def test_the_demo_starts_twice_in_one_folder(folder: Path) -> None:
-    """And leaves nothing in it that is open to others."""
+async def test_the_demo_starts_twice_in_one_folder(folder: Path, request: pytest.FixtureRequest) -> None:
+    """And leaves nothing in it that is open to others, also for a user whose files are open to their group."""
+    before = os.umask(0o002)
+    request.addfinalizer(lambda: os.umask(before))
     held = set()
     for _ in range(2):
         demo = Demo(folder)
         await demo.start()
         await demo.stop()
         held.add(demo.target.held_key.read_bytes())
-        assert [path for path in folder.rglob("*") if path.lstat().st_mode & 0o022] == []
+        assert [path for path in folder.rglob("*") if path.lstat().st_mode & 0o077] == []
     assert len(held) == 1
     assert mode(folder / "client" / "secret") == 0o600
