@@ -28,7 +28,7 @@ from bastion.api.server import Api
 from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended, Revoked
 from bastion.audit.log import AuditLog
 from bastion.background import Background
-from bastion.config import Config
+from bastion.config import Config, apart
 from bastion.context import Context
 from bastion.errors import KeyUnusable, OperatorError
 from bastion.gate import Gate, Tenant
@@ -49,7 +49,6 @@ from bastion.ssh.hostkeys import HostKeys
 from bastion.ssh.jump import House
 from bastion.ssh.listener import Limits, Listener
 from bastion.ssh.upstream import Keys, Settings, Upstreams
-from bastion.targets import inventory
 from bastion.targets.keyring import Keyring
 from bastion.targets.target import Secret
 
@@ -98,17 +97,25 @@ class App:
     # -- building
 
     def _read_tenants(self) -> tuple[dict[str, Tenant], dict[str, Authority], dict[str, Authority]]:
+        config = self._config
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        self._secrets = apart.Secrets(config, Path(directory) if directory else None)
+        host_key = apart.public_blob(self._keyring.read(config.ssh.host_key), "host-key")
+        keys = {"host-key": host_key, "host-ca": self._authority(config.ssh.host_ca, "host-ca").public_blob}
         tenants, users, targets = {}, {}, {}
-        for name, settings in self._config.tenants.items():
+        for name, settings in config.tenants.items():
             users[name] = self._authority(settings.user_ca, f"{name}-user-ca")
+            keys[f"the user-ca of tenant {name!r}"] = users[name].public_blob
             if settings.target_ca is not None:
                 targets[name] = self._authority(settings.target_ca, f"{name}-target-ca")
+                keys[f"the target-ca of tenant {name!r}"] = targets[name].public_blob
             tenants[name] = Tenant(
                 name,
                 (users[name].public_blob,),
                 loader.load(settings.policies),
-                inventory.load(settings.inventory, name),
+                self._secrets.load(settings.inventory, name),
             )
+        apart.refuse_same(keys)
         return tenants, users, targets
 
     def _authority(self, secret: Secret, name: str) -> Authority:
@@ -152,6 +159,7 @@ class App:
             self._audit,
             self._end_revoked,
             lambda: self._notifier.status(self._status()),
+            load=self._secrets.load,
         )
         self._fetch = HttpFetch()
         issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]

@@ -36,6 +36,7 @@ from bastion.gate import Tenant
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets import inventory
+from bastion.targets.inventory import Inventory
 from bastion.watch import PATIENCE, Folders, Watch
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ class _Item:
 class Reload:
     """Life: `start`, then `now` whenever told to (SIGHUP), then `stop`.
 
-    `revoked` is called with what is newly revoked, and ends what lives on it; `read` after each reading.
+    `revoked` is called with what is newly revoked, and ends what lives on it; `read` after each reading. `load` reads
+    an inventory; BadFile when it has problems, or names a secret that is not this tenant's.
     """
 
     def __init__(
@@ -82,7 +84,10 @@ class Reload:
         audit: Audit,
         revoked: Callable[[Sequence[Revocation]], Awaitable[None]],
         read: Callable[[], object] = lambda: None,
+        *,
+        load: Callable[[Path, str], Inventory] = inventory.load,
     ) -> None:
+        self._load = load
         self._tenants = tenants
         self._revocations = revocations
         self._audit = audit
@@ -208,7 +213,7 @@ class Reload:
     async def _read_inventory(self, tenant: Tenant, file: Path, _: bool) -> None:
         what = f"inventory of {tenant.name}"
         try:
-            read = await asyncio.to_thread(inventory.load, file, tenant.name)
+            read = await asyncio.to_thread(self._load, file, tenant.name)
         except Exception as error:  # noqa: BLE001 (one tenant's file must not end the reading of others; it is told)
             await self._reject(what, error, lambda problems: InventoryRejected(tenant=tenant.name, problems=problems))
             return

@@ -98,7 +98,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Event]:
 def _is_size(text: str) -> bool:
     columns, cross, rows = text.partition("x")
     return bool(cross) and all(
-        part.isascii() and part.isdigit() and 0 < int(part) <= 0xFFFF for part in (columns, rows)
+        len(part) <= 5 and part.isascii() and part.isdigit() and 0 < int(part) <= 0xFFFF for part in (columns, rows)
     )
 
 

@@ -28,11 +28,12 @@ class Head:
 
 
 class Broken(ValueError):
-    """The chain does not hold. `line` counts from 1 within what was given."""
+    """The chain does not hold. `line` counts from 1 within what was given; `reason` is without it."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
         self.line = line
+        self.reason = reason
 
 
 def link(head: Head, entries: Mapping[str, object]) -> tuple[bytes, Head]:

@@ -23,7 +23,7 @@
     revoked               a revocation took effect; how many sessions it ended
     recording-mended      a recording that a crash left open was mended and closed
     audit-mended          the torn last line of this log was set aside
-    events-dropped        so many events of strangers did not fit the queue and were not kept
+    events-dropped        so many events of strangers were more than the trail takes, and were not kept
 
 Each event is a line of JSON: `seq`, `previous` (see chain), `time` (RFC 3339, UTC, microseconds), `kind`, and the
 fields of its class below that are not None. Times are added by the log, so an event is a pure value.
@@ -150,8 +150,12 @@ class AuditMended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsDropped(Event):
+    """`sources` are the busiest of those that were over their budget (see budget), each as `ADDRESS COUNT`; there are
+    none when it was the queue that was full."""
+
     kind = "events-dropped"
     count: int
+    sources: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ Crash: a line that was acknowledged is on disk. One that was being written may b
 torn end aside, into `NAME.torn` beside the log, and tells so in the trail.
 
 What it does not do: it checks the last 4 MiB of the chain when it opens, not all of it (`chain.verify` does), it
-does not rotate, and it can not see a file that was cut back at a line's end while no bastion ran.
+does not rotate, and it can not see a file that was cut back at a line's end while no bastion ran. What strangers can
+add to it is bounded (see budget); what proven identities can is not.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import fcntl
 import os
 import stat
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bastion.audit.budget import Budget
 from bastion.audit.chain import Broken, Head, link, verify
-from bastion.audit.events import AuditMended, Event, EventsDropped
+from bastion.audit.events import AuditMended, ConnectionRefused, Event, EventsDropped, LoginRefused
 from bastion.errors import NotRecorded, OperatorError
 
 MAX_SOON = 1024
@@ -54,10 +57,14 @@ class _Waiting:
 class AuditLog:
     """Life: `open`; `write` and `write_soon` from any event loop; `close` once, which keeps what still waits."""
 
-    def __init__(self, path: Path, fd: int, head: Head, size: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, fd: int, head: Head, size: int, clock: Callable[[], float], monotonic: Callable[[], float]
+    ) -> None:
         self._path = path
         self._fd = fd
         self._clock = clock
+        self._monotonic = monotonic
+        self._strangers = Budget()
         self._size = size
         self._head = head
         self._queue: deque[_Waiting] = deque()
@@ -66,12 +73,15 @@ class AuditLog:
         self._failed: NotRecorded | None = None
         self._closing = False
         self._changed = threading.Condition()
-        """Guards the queue, the counts, and the two states above."""
+        """Guards the queue, the budget, the counts, and the two states above."""
         self._thread = threading.Thread(target=self._run, name="audit-log", daemon=True)
 
     @classmethod
-    def open(cls, path: Path, *, clock: Callable[[], float]) -> AuditLog:
-        """Open or make the log and take it for this process. `clock` gives seconds since 1970.
+    def open(
+        cls, path: Path, *, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic
+    ) -> AuditLog:
+        """Open or make the log and take it for this process. `clock` gives seconds since 1970, `monotonic` seconds
+        that never go back.
 
         Raises OperatorError: no permission, another bastion has it, its chain is broken, not a plain file.
         """
@@ -81,7 +91,7 @@ class AuditLog:
             raise OperatorError(f"the audit log {path} can not be opened: {error.strerror}") from error
         try:
             torn, head, size = _mend(path, fd)
-            log = cls(path, fd, head, size, clock)
+            log = cls(path, fd, head, size, clock, monotonic)
             if torn:
                 log._append([_Waiting(AuditMended(size=torn, aside=_aside(path).name), clock())])
         except OSError as error:
@@ -117,8 +127,11 @@ class AuditLog:
         await future
 
     def write_soon(self, event: Event) -> None:
-        """Keep an event that strangers can cause at will, without waiting. When too many wait it is dropped, and a
-        later line (`events-dropped`) tells how many were. When the log has failed it is dropped too."""
+        """Keep an event that strangers can cause at will, without waiting. When too many wait, or its source has used
+        up its budget (see budget), it is dropped, and a later line (`events-dropped`) tells how many were. When the log
+        has failed it is dropped too."""
+        if not self._affordable(event):
+            return
         waiting = _Waiting(event, self._clock())
         with self._changed:
             if self._soon >= MAX_SOON or self._failed is not None or self._closing:
@@ -139,6 +152,18 @@ class AuditLog:
             self._fd = -1
         if self._failed is not None:
             raise self._failed
+
+    def _affordable(self, event: Event) -> bool:
+        """Whether the trail takes one more event of someone who never proved who they are."""
+        if not isinstance(event, ConnectionRefused | LoginRefused):
+            return True
+        with self._changed:
+            now = self._monotonic()
+            first = self._strangers.due(now) is None
+            kept = self._strangers.spend(event.source, now)
+            if first and not kept:
+                self._changed.notify()  # the thread may be waiting for ever, and there is something to tell in a while
+            return kept
 
     def _refuse_if_over(self) -> None:
         if self._failed is not None:
@@ -169,14 +194,23 @@ class AuditLog:
     def _next(self) -> list[_Waiting]:
         """The next events to write together; empty when it is over."""
         with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
+            while not self._queue and not self._closing and (due := self._strangers.due(self._monotonic())) != 0:
+                self._changed.wait(due)
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             self._soon -= sum(waiting.future is None for waiting in batch)
-            if self._dropped:
-                batch.append(_Waiting(EventsDropped(count=self._dropped), self._clock()))
-                self._dropped = 0
+            batch.extend(_Waiting(event, self._clock()) for event in self._uncounted())
             return batch
+
+    def _uncounted(self) -> Iterator[EventsDropped]:
+        """What tells of the events that were not kept, when it is time to."""
+        if self._dropped:
+            yield EventsDropped(count=self._dropped)
+            self._dropped = 0
+        if self._closing or self._strangers.due(self._monotonic()) == 0:
+            over = self._strangers.summary()
+            if over is not None:
+                sources = tuple(f"{source} {count}" for source, count in over.sources)
+                yield EventsDropped(count=over.count, sources=sources)
 
     def _append(self, batch: list[_Waiting]) -> None:
         """Write the lines of `batch` and make them durable. Raises OSError."""

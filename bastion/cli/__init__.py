@@ -25,6 +25,7 @@ COMMANDS = {
     "login": "the same for people: sign in with a browser",
     "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
     "policy": "check policy files",
+    "audit": "check that an audit trail is whole",
     "ca": "make the bastion's authorities, show them, revoke certificates",
     "doctor": "say what is missing or unsafe",
 }

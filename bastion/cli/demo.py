@@ -1,8 +1,9 @@
 """Run a bastion, a target and an OIDC issuer on this machine, to try it. Ctrl-C ends it; nothing listens but loopback.
 
-example: bastion demo --dir /tmp/bastion-demo
+example: bastion demo --dir ~/bastion-demo
 
-The folder holds the policy (edit it and see the reload), the recordings and the audit trail.
+The folder holds the policy (edit it and see the reload), the recordings and the audit trail. It must be yours alone: a
+folder that others can write to, or in which something is theirs, is refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bastion.cli import ssh_config
+from bastion.demo import private
 
 if TYPE_CHECKING:
     from bastion.app import Bound
@@ -50,8 +52,8 @@ async def _serve(demo: Demo, *, show: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     try:
-        config = demo.folder / "ssh_config"
-        config.write_text(_ssh_config(demo, await demo.start()) + "\n")
+        bound = await demo.start()
+        private.replace(demo.folder / "ssh_config", f"{_ssh_config(demo, bound)}\n".encode())
         if show:
             await asyncio.to_thread(_show, demo)
         print("ready", flush=True)

@@ -6,7 +6,7 @@ One line a finding, `ok`, `warn` or `fail`. Exit status 1 when there is a `fail`
 secret is shown. Run it as the user that the bastion runs as. Credentials of systemd are looked for in
 $CREDENTIALS_DIRECTORY, else in /run/credentials/bastion.service, which only root can see while the bastion runs.
 
-What it can not see: whether a policy means what you meant, and whether an issuer is up.
+What it can not see: whether a policy means what you meant, who owns what, and whether an issuer is up.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from pathlib import Path
 import orjson
 
 from bastion import config
-from bastion.cli.checks import files, keys, network
+from bastion.cli.checks import files, keys, network, trust
 from bastion.cli.checks.finding import Finding, fail, ok, warn
 from bastion.config import Config
+from bastion.config.apart import Secrets
 from bastion.errors import BadFile, BastionError
 from bastion.targets.keyring import Keyring
 
@@ -65,17 +66,22 @@ def diagnose(path: Path, *, targets: bool) -> Iterator[Finding]:
 
 
 def _of(read: Config, *, targets: bool) -> Iterator[Finding]:
-    keyring = Keyring(_credentials())
+    keyring, held = Keyring(_credentials()), Secrets(read, _credentials())
     yield from keys.check(read, keyring)
+    yield from trust.public_halves(read, keyring)
+    yield from trust.modes(read)
+    yield from trust.revocations(read)
     yield from files.folders(read)
     inventories = {}
     for tenant in read.tenants.values():
         yield from files.policies(tenant)
+        yield from trust.issuers(tenant)
         inventory, findings = files.inventory_of(tenant)
         yield from findings
         if inventory is not None:
             inventories[tenant.name] = inventory
             yield from keys.accounts(tenant, inventory, keyring)
+            yield from trust.secrets_of(tenant, inventory, held)
             yield from files.names(read, tenant, inventory)
     yield from network.ports(read)
     if targets:

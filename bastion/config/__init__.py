@@ -8,14 +8,15 @@ systemd/bastion.example.yaml shows every key; README.md explains them.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from bastion import document
-from bastion.config.issuers import issuers
+from bastion.config.issuers import issuers, take_same_tokens
 from bastion.document import Node, Section
 from bastion.errors import Problem
 from bastion.identity.oidc import Issuer
@@ -250,12 +251,15 @@ def _api(node: Node) -> Api:
 def _tenants(node: Node, folder: Path) -> Mapping[str, Tenant]:
     tenants: dict[str, Tenant] = {}
     authorities: dict[Secret, str] = {}
+    places: dict[str, str] = {}
     members = list(node.section().entries())
     for name, key, value in members:
         if not _TENANT.match(name):
             key.problem(f"{name!r} is not a tenant's name: up to 63 lower-case letters, digits and '-' inside")
             continue
-        tenant = _tenant(name, value.section(), folder)
+        section = value.section()
+        tenant = _tenant(name, section, folder)
+        _apart(tenant, tenants.values(), places, section, key)
         tenants[name] = tenant
         for authority in (tenant.user_ca, tenant.target_ca):
             if authority is None or authority == _NOWHERE:
@@ -283,3 +287,21 @@ def _tenant(name: str, section: Section, folder: Path) -> Tenant:
     if tenant.target_ca == tenant.user_ca != _NOWHERE:
         section.problem("`user-ca` and `target-ca` are the same key: agents could then log in to targets by themselves")
     return tenant
+
+
+def _apart(tenant: Tenant, others: Iterable[Tenant], places: dict[str, str], section: Section, key: Node) -> None:
+    """Law 7: a folder of policies, an inventory or a token is one tenant's. `places` maps real paths to tenants."""
+    for what in ("policies", "inventory"):
+        if what not in section:
+            continue  # that it is missing was told
+        path = os.path.realpath(getattr(tenant, what))
+        owner = places.setdefault(path, tenant.name)
+        if owner != tenant.name:
+            key.problem(f"tenants {owner!r} and {tenant.name!r} share {path} (`{what}`): each needs its own")
+    for other in others:
+        for one in tenant.issuers:
+            if any(take_same_tokens(one, theirs) for theirs in other.issuers):
+                key.problem(
+                    f"tenants {other.name!r} and {tenant.name!r} take the same tokens of {one.issuer}, so its bearer"
+                    " would choose the tenant: give each an audience of its own, or a `require` that tells them apart"
+                )

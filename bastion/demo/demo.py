@@ -13,7 +13,6 @@ The agent is `agent@demo` in group `agents`. Not for production: whoever can rea
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import yaml
 
 from bastion import config
 from bastion.app import App, Bound
+from bastion.demo import private
 from bastion.demo.issuer import DevelopmentIssuer
 from bastion.demo.target import Target
 from bastion.errors import OperatorError
@@ -29,10 +29,12 @@ from bastion.identity import authority
 TENANT = "demo"
 CLIENT = "agent"
 IDENTITY = "agent@demo"
+FOLDERS = ("bastion", "bastion/state", "client", "policies", f"policies/{TENANT}", "recordings", "target")
 
 
 class Demo:
-    """Life: `start`, `stop`. `folder` is made if it is missing; one that an earlier demo left is used again."""
+    """Life: `start`, `stop`. `folder` is made if it is missing; one that an earlier demo left is used again, if nobody
+    but this user can have changed it (see private)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -53,9 +55,7 @@ class Demo:
         self._write_bastion(target_port)
         self._app = App(config.load(self.folder / "bastion" / "bastion.yaml"))
         bound = await self._app.start()
-        secret = self.client / "secret"
-        secret.touch(mode=0o600)
-        secret.write_text(self._secret + "\n")
+        private.replace(self.client / "secret", f"{self._secret}\n".encode())
         return bound
 
     async def stop(self) -> None:
@@ -65,23 +65,29 @@ class Demo:
         await self.target.stop()
 
     def _folders(self) -> None:
+        private.own(self.folder)
+        policies = self.folder / "policies" / TENANT
+        fresh = not policies.exists()
         try:
-            for name in ("bastion", "client", "policies", "recordings"):
-                (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-            policies = self.folder / "policies" / TENANT
-            if not policies.exists():
-                shutil.copytree(_shipped_policies(), policies)
+            for name in (
+                "bastion",
+                "bastion/state",
+                "client",
+                "policies",
+                f"policies/{TENANT}",
+                "recordings",
+                "target",
+            ):
+                (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+            for shipped in sorted(_shipped_policies().glob("*.yaml")) if fresh else ():
+                private.replace(policies / shipped.name, shipped.read_bytes())
         except OSError as error:
             raise OperatorError(f"the demo's folder {self.folder} can not be used: {error}") from error
 
     def _write_bastion(self, target_port: int) -> None:
         keys = self.folder / "bastion"
         for name in ("host-key", "host-ca", "user-ca", "target-ca"):
-            path = keys / name
-            if not path.exists():
-                private, _ = authority.generate()
-                path.touch(mode=0o600)
-                path.write_bytes(private)
+            private.hold(keys / name, lambda: authority.generate()[0])
         _dump(keys / "inventory.yaml", self._inventory(target_port))
         _dump(keys / "bastion.yaml", self._settings(keys))
 
@@ -128,7 +134,7 @@ class Demo:
 
 
 def _dump(path: Path, content: object) -> None:
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    private.replace(path, yaml.safe_dump(content, sort_keys=False).encode())
 
 
 def _shipped_policies() -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 import asyncssh
 
 from bastion.background import Background
+from bastion.demo import private
 from bastion.errors import OperatorError
 
 _SSHD_CONFIG = """\
@@ -57,14 +58,15 @@ class Target:
         return f"OpenSSH ({self._sshd})" if self._sshd else "asyncssh, as no sshd was found"
 
     def prepare(self) -> None:
-        """Make the keys, or take those that an earlier demo left in the same folder."""
+        """Make the keys, or take those that an earlier demo left in the same folder, which is this user's alone."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._sshd is not None and os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's own unit makes it; it will not run without
         host = _key(self._folder / "host_key")
         held = _key(self.held_key)
-        (self._folder / "authorized_keys").write_bytes(held.export_public_key())
-        (self._folder / "sshd_config").write_text(_SSHD_CONFIG.format(folder=self._folder, user=self.user))
+        private.replace(self._folder / "authorized_keys", held.export_public_key())
+        sshd_config = _SSHD_CONFIG.format(folder=self._folder, user=self.user)
+        private.replace(self._folder / "sshd_config", sshd_config.encode())
         self.host_key = " ".join(host.export_public_key().decode().split()[:2])
 
     async def start(self) -> int:
@@ -144,11 +146,8 @@ def _find_sshd() -> str | None:
 
 
 def _key(path: Path) -> asyncssh.SSHKey:
+    content = private.hold(path, lambda: asyncssh.generate_private_key("ssh-ed25519").export_private_key())
     try:
-        if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
-        return asyncssh.read_private_key(path)
-    except (OSError, asyncssh.KeyImportError) as error:
-        raise OperatorError(f"{path} can not be made or read: {error}; choose another --dir") from error
+        return asyncssh.import_private_key(content)
+    except asyncssh.KeyImportError as error:
+        raise OperatorError(f"{path} is no private key: {error}; choose another --dir") from error

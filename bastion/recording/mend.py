@@ -2,21 +2,36 @@
 
 Open ones are told by their mode (see recorder), so that a start looks at the names and modes of all recordings but
 reads only those few. One that another process still writes (it holds the lock) is left alone.
+
+What is not the bastion's (another user's file, a name or a place that no recording has, a link) is not looked into,
+and what can not be read or mended stays as it is: each is told in the log, and none keeps the bastion from starting.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import mmap
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bastion.asciicast import mend as asciicast
 from bastion.errors import OperatorError
+
+log = logging.getLogger(__name__)
+
+MAX_TOLD = 20
+"""Things passed over that the log names; of more it tells only the number."""
+_LEVELS = tuple(
+    re.compile(pattern) for pattern in (r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z", r"\d{4}\Z", r"\d\d\Z", r"\d\d\Z")
+)
+"""Below the directory: tenant, year, month, day (see recorder)."""
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\.cast\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +48,57 @@ class Mended:
 
 
 def mend(directory: Path) -> list[Mended]:
-    """Mend what is left open under `directory`. Raises OperatorError when one can not be mended.
+    """Mend what is left open under `directory`. Raises OperatorError only when that itself can not be listed.
 
     A file without a whole header tells nothing (nothing was shown before it was written): it is made a `.torn` one,
     for a person to look at, and listed with size 0.
     """
+    try:
+        entries = _list(directory)
+    except OSError as error:
+        raise OperatorError(f"the recordings in {directory} can not be listed: {error.strerror}") from error
+    passed_over: list[str] = []
     mended = []
-    for path in sorted(_open_ones(directory)):
+    for path in _open_ones(entries, _LEVELS, passed_over):
         try:
             found = _mend(directory, path)
         except OSError as error:
-            raise OperatorError(f"the recording {path} can not be mended: {error.strerror}") from error
+            passed_over.append(f"{path} can not be mended: {error.strerror}")
+            continue
         if found is not None:
             mended.append(found)
+    for reason in passed_over[:MAX_TOLD]:
+        log.warning("recordings: passed over: %s", reason)
+    if len(passed_over) > MAX_TOLD:
+        log.warning("recordings: passed over: %d more", len(passed_over) - MAX_TOLD)
     return mended
 
 
-def _open_ones(directory: Path) -> Iterator[Path]:
-    pending = [directory]
-    while pending:
+def _list(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _open_ones(
+    entries: Sequence[os.DirEntry[str]], levels: Sequence[re.Pattern[str]], passed_over: list[str]
+) -> Iterator[Path]:
+    """The recordings that are open, in the order of their names. `levels` are the names that folders may have."""
+    for entry in entries:
         try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(Path(entry.path))
-                    elif entry.name.endswith(".cast") and _is_open(entry.stat(follow_symlinks=False)):
-                        yield Path(entry.path)
+            status = entry.stat(follow_symlinks=False)
+            if levels and stat.S_ISDIR(status.st_mode) and levels[0].match(entry.name):
+                yield from _open_ones(_list(Path(entry.path)), levels[1:], passed_over)
+            elif levels and entry.name.endswith(".cast"):
+                passed_over.append(f"{entry.path} is not where a recording is")
+            elif stat.S_ISDIR(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                passed_over.append(f"{entry.path} is no folder of recordings")
+            elif _SESSION.match(entry.name) and _is_open(status):
+                if status.st_uid == os.geteuid():
+                    yield Path(entry.path)
+                else:
+                    passed_over.append(f"{entry.path} belongs to another user (number {status.st_uid})")
         except OSError as error:
-            raise OperatorError(f"the recordings in {error.filename} can not be listed: {error.strerror}") from error
+            passed_over.append(f"{entry.path} can not be read: {error.strerror}")
 
 
 def _is_open(status: os.stat_result) -> bool:

@@ -5,7 +5,8 @@ client was shown. A thread of its own (the Recordings' flusher) makes the files 
 within a second or so of its last byte.
 
 A recording is `DIRECTORY/TENANT/YYYY/MM/DD/SESSION.cast`, by the UTC day on which it began. It is playable while it
-grows. Open, it is mode 0600 and locked (flock); closed, it is mode 0400, which is how `mend` knows it at start-up.
+grows. Open, it is mode 0600 and locked (flock); closed, it is mode 0400, which is how `mend` knows it at start-up. A
+link in the place of any of these folders, or of the file, is refused; DIRECTORY itself may be one.
 
 What it does not do: it keeps nobody with root on the bastion from changing a file (the digest in the audit trail
 shows it), and it encrypts nothing yet.
@@ -14,14 +15,13 @@ shows it), and it encrypts nothing yet.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,26 +184,16 @@ class Recordings:
         if not _TENANT.match(head.tenant) or not _SESSION.match(head.session):
             raise NotRecorded("a recording needs the tenant's and the session's name in plain letters and digits")
         wall = self._wall()
-        folder = self.directory / head.tenant / time.strftime("%Y/%m/%d", time.gmtime(wall))
-        path = folder / f"{head.session}.cast"
-        name = str(path.relative_to(self.directory))
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        day = Path(head.tenant, time.strftime("%Y/%m/%d", time.gmtime(wall)))
+        name = str(day / f"{head.session}.cast")
         try:
-            self._make(folder)
-            fd = os.open(path, flags, 0o600)
+            folder = _open_folder(self.directory, day.parts)
         except OSError as error:
             raise NotRecorded(f"the recording {name} can not be opened: {error.strerror}") from error
-        recorder = Recorder(fd, name, folder, self._monotonic)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            recorder.begin(head, int(wall))
-        except (OSError, NotRecorded) as error:
-            recorder.abandon()
-            with contextlib.suppress(OSError):  # an empty file that can not be removed is put aside by `mend`
-                path.unlink()
-            if isinstance(error, NotRecorded):
-                raise
-            raise NotRecorded(f"the recording {name} can not be locked: {error.strerror}") from error
+            recorder = self._begin(folder, name, head, wall)
+        finally:
+            os.close(folder)
         with self._lock:
             self._open.add(recorder)
         return recorder
@@ -229,19 +219,50 @@ class Recordings:
             self.flush()
         self.flush()
 
-    def _make(self, folder: Path) -> None:
-        """The folders of tenant, year, month and day, each private, none of them a link to elsewhere."""
-        if folder.is_dir() and not folder.is_symlink():
-            return
-        for place in reversed((folder, *folder.parents)):
-            if self.directory not in place.parents:
-                continue
+    def _begin(self, folder: int, name: str, head: Head, wall: float) -> Recorder:
+        path = self.directory / name
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            fd = os.open(path.name, flags, 0o600, dir_fd=folder)
+        except OSError as error:
+            raise NotRecorded(f"the recording {name} can not be opened: {error.strerror}") from error
+        recorder = Recorder(fd, name, path.parent, self._monotonic)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            recorder.begin(head, int(wall))
+        except (OSError, NotRecorded) as error:
+            recorder.abandon()
+            with contextlib.suppress(OSError):  # an empty file that can not be removed is put aside by `mend`
+                os.unlink(path.name, dir_fd=folder)
+            if isinstance(error, NotRecorded):
+                raise
+            raise NotRecorded(f"the recording {name} can not be locked: {error.strerror}") from error
+        return recorder
+
+
+def _open_folder(directory: Path, parts: Sequence[str]) -> int:
+    """A descriptor of the folder `parts` below `directory`, made where it is missing, each of them private.
+
+    Every step is taken from the folder before it and none through a link (O_NOFOLLOW), so that nobody who could put a
+    link anywhere below the directory sends a recording to another place, another tenant's among them. Raises OSError.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    folder = os.open(directory, flags)  # the directory itself may be a link: that is the operator's to say
+    try:
+        for part in parts:
             try:
-                place.mkdir(mode=0o700)
-                _flush_folder(place.parent)
-            except FileExistsError:
-                if place.is_symlink():
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+                below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=folder)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):  # another channel has just made it
+                    os.mkdir(part, 0o700, dir_fd=folder)
+                os.fsync(folder)
+                below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = below
+    except OSError:
+        os.close(folder)
+        raise
+    return folder
 
 
 def _flush_folder(folder: Path) -> None:

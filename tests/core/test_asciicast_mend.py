@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,18 @@ def test_the_mark_is_at_the_last_time() -> None:
     assert mending is not None
     _, events = read((recording() + mending.add).splitlines(keepends=True))
     assert list(events)[-1] == Event(0.4, "m", LABEL)
+
+
+_VALUES = st.one_of(st.integers(), st.floats(), st.text("0123456789x-"), st.sampled_from(["o", "r", "m"]), st.none())
+_LINES = st.one_of(
+    st.binary(max_size=50), st.lists(_VALUES, max_size=4).map(lambda values: json.dumps(values).encode())
+)
+
+
+@given(st.lists(_LINES, max_size=6))
+def test_no_line_makes_mending_fail(lines: list[bytes]) -> None:
+    """Whatever stands in a file whose header is whole, mending says what to keep, and that ends with an event."""
+    mending = mend(recording() + b"".join(line + b"\n" for line in lines))
+    assert mending is not None
+    assert mending.keep >= len(recording())
+    assert mending.add.endswith(b"\n")

@@ -31,6 +31,7 @@ SAMPLES: dict[str, object] = {
     "str | None": "text",
     "int | None": 7,
     "tuple[str, ...]": ("a", "b"),
+    "tuple[str, ...] | None": ("a", "b"),
     "tuple[str | bytes, ...]": ("LANG", b"\xff"),
 }
 

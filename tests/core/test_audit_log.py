@@ -9,18 +9,22 @@ import os
 import resource
 import stat
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from bastion.audit import budget
 from bastion.audit import log as log_module
+from bastion.audit.budget import BURST, PATIENCE
 from bastion.audit.chain import verify
-from bastion.audit.events import ConnectionRefused, Event, Revoked
+from bastion.audit.events import AdmissionRefused, ConnectionRefused, Event, LoginRefused, Revoked
 from bastion.audit.log import MAX_SOON, AuditLog
 from bastion.errors import NotRecorded
+from tests.system.harness.waiting import until
 
 NOW = 1_800_000_000.25
 
@@ -33,8 +37,15 @@ def noise(number: int) -> Event:
     return ConnectionRefused(source="192.0.2.1", reason=f"garbage {number}")
 
 
-def opened(path: Path) -> AuditLog:
-    return AuditLog.open(path, clock=lambda: NOW)
+def refusal(number: int) -> Event:
+    """Also written soon, but by someone who proved who they are: no budget holds it back."""
+    who: dict[str, Any] = {"tenant": "acme", "identity": "a", "issuer": "i", "subject": "s", "serial": 1}
+    place: dict[str, Any] = {"source": "192.0.2.1", "connection": "c0ffee", "target": "none", "account": ""}
+    return AdmissionRefused(**who, **place, reason=f"no such target {number}")
+
+
+def opened(path: Path, monotonic: Callable[[], float] = lambda: 0.0) -> AuditLog:
+    return AuditLog.open(path, clock=lambda: NOW, monotonic=monotonic)
 
 
 def records(path: Path) -> list[dict[str, Any]]:
@@ -282,16 +293,54 @@ async def test_a_flood_is_bounded_and_counted(path: Path, monkeypatch: pytest.Mo
 
     log = opened(path)
     monkeypatch.setattr(os, "fdatasync", slow)
-    log.write_soon(noise(0))
+    log.write_soon(refusal(0))
     await asyncio.to_thread(asked.wait, 60)
     for number in range(MAX_SOON + 100):
-        log.write_soon(noise(number))
+        log.write_soon(refusal(number))
     writing = asyncio.ensure_future(log.write(event(1)))
     await asyncio.sleep(0)
     may_go.set()
     await writing
     await log.close()
     kinds = [record["kind"] for record in records(path)]
-    assert kinds.count("connection-refused") == 1 + MAX_SOON
+    assert kinds.count("admission-refused") == 1 + MAX_SOON
     assert kinds.count("revoked") == 1
     assert [record["count"] for record in records(path) if record["kind"] == "events-dropped"] == [100]
+
+
+async def test_a_source_has_a_budget_and_what_is_over_is_told(path: Path) -> None:
+    """Strangers cost the trail a bounded number of lines; those who proved who they are lose none by it."""
+    now = 0.0
+    log = opened(path, lambda: now)
+    for number in range(1000):
+        log.write_soon(noise(number))
+    log.write_soon(LoginRefused(source="192.0.2.1", connection="c0ffee", user="x", reason="expired"))
+    log.write_soon(refusal(1))
+    await log.write(event(1))
+    kinds = [record["kind"] for record in records(path)]
+    assert kinds == ["connection-refused"] * BURST + ["admission-refused", "revoked"]
+    now = PATIENCE
+    await log.write(event(2))
+    dropped = [record for record in records(path) if record["kind"] == "events-dropped"]
+    assert [(record["count"], record["sources"]) for record in dropped] == [(971, ["192.0.2.1 971"])]
+    await log.close()
+    assert len(records(path)) == BURST + 4
+
+
+async def test_what_is_over_is_told_when_nothing_else_happens(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread wakes by itself when the summary is due: a flood that has calmed does not stay untold."""
+    monkeypatch.setattr(budget, "PATIENCE", 0.2)
+    log = opened(path, time.monotonic)
+    for number in range(BURST + 500):
+        log.write_soon(noise(number))
+    await asyncio.to_thread(until, lambda: b"events-dropped" in path.read_bytes())
+    await log.close()
+
+
+async def test_what_is_over_is_told_at_the_end(path: Path) -> None:
+    log = opened(path)
+    for number in range(BURST + 5):
+        log.write_soon(noise(number))
+    await log.close()
+    last = records(path)[-1]
+    assert (last["kind"], last["count"], last["sources"]) == ("events-dropped", 5, ["192.0.2.1 5"])

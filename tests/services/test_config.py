@@ -32,6 +32,12 @@ SMALLEST: dict[str, Any] = {
         }
     },
 }
+OTHER: dict[str, Any] = {
+    "policies": "policies/other",
+    "inventory": "/inventory/other.yaml",
+    "user-ca": {"credential": "other-user-ca"},
+    "issuers": [{"issuer": "https://issuer.example.com", "audience": ["other"], "principals": ["{sub}"]}],
+}
 MISSING = object()
 
 
@@ -179,10 +185,92 @@ def test_what_is_wrong_is_told(tmp_path: Path, way: str, value: object, message:
 
 @pytest.mark.parametrize("authority", ["user-ca", "target-ca"])
 def test_tenants_never_share_an_authority(tmp_path: Path, authority: str) -> None:
-    tenant = SMALLEST["tenants"]["acme"]
-    other = {**tenant, "user-ca": {"credential": "other-user-ca"}, authority: {"credential": "acme-user-ca"}}
     with pytest.raises(BadFile, match="share the authority 'acme-user-ca'"):
-        loaded(tmp_path, {"tenants/other": other})
+        loaded(tmp_path, {"tenants/other": {**OTHER, authority: {"credential": "acme-user-ca"}}})
+
+
+def test_two_tenants_that_share_nothing_load(tmp_path: Path) -> None:
+    assert list(loaded(tmp_path, {"tenants/other": OTHER}).tenants) == ["acme", "other"]
+
+
+@pytest.mark.parametrize(
+    ("what", "place"),
+    [
+        ("policies", "policies/acme"),
+        ("policies", "policies/../policies/./acme"),
+        ("policies", "linked"),
+        ("inventory", "/inventory/acme.yaml"),
+        ("inventory", "/inventory//x/../acme.yaml"),
+    ],
+)
+def test_tenants_never_share_a_file_however_it_is_spelled(tmp_path: Path, what: str, place: str) -> None:
+    (tmp_path / "linked").symlink_to("policies/acme")
+    with pytest.raises(BadFile, match=f"'acme' and 'other' share .*{what}"):
+        loaded(tmp_path, {"tenants/other": {**OTHER, what: place}})
+
+
+def issuer(**changes: object) -> dict[str, object]:
+    return {"issuer": "https://issuer.example.com", "audience": ["bastion"], "principals": ["{sub}"], **changes}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "good"),
+    [
+        ({}, {}, False),
+        ({}, {"audience": ["other"]}, True),
+        ({"audience": ["a", "b"]}, {"audience": ["b", "c"]}, False),
+        ({}, {"issuer": "https://other.example.com"}, True),
+        ({}, {"require": {"owner": ["b"]}}, False),
+        ({"require": {"owner": ["a"]}}, {"require": {"owner": ["b"]}}, True),
+        ({"require": {"owner": ["a", "b"]}}, {"require": {"owner": ["b"]}}, False),
+        ({"require": {"owner": ["a"]}}, {"require": {"repository": ["b"]}}, False),
+        ({"require": {"owner": ["a"], "x": ["1"]}}, {"require": {"owner": ["b"], "x": ["1"]}}, True),
+    ],
+)
+def test_no_token_is_good_for_two_tenants(
+    tmp_path: Path, one: dict[str, object], other: dict[str, object], good: bool
+) -> None:
+    changes: dict[str, Any] = {"tenants/acme/issuers": [issuer(**one)]}
+    changes["tenants/other"] = {**OTHER, "issuers": [issuer(**other)]}
+    if good:
+        loaded(tmp_path, changes)
+        return
+    with pytest.raises(BadFile, match="would choose the tenant"):
+        loaded(tmp_path, changes)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "good"),
+    [
+        (["{sub}"], ["{sub}"], False),
+        (["{sub}"], ["{email}"], False),
+        (["agent-1"], ["{sub}"], False),
+        (["agent-1"], ["agent-2"], True),
+        (["github:{sub}"], ["{sub}"], False),
+        (["github:{sub}"], ["google:{sub}"], True),
+        (["git:{sub}"], ["git:hub:{sub}"], False),
+        (["{sub}@a"], ["{sub}@b"], True),
+        (["{sub}@a"], ["{sub}@aa"], True),
+        (["{sub}a"], ["{sub}ba"], False),
+        (["{{{sub}"], ["}}{sub}"], True),
+        (["a:{sub}", "{name}"], ["b:{sub}"], False),
+    ],
+)
+def test_two_issuers_of_a_tenant_make_no_name_alike(
+    tmp_path: Path, one: list[str], other: list[str], good: bool
+) -> None:
+    second = issuer(issuer="https://other.example.com", principals=other)
+    changes: dict[str, Any] = {"tenants/acme/issuers": [issuer(principals=one), second]}
+    if good:
+        loaded(tmp_path, changes)
+        return
+    with pytest.raises(BadFile, match="could make the same principal"):
+        loaded(tmp_path, changes)
+
+
+def test_one_issuer_may_be_listed_twice(tmp_path: Path) -> None:
+    """For two audiences, say: its names are its own."""
+    loaded(tmp_path, {"tenants/acme/issuers": [issuer(), issuer(audience=["other"])]})
 
 
 def test_the_api_may_leave_loopback_with_tls(tmp_path: Path) -> None:

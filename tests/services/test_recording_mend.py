@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from bastion.asciicast.mend import LABEL
 from bastion.asciicast.reader import read
 from bastion.errors import OperatorError
-from bastion.recording.mend import Mended, mend
+from bastion.recording.mend import MAX_TOLD, Mended, mend
 from bastion.recording.recorder import Recordings
 from tests.core.test_asciicast_encoder import HEAD
 
@@ -103,3 +105,98 @@ def test_a_missing_directory_is_told(tmp_path: Path) -> None:
     """Recordings that can not be listed stop the start."""
     with pytest.raises(OperatorError, match="can not be listed"):
         mend(tmp_path / "none")
+
+
+# -- what is not the bastion's, or can not be read ---------------------------------------------------------------------
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("foreign", "told"),
+    [
+        ("evidence.cast", "not where a recording is"),
+        ("acme/copy.cast", "not where a recording is"),
+        ("lost+found/", "no folder of recordings"),
+        ("acme/notes/", "no folder of recordings"),
+        (f"{DAY}/deeper/", "no folder of recordings"),
+    ],
+)
+def test_what_is_not_the_bastions_is_passed_over_and_told(
+    recordings: Recordings, caplog: pytest.LogCaptureFixture, foreign: str, told: str
+) -> None:
+    """It is left as it is, and what is the bastion's is mended all the same."""
+    crashed(recordings, "s1")
+    path = recordings.directory / foreign
+    if foreign.endswith("/"):
+        path.mkdir()
+        (path / "inside.cast").write_text("x")
+    else:
+        path.write_text("x")
+    assert [mended.session for mended in mend(recordings.directory)] == ["s1"]
+    assert [told in warning and path.name in warning for warning in warnings(caplog)] == [True]
+    assert path.is_dir() or path.read_text() == "x"
+
+
+@pytest.mark.parametrize("call", ["scandir", "open", "fsync"])
+def test_one_that_can_not_be_read_keeps_no_other_from_being_mended(
+    recordings: Recordings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Neither a folder nor a file that the operating system refuses ends the start."""
+    (recordings.directory / "beta").mkdir()
+    crashed(recordings, "bad")
+    crashed(recordings, "good")
+    real, refused = getattr(os, call), []
+
+    def refusing(what: object, *rest: object) -> object:
+        name = Path(f"/proc/self/fd/{what}").readlink() if isinstance(what, int) else Path(str(what))
+        if name.name in ("beta", "bad.cast"):
+            refused.append(name.name)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(what, *rest)
+
+    monkeypatch.setattr(os, call, refusing)
+    assert [mended.session for mended in mend(recordings.directory)][-1] == "good"
+    assert len(refused) == 1
+    assert ["Permission denied" in warning for warning in warnings(caplog)] == [True]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_anothers_file_is_not_mended(recordings: Recordings, caplog: pytest.LogCaptureFixture) -> None:
+    path = crashed(recordings, "s1")
+    before = path.read_bytes()
+    os.chown(path, 65534, 65534)
+    assert mend(recordings.directory) == []
+    assert path.read_bytes() == before
+    assert "another user (number 65534)" in warnings(caplog)[0]
+
+
+def test_the_log_is_not_flooded(recordings: Recordings, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(MAX_TOLD + 30):
+        (recordings.directory / f"{number}.cast").touch()
+    assert mend(recordings.directory) == []
+    assert len(warnings(caplog)) == MAX_TOLD + 1
+    assert "30 more" in warnings(caplog)[-1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'[1, "r", "' + b"1" * 5000 + b'x24"]',
+        b'[1, "r", "80x' + b"9" * 5000 + b'"]',
+        b"[" + b"9" * 400 + b', "o", ""]',
+        b'[1e400, "o", ""]',
+        b"[" * 200_000,
+        b'[1, "o", "\\ud800"]',
+    ],
+    ids=["columns", "rows", "time", "exponent", "depth", "surrogate"],
+)
+def test_no_content_keeps_the_bastion_from_starting(recordings: Recordings, line: bytes) -> None:
+    """However wrong a line is, it is cut off, and the rest is whole."""
+    path = crashed(recordings, "s1")
+    with path.open("ab") as file:
+        file.write(line + b"\n")
+    assert [mended.cut for mended in mend(recordings.directory)] == [len(line) + 1]
+    assert [event.data for event in read(path.read_bytes().splitlines(keepends=True))[1]][1:] == ["shown\n", LABEL]

@@ -137,6 +137,28 @@ def test_links_are_not_followed(recordings: Recordings, tmp_path: Path, link: st
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("level", range(4))
+def test_links_to_a_folder_that_is_there_are_not_followed_at_any_level(recordings: Recordings, level: int) -> None:
+    """One tenant's folder, or any below it, can not be led to another tenant's."""
+    parts = Path(NAME).parts[:-1]
+    (recordings.directory / "beta" / Path(*parts[1:])).mkdir(parents=True)
+    place = recordings.directory.joinpath(*parts[: level + 1])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(recordings.directory.joinpath("beta", *parts[1 : level + 1]))
+    with pytest.raises(NotRecorded):
+        recordings.open(HEAD)
+    assert list(recordings.directory.rglob("*.cast")) == []
+
+
+def test_the_directory_itself_may_be_a_link(tmp_path: Path, recordings: Recordings) -> None:
+    """Where recordings go is the operator's to say."""
+    (tmp_path / "link").symlink_to(recordings.directory)
+    made = Recordings(tmp_path / "link", wall=lambda: NOW, flush_seconds=3600)
+    made.open(HEAD).close()
+    made.stop()
+    assert (recordings.directory / NAME).exists()
+
+
 def test_short_writes_are_finished(recordings: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operating system that takes a few bytes at a time gets them all."""
     real = os.write

@@ -14,7 +14,7 @@ import pytest
 from asyncssh.packet import Boolean, NameList, String, UInt32
 
 from tests.system.harness.bastion import Bastion, Target
-from tests.system.harness.client import Maker
+from tests.system.harness.client import SOURCES, Maker
 from tests.system.harness.raw import FAILURE, PK_OK, SECONDS, channel_open, knock, log_in
 from tests.system.harness.sshd import ACCOUNT, Sshd
 
@@ -128,7 +128,8 @@ async def test_bytes_that_are_not_ssh_end_the_connection(
     before = len(bastion.audit("connection-refused"))
     async with outer(bastion, client, wanted=inner) as through:
         if through is None:
-            reader, writer = await asyncio.open_connection("127.0.0.1", bastion.ssh_port)
+            source = (next(SOURCES), 0)
+            reader, writer = await asyncio.open_connection("127.0.0.1", bastion.ssh_port, local_addr=source)
         else:
             reader, writer = await through.open_connection("web-1", 22, encoding=None)  # type: ignore[assignment]  # the same calls
         writer.write(sent)

@@ -118,6 +118,51 @@ def _tls_of_two_minds(made: Bastion) -> None:
     made.settings["api"] = {"listen": "127.0.0.1:0", "certificate": key, "key": key}
 
 
+def _open_policy(made: Bastion) -> None:
+    (made.folder / "policies" / TENANT / "tests.yaml").chmod(0o666)
+
+
+def _open_policies(made: Bastion) -> None:
+    (made.folder / "policies" / TENANT).chmod(0o775)
+
+
+def _open_inventory(made: Bastion) -> None:
+    (made.folder / "inventory" / f"{TENANT}.yaml").chmod(0o664)
+
+
+def _open_keys(made: Bastion) -> None:
+    (made.folder / "keys").chmod(0o777)
+
+
+def _open_config(made: Bastion) -> None:
+    made.config.touch()
+    made.config.chmod(0o646)
+
+
+def _broken_revocations(made: Bastion) -> None:
+    (made.folder / "state" / "revocations").mkdir(mode=0o700)
+    (made.folder / "state" / "revocations" / "revocations.jsonl").write_text('{"tenant":"acme","ser\n')
+
+
+def _anothers_public_half(made: Bastion) -> None:
+    keys = made.folder / "keys"
+    (keys / f"{TENANT}-target-ca.pub").write_bytes((keys / "host-ca.pub").read_bytes())
+
+
+def _no_public_half(made: Bastion) -> None:
+    (made.folder / "keys" / "host-ca.pub").write_text("rubbish")
+
+
+def _an_authority_as_held_key(made: Bastion) -> None:
+    key = made.folder / "keys" / ".." / "keys" / "host-ca"
+    made.write_inventory([Target("db-1", "127.0.0.1", 22, made.host_ca, key)])
+
+
+def _host_key_is_an_authority(made: Bastion) -> None:
+    keys = made.folder / "keys"
+    (keys / "host-ca").write_bytes((keys / "host-key").read_bytes())
+
+
 @pytest.mark.parametrize(
     ("spoil", "about", "text"),
     [
@@ -134,6 +179,16 @@ def _tls_of_two_minds(made: Bastion) -> None:
         (_recordings_are_a_file, "folder", "is no folder"),
         (_not_an_address_of_ours, "port", "192.0.2.1:0"),
         (_tls_of_two_minds, "tls", "not PEM"),
+        (_open_policy, "mode", f"{TENANT}/tests.yaml may be written by others"),
+        (_open_policies, "mode", f"policies/{TENANT} may be written by others"),
+        (_open_inventory, "mode", f"{TENANT}.yaml may be written by others"),
+        (_open_keys, "mode", "keys may be written by others"),
+        (_open_config, "mode", "bastion.yaml may be written by others"),
+        (_broken_revocations, "revoked", "revocations.jsonl:1:1: not a revocation"),
+        (_anothers_public_half, "public", f"{TENANT}-target-ca.pub is not the public half"),
+        (_no_public_half, "public", "host-ca.pub is no public key"),
+        (_an_authority_as_held_key, "account", "is the host authority already"),
+        (_host_key_is_an_authority, "key", "host-ca: the same key as host-key"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -143,6 +198,31 @@ def test_each_thing_that_is_wrong_is_named_with_what_to_do(
     spoil(made)
     failed = failures(made)
     assert any(finding.about == about and text in finding.text and finding.remedy for finding in failed), failed
+
+
+@pytest.mark.parametrize(
+    ("issuer", "shared"),
+    [
+        ("https://token.actions.githubusercontent.com", True),
+        ("https://gitlab.com", True),
+        ("https://accounts.google.com", True),
+        ("https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0", True),
+        ("https://sts.windows.net/11111111-2222-3333-4444-555555555555/", True),
+        ("https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF", True),
+        ("https://11112222-3333.tokens.sts.global.api.aws", True),
+        ("https://gitlab.example.com", False),
+        ("https://gitlab.com.example.com", False),
+    ],
+)
+def test_an_issuer_for_everybody_needs_to_be_told_whose_tokens_are_meant(
+    made: Bastion, issuer: str, shared: bool
+) -> None:
+    settings = made.settings["tenants"][TENANT]["issuers"][0]
+    settings["issuer"] = issuer
+    for require, warned in (({}, shared), ({"owner": ["acme"]}, False)):
+        settings["require"] = require
+        found = [finding for finding in findings(made) if finding.about == "issuer"]
+        assert [finding.level for finding in found] == ["warn"] * warned
 
 
 def test_a_credential_that_only_the_service_can_see_is_no_failure(

@@ -117,6 +117,18 @@ def test_who_jumps_as_one_tenant_does_not_log_in_as_the_other(
     assert b"must present the same certificate" in done.stderr
 
 
+def test_a_reloaded_inventory_takes_no_key_of_another_tenant(
+    bastion: Bastion, clients: dict[str, Client], machines: dict[str, Sshd]
+) -> None:
+    """Who writes one tenant's inventory can not have another's held key used at an address of their choice."""
+    stolen = replace(Target.of("web-1", machines[TWO]), key=machines[ONE].key)
+    bastion.write_inventory([stolen], tenant=TWO)
+    rejected = bastion.wait_audit(lambda event: event["kind"] == "inventory-rejected")
+    assert rejected["tenant"] == TWO
+    assert f"is a secret of tenant '{ONE}' already" in rejected["problems"][0]
+    assert machine_of(clients[TWO]) == TWO
+
+
 def test_a_revocation_is_its_tenants_alone(bastion: Bastion, clients: dict[str, Client]) -> None:
     """The same serial, the same name: only the one whose tenant the entry names."""
     file = bastion.folder / "state" / "revocations" / "revocations.jsonl"

@@ -1,1 +1,1 @@
-"""What `bastion doctor` looks at: files, keys and the network, each a stream of findings."""
+"""What `bastion doctor` looks at: files, keys, trust and the network, each a stream of findings."""

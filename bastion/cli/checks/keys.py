@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
-    load_ssh_private_key,
 )
 
 from bastion.cli.checks.finding import Finding, fail, ok, warn
 from bastion.config import Api, Config, Tenant
+from bastion.config.apart import public_blob
 from bastion.errors import KeyUnusable
 from bastion.identity.authority import Authority, fingerprint
 from bastion.targets.inventory import Inventory
-from bastion.targets.keyring import Keyring, unlock
+from bastion.targets.keyring import Keyring
 from bastion.targets.target import Secret
 
 _EXPIRES_SOON = datetime.timedelta(days=14)
@@ -27,13 +27,12 @@ _UNDER_SYSTEMD = "while the bastion runs under systemd, root can check: sudo bas
 
 def check(config: Config, keyring: Keyring) -> Iterator[Finding]:
     """The host key, every authority, and the API's certificate."""
+    seen: dict[bytes, str] = {}
     try:
-        pem = unlock(keyring.read(config.ssh.host_key), None, "host-key")
-        load_ssh_private_key(pem, None)
+        seen[public_blob(keyring.read(config.ssh.host_key), "host-key")] = "host-key"
         yield ok("key", f"host-key: {_place(config.ssh.host_key)}")
     except KeyUnusable as error:
         yield _unusable(config.ssh.host_key, f"host-key: {error}", "make one: ssh-keygen -t ed25519")
-    seen: dict[bytes, str] = {}
     authorities = {"host-ca": config.ssh.host_ca}
     for tenant in config.tenants.values():
         authorities[f"{tenant.name}: user-ca"] = tenant.user_ca

@@ -32,7 +32,7 @@ rules:
   - id: tests
     effect: allow
     who: {groups: [agents]}
-    commands: ["true", "false", "echo **", "cat **", "id **", "uptime", "sleep *", "printf **", "env", "sh -c **"]
+    commands: ["true", "false", "echo **", "cat **", "id **", "uptime", "sleep *", "printf **"]
 """
 
 
@@ -135,7 +135,12 @@ class Bastion:
             "user-ca": self._secret(f"{name}-user-ca"),
             "target-ca": self._secret(f"{name}-target-ca"),
             "issuers": [
-                {"issuer": ISSUER, "audience": ["bastion"], "principals": ["{sub}"], "groups": ["agents"]},
+                {
+                    "issuer": ISSUER,
+                    "audience": ["bastion" if name == TENANT else f"bastion-{name}"],
+                    "principals": ["{sub}"],
+                    "groups": ["agents"],
+                },
             ],
         }
 

@@ -88,6 +88,10 @@ BAD: Mapping[str, Paper] = {
 """One certificate of each class that must be refused, by a name for the test's id."""
 
 
+SOURCES = (f"127.1.{number // 250}.{number % 250 + 1}" for number in range(60_000))
+"""Addresses of this machine, each handed out once."""
+
+
 class Client:
     """A folder with a key, a certificate, known_hosts and an ssh_config; `run` is stock ssh with them.
 
@@ -111,6 +115,8 @@ class Client:
         self.public = write_key(self.key)
         self._bastion = bastion
         self.port = bastion.ssh_port
+        self.source = next(SOURCES)
+        """The address that it comes from: what one causes by refused logins is not held against another."""
         if paper is not None:
             self.issue(paper)
         (folder / "known_hosts").write_text(f"@cert-authority * {bastion.host_ca}\n")
@@ -128,6 +134,7 @@ class Client:
         lines = [
             "Host bastion",
             "  HostName 127.0.0.1",
+            f"  BindAddress {self.source}",
             f"  Port {self._bastion.ssh_port}",
             "  HostKeyAlias bastion",
             *jumped,

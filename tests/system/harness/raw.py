@@ -35,7 +35,7 @@ def options(client: Client, user: str) -> dict[str, object]:
 async def log_in(bastion: Bastion, client: Client, user: str = "root") -> asyncssh.SSHClientConnection:
     """An outer connection that has logged in."""
     arguments = options(client, user)
-    return await asyncssh.connect("127.0.0.1", bastion.ssh_port, **arguments)
+    return await asyncssh.connect("127.0.0.1", bastion.ssh_port, local_addr=(client.source, 0), **arguments)
 
 
 class _Answers:
@@ -149,7 +149,9 @@ async def knock(
     )
     raw = Raw(arguments, watcher)
     if through is None:
-        await asyncio.get_running_loop().create_connection(lambda: raw, host, bastion.ssh_port)
+        await asyncio.get_running_loop().create_connection(
+            lambda: raw, host, bastion.ssh_port, local_addr=(client.source, 0)
+        )
     else:
         await through.create_connection(lambda: raw, target, 22)  # type: ignore[arg-type, return-value]  # a connection has a session's calls
     await asyncio.wait((raw.ready, raw.watcher.ended), timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
