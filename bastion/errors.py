@@ -48,7 +48,7 @@ class NoSuchTarget(ClientError):
 
 
 class Denied(ClientError):
-    """The answer is no. `rule` is what the policy's Decision names (a rule, or `default`), None where none was asked."""
+    """The answer is no. `rule` is what the Decision names (a rule, `default`, …), None where policy was not asked."""
 
     def __init__(self, reason: str, *, rule: str | None = None, remedy: str | None = None) -> None:
         super().__init__(reason)
