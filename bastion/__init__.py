@@ -7,13 +7,13 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     demo/        `bastion demo`: a development issuer, a target and a bastion on this one machine
     app          builds everything; the only file that names concrete classes
     reload       what happens when a file of policy, inventory or revocation changes
-    config       bastion.yaml, read strictly
+    config/      bastion.yaml, read strictly
 
-    ssh/         listener, jump, channels, upstream: the only rooms that import asyncssh
+    ssh/         listener, jump, channels, upstream: the only room that imports asyncssh, but for the demo's target
     api/         the HTTP API: certificates
                                         (ssh and api never import each other)
 
-    session/     one channel's life: exec, shell, relay; the registry of live ones
+    session/     one channel's life (service), what passes on it (relay); the registry of live ones
     gate         login, admit, judge: the only maker of Context and Allowed
     recording/   one recording a channel; mending torn ones
     context      who, where, whence
@@ -22,7 +22,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
 
     policy/      may it?                 model, loader, engine
     analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer
-    asciicast/   the format of recordings: encoder, reader
+    asciicast/   the format of recordings: encoder, reader, mending a torn end
     audit/       the catalogue of events, the chain, the log
     document     YAML read strictly: every value knows its file, line and column
     watch        files and folders whose change is noticed, also when they are replaced
@@ -36,7 +36,7 @@ The way of the data, for `ssh -J bastion deploy@web-1 uptime`:
     stock ssh --outer SSH--> ssh.listener: a proven certificate becomes a Credential (gate.login)
       ssh.jump: direct-tcpip to `web-1` is answered by an inner SSH server      (gate.visible)
         inner login, same certificate, account `deploy` -> Context              (gate.admit)
-          ssh.channels: exec `uptime` -> session.exec -> gate.judge -> Allowed
+          ssh.channels: exec `uptime` -> session.service -> gate.judge -> Allowed
             ssh.upstream opens the target, which takes a Context and an Allowed and nothing less
             session.relay: target -> recorder -> client
 """

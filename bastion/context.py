@@ -1,4 +1,5 @@
-"""Who, where, whence: what every decision is about. Made nowhere but by `gate.admit` (tests/laws holds this)."""
+"""Who, where, whence: what every decision is about. A Context is made nowhere but by `gate.admit` (tests/laws holds
+this); a Knock comes before it, and permits nothing."""
 
 from __future__ import annotations
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 EXIT_DENIED = 126
 """The command was refused by policy; nothing of it ran."""
-EXIT_NOT_APPROVED = 125
-"""The approval that the command needed was refused, or did not come in time."""
 EXIT_NOT_RECORDED = 254
 """A recording or an audit event that is required could not be written; the session was ended."""
 EXIT_NOT_OPENED = 255
@@ -50,7 +48,7 @@ class NoSuchTarget(ClientError):
 
 
 class Denied(ClientError):
-    """Policy says no. `rule` is the rule's id, or None for the default."""
+    """The answer is no. `rule` is what the Decision names (a rule, `default`, …), None where policy was not asked."""
 
     def __init__(self, reason: str, *, rule: str | None = None, remedy: str | None = None) -> None:
         super().__init__(reason)

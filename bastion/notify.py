@@ -36,7 +36,7 @@ class Notifier:
 
     def ready(self, status: str = "") -> None:
         """Start-up is done, or a reload is."""
-        self._send("READY=1", status)
+        self._send("READY=1", _status(status))
 
     def reloading(self) -> None:
         """A reload begins; `ready` must follow."""
@@ -45,28 +45,31 @@ class Notifier:
 
     def stopping(self, status: str = "") -> None:
         """The end has begun."""
-        self._send("STOPPING=1", status)
+        self._send("STOPPING=1", _status(status))
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._send("", text)
+        self._send(_status(text))
 
     def watchdog(self) -> None:
         """Still alive."""
-        self._send("WATCHDOG=1", "")
+        self._send("WATCHDOG=1")
 
-    def _send(self, state: str, more: str) -> None:
+    def _send(self, *assignments: str) -> None:
         if self._address is None:
             return
-        if more and not more.startswith("MONOTONIC_USEC="):
-            more = "STATUS=" + " ".join(more.split())
-        message = "\n".join(filter(None, (state, more)))
+        message = "\n".join(filter(None, assignments))
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.setblocking(False)
                 sender.sendto(message.encode("utf-8", "replace"), self._address)
         except OSError as error:
-            log.warning("systemd could not be told %r: %s", state or "a status", error.strerror)
+            log.warning("systemd could not be told %r: %s", assignments[0], error.strerror)
+
+
+def _status(text: str) -> str:
+    """As an assignment, on one line; nothing when there is nothing to say."""
+    return "STATUS=" + " ".join(text.split()) if text else ""
 
 
 def _address(value: str) -> str | None:

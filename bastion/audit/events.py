@@ -11,9 +11,8 @@
     connection-refused    a connection ended before any login: garbage, timeout, limits
     admitted              inner connection: an identity was let in to one account of one target
     admission-refused     it was not (no such target or account, or not permitted; `reason` says which)
-    command-judged        an exec, shell, subsystem or forwarding was decided, allowed or not
-    request-refused       something the bastion does not do was asked for: agent forwarding, X11, a variable …
-    session-opened        the target runs what was allowed; the recording has begun
+    command-judged        an exec, shell or subsystem was decided, allowed or not
+    request-refused       something the bastion does not do was asked for: forwarding of ports, the agent or X11
     session-ended         a channel is over: how, how much, and where the recording is
     policy-reloaded       a tenant's policy was swapped
     policy-rejected       a changed policy has problems; the last good one stays
@@ -253,7 +252,7 @@ class AdmissionRefused(_Placed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandJudged(_InSession):
-    """`request` is `exec`, `shell`, `subsystem` or `forward`; `text` what the client wrote, `runs` what is sent to the
+    """`request` is `exec`, `shell` or `subsystem`; `text` what the client wrote, `runs` what is sent to the
     target. `effect` and `would` are effects of policy, `policy` its version. `passed` and `dropped` are names of
     environment variables, never values."""
 
@@ -272,7 +271,7 @@ class CommandJudged(_InSession):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(_Known):
-    """`request` is what was asked for, by its name in the SSH protocol."""
+    """`request` is what was asked for, in words that name its place too: `port forwarding to db-1 port 5432`."""
 
     kind = "request-refused"
     request: str
@@ -280,15 +279,6 @@ class RequestRefused(_Known):
     target: str | None = None
     account: str | None = None
     session: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOpened(_InSession):
-    """`recording` is relative to the directory of recordings."""
-
-    kind = "session-opened"
-    request: str
-    recording: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,15 +111,17 @@ class Authority:
         serial: int,
         valid_after: int,
         valid_before: int,
-        permit_pty: bool = True,
     ) -> str:
         """A user certificate, one line, with which the bastion itself logs in to a target's `account`.
 
-        The key id names the agent behind it and its certificate's serial. Forwardings of no kind are permitted by it.
+        The key id names the agent behind it and its certificate's serial. It permits a terminal, and no forwarding.
         """
         builder = _builder(public_key, SSHCertificateType.USER, serial, valid_after, valid_before)
-        builder = builder.key_id(extension.upstream_key_id(credential)).valid_principals([account.encode()])
-        return self._sign(builder.add_extension(b"permit-pty", b"") if permit_pty else builder)
+        return self._sign(
+            builder.key_id(extension.upstream_key_id(credential))
+            .valid_principals([account.encode()])
+            .add_extension(b"permit-pty", b"")
+        )
 
     def _sign(self, builder: SSHCertificateBuilder) -> str:
         return builder.sign(self._key).public_bytes().decode("ascii")

@@ -21,7 +21,7 @@ from bastion.identity.principal import Identity
 BACKDATED = 60
 """Seconds that a certificate begins before it is made, for machines whose clock is behind ours."""
 MAX_SERIAL = (1 << 53) - 1
-"""Serials stay below this, so that every reader of JSON keeps them whole."""
+"""No serial is larger, so that every reader of JSON keeps them whole."""
 
 
 class Audit(Protocol):
@@ -88,7 +88,7 @@ class Issuance:
         try:
             if not token:
                 raise BadToken("no token: send one as `Authorization: Bearer TOKEN`")
-            key, mark = self._read_key(public_key)
+            key, mark = _read_key(public_key)
             identity, issuer = await self._verifier.identify(token, tenant)
             issued = self._sign(identity, issuer, key, mark)
         except BastionError as error:
@@ -96,10 +96,6 @@ class Issuance:
             raise
         await self._audit.write(_told(issued, mark, source))
         return issued
-
-    def _read_key(self, public_key: str) -> tuple[str, str]:
-        line = read_public_line(public_key)
-        return line, fingerprint(base64.b64decode(line.split()[1]))
 
     def _sign(self, identity: Identity, issuer: Issuer, key: str, mark: str) -> Issued:
         authority = self._authorities.get(identity.tenant)
@@ -117,6 +113,12 @@ class Issuance:
             key, identity, serial=serial, valid_after=valid_after, valid_before=valid_before
         )
         return Issued(certificate, serial, identity, valid_after, valid_before)
+
+
+def _read_key(public_key: str) -> tuple[str, str]:
+    """The key's one line, and its fingerprint."""
+    line = read_public_line(public_key)
+    return line, fingerprint(base64.b64decode(line.split()[1]))
 
 
 def _refused(error: BastionError, identity: Identity | None, source: str) -> CertificateRefused:

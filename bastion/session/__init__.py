@@ -1,1 +1,1 @@
-"""One channel's life: exec, shell, relay; and the registry of those that live. Knows nothing of any SSH library."""
+"""One channel's life (service), what passes on it (relay), and the registry of live ones. Knows no SSH library."""

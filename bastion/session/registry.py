@@ -1,4 +1,4 @@
-"""The sessions that live now, so that a revocation or a shutdown can end them."""
+"""The sessions, or the connections, that live now, so that a revocation or a shutdown can end them."""
 
 from __future__ import annotations
 

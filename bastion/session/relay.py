@@ -29,8 +29,8 @@ class Tape(Protocol):
 class Relay:
     """Life: made when the client asks; `attach` once the target is open; then what comes, in any order, until `ended`.
 
-    `ended` gives how the target's command ended, or raises NotRecorded, TargetDown when the target was
-    lost, or ConnectionError when the client was.
+    `ended` gives how the target's command ended, or raises NotRecorded, TargetDown when the target was lost,
+    ConnectionError when the client was, or what `end` was called with.
     """
 
     def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool) -> None:

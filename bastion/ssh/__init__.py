@@ -1,1 +1,1 @@
-"""The SSH side: listener, jump, channels, upstream. The only room that imports asyncssh."""
+"""The SSH side: listener, jump, channels, upstream. But for the demo's target, the only room that imports asyncssh."""

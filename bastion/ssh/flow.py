@@ -16,9 +16,7 @@ Limit: what was written before the watchers were told still waits in memory, som
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncssh
 from asyncssh.constants import MSG_IGNORE
@@ -120,24 +118,3 @@ class Flow(Intake):
         if self.blocked != before:
             for watcher in list(self._watchers):
                 watcher(self.blocked)
-
-
-class ClientConnection(Flow, asyncssh.SSHClientConnection):
-    """The client side of a connection: the bastion's to a target."""
-
-
-async def connect(host: str, port: int, **options: object) -> ClientConnection:
-    """Open a ClientConnection, as asyncssh.connect would open its own. Raises OSError, asyncssh.Error; the caller
-    bounds the time."""
-    loop = asyncio.get_running_loop()
-    made = await asyncssh.SSHClientConnectionOptions.construct(None, host=host, port=port, **options)
-    made.waiter = loop.create_future()
-    make = cast(Callable[[], asyncio.Protocol], lambda: ClientConnection(loop, made, wait="auth"))
-    _, protocol = await loop.create_connection(make, host, port)
-    connection = cast(ClientConnection, protocol)
-    try:
-        await made.waiter
-    except BaseException:
-        connection.abort()
-        raise
-    return connection

@@ -1,8 +1,9 @@
-"""Where the bastion reaches into asyncssh, with intake.py and flow.py: why setup.cfg pins its minor version.
+"""The connections and channels that the bastion makes of asyncssh's own: why setup.cfg pins its minor version.
 
-asyncssh hides three things that we need: the certificate that a login proved (it tells only the authority's key), the
-exact bytes of an exec request, and the moment a connection's transport is full. Each hook overrides a method by the
-name it has in asyncssh 2.24; tests/adapters/test_ssh_hooks.py fails when one of those names is gone.
+asyncssh hides two things that we need: the certificate that a login proved (it tells only the authority's key) and the
+exact bytes of an exec request. It takes a wrong guess at the key exchange for right, and answers a client's early close
+before the exit status is sent. How bytes come in and leave is changed below, in intake.py and flow.py. Each hook
+overrides a method by the name it has in asyncssh 2.24; tests/adapters/test_ssh_hooks.py fails when one is gone.
 
 The rule of authentication here: asyncssh's own judgement of certificates and keys is switched off, and the `Door`
 alone decides, by the certificate's bytes; asyncssh verifies the signature that proves the key (RFC 4252, section 7).
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 import asyncssh
 from asyncssh.constants import MSG_CHANNEL_CLOSE
@@ -23,6 +24,7 @@ from asyncssh.public_key import KeyImportError, decode_ssh_certificate
 from bastion.errors import BadCertificate, NoSuchTarget, NotRecorded
 from bastion.identity.principal import Credential
 from bastion.ssh.flow import Flow
+from bastion.ssh.intake import MAX_PACKET, WINDOW
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +156,27 @@ def _kind(blob: bytes) -> bytes:
     return blob[4 : 4 + length] if length <= 64 else b""
 
 
+class ClientConnection(Flow, asyncssh.SSHClientConnection):
+    """The client side of a connection: the bastion's to a target."""
+
+
+async def connect(host: str, port: int, **options: object) -> ClientConnection:
+    """Open a ClientConnection, as asyncssh.connect would open its own. Raises OSError, asyncssh.Error; the caller
+    bounds the time."""
+    loop = asyncio.get_running_loop()
+    made = await asyncssh.SSHClientConnectionOptions.construct(None, host=host, port=port, **options)
+    made.waiter = loop.create_future()
+    make = cast(Callable[[], asyncio.Protocol], lambda: ClientConnection(loop, made, wait="auth"))
+    _, protocol = await loop.create_connection(make, host, port)
+    connection = cast(ClientConnection, protocol)
+    try:
+        await made.waiter
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
 class Channel(asyncssh.SSHServerChannel[bytes]):
     """A session channel whose exec text arrives as it was sent, and whose environment is bounded.
 
@@ -239,8 +262,3 @@ def channel_of(connection: asyncssh.SSHServerConnection, *, pty: bool) -> Channe
         window=WINDOW,
         max_pktsize=MAX_PACKET,
     )
-
-
-WINDOW = 2 * 1024 * 1024
-"""Bytes that a peer may send before we have taken them: what one channel can make us hold."""
-MAX_PACKET = 32768

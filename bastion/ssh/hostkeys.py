@@ -1,4 +1,5 @@
-"""What the bastion proves itself with: one host key, and a host certificate for each name that it answers to.
+"""What the bastion proves itself with: one host key, and a host certificate for each name that it answers to; and the
+other options of its server sides.
 
 A client trusts the host authority with one `@cert-authority` line and is never asked about a key. The outer server
 shows a certificate for the bastion's own names, each inner one a certificate for its target's name. Clients that know
@@ -15,8 +16,11 @@ from typing import Protocol
 
 import asyncssh
 
-from bastion.ssh.listener import server_options
+from bastion.ssh import algorithms
+from bastion.ssh.intake import MAX_PACKET, WINDOW
 
+KEEPALIVE = 30
+"""Seconds of silence after which a client is asked whether it is there; the third unanswered time ends it."""
 LIFETIME = 7 * 86400
 """Seconds that a host certificate is good for."""
 RENEW = 86400
@@ -81,4 +85,34 @@ class HostKeys:
             valid_before=now + LIFETIME,
         )
         # asyncssh offers the plain key beside the certificate, for clients that know none.
-        return server_options([(self._key, asyncssh.import_certificate(certificate))], self._handshake, "bastion")
+        return _server_options([(self._key, asyncssh.import_certificate(certificate))], self._handshake)
+
+
+def _server_options(keys: Sequence[object], handshake: int) -> asyncssh.SSHServerConnectionOptions:
+    """The options of a server side that shows the given host keys (a key, or a key with its certificate)."""
+    return asyncssh.SSHServerConnectionOptions(
+        config=None,
+        server_host_keys=list(keys),
+        server_version="bastion",
+        login_timeout=handshake,
+        keepalive_interval=KEEPALIVE,
+        kex_algs=algorithms.KEY_EXCHANGE,
+        encryption_algs=algorithms.CIPHERS,
+        mac_algs=algorithms.MACS,
+        compression_algs=algorithms.COMPRESSION,
+        signature_algs=algorithms.SIGNATURES,
+        public_key_auth=True,
+        password_auth=False,
+        kbdint_auth=False,
+        host_based_auth=False,
+        gss_host=None,
+        gss_kex=False,
+        gss_auth=False,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        allow_scp=False,
+        line_editor=False,
+        encoding=None,
+        window=WINDOW,
+        max_pktsize=MAX_PACKET,
+    )

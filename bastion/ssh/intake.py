@@ -26,6 +26,10 @@ SLICE = 0.005
 """Seconds of one turn."""
 BEFORE_LOGIN = 128 * 1024
 """Bytes; a login with twenty certificates offered takes some 30 KiB."""
+WINDOW = 2 * 1024 * 1024
+"""Bytes that a peer may send before we have taken them: what one channel can make us hold."""
+MAX_PACKET = 32768
+"""Bytes of data in the largest packet that we take."""
 MIN_PACKET = 1024
 """Bytes of data in the largest packet that a peer takes."""
 

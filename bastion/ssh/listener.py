@@ -22,12 +22,8 @@ from typing import cast
 import asyncssh
 
 from bastion.context import Knock
-from bastion.ssh import algorithms
-from bastion.ssh.hooks import MAX_PACKET, WINDOW, ServerConnection
+from bastion.ssh.hooks import ServerConnection
 from bastion.ssh.jump import House, Outer
-
-KEEPALIVE = 30
-"""Seconds of silence after which a client is asked whether it is there; the third unanswered time ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +117,3 @@ class _Accepted(asyncio.Protocol):
         connection = self._accept(str(peer[0]))
         stream.set_protocol(connection)
         connection.connection_made(stream)
-
-
-def server_options(keys: Sequence[object], handshake: int, version: str) -> asyncssh.SSHServerConnectionOptions:
-    """The options of a server side that shows the given host keys (a key, or a key with its certificate)."""
-    return asyncssh.SSHServerConnectionOptions(
-        config=None,
-        server_host_keys=list(keys),
-        server_version=version,
-        login_timeout=handshake,
-        keepalive_interval=KEEPALIVE,
-        kex_algs=algorithms.KEY_EXCHANGE,
-        encryption_algs=algorithms.CIPHERS,
-        mac_algs=algorithms.MACS,
-        compression_algs=algorithms.COMPRESSION,
-        signature_algs=algorithms.SIGNATURES,
-        public_key_auth=True,
-        password_auth=False,
-        kbdint_auth=False,
-        host_based_auth=False,
-        gss_host=None,
-        gss_kex=False,
-        gss_auth=False,
-        agent_forwarding=False,
-        x11_forwarding=False,
-        allow_scp=False,
-        line_editor=False,
-        encoding=None,
-        window=WINDOW,
-        max_pktsize=MAX_PACKET,
-    )

@@ -21,7 +21,7 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
         self._gone: Callable[[], None] | None = gone
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
-    def never(self) -> None:
+    def let_go(self) -> None:
         """The channel counts no longer: it could not be opened, or it was closed by either side."""
         gone, self._gone = self._gone, None
         if gone is not None:
@@ -60,7 +60,7 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
             self._channel = None
             self._connection.unwatch(self._connection_blocked)
         if self._gone is not None:
-            self.never()
+            self.let_go()
             self._relay.target_lost(exc)
 
     def _connection_blocked(self, blocked: bool) -> None:
@@ -102,4 +102,4 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
             if self._gone is not None:
                 self._channel.send_signal("HUP")
             self._channel.close()
-        self.never()
+        self.let_go()

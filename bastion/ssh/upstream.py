@@ -26,8 +26,8 @@ from bastion.identity.principal import Credential
 from bastion.session.channel import TargetChannel, Terminal
 from bastion.session.relay import Relay
 from bastion.ssh import algorithms
-from bastion.ssh.flow import ClientConnection, connect
-from bastion.ssh.hooks import MAX_PACKET, WINDOW
+from bastion.ssh.hooks import ClientConnection, connect
+from bastion.ssh.intake import MAX_PACKET, WINDOW
 from bastion.ssh.target_channel import TargetSession
 from bastion.targets.target import Target
 
@@ -71,7 +71,7 @@ class Line:
 
 @dataclass
 class Lines:
-    """The connections of one identity, target and account; `opening` makes one handshake serve those who wait, and
+    """The connections for one certificate, target and account; `opening` makes one handshake serve those who wait, and
     `forget` is called when the last of them is gone."""
 
     forget: Callable[[], object]
@@ -199,13 +199,13 @@ class Upstreams:
                 )
         except TimeoutError as error:
             line.connection.abort()
-            session.never()
+            session.let_go()
             raise TargetDown(f"target {line.target.name} did not open the session in time") from error
         except asyncssh.ChannelOpenError:
-            session.never()
+            session.let_go()
             raise
         except (OSError, asyncssh.Error) as error:
-            session.never()
+            session.let_go()
             raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
         return session
 

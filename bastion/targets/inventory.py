@@ -70,9 +70,7 @@ def load(path: Path, tenant: str) -> Inventory:
     """Read a tenant's inventory. Raises BadFile with every problem in it."""
     problems: list[Problem] = []
     section = document.load(path, problems)
-    section.read("version", lambda node: node.integer(1, 1), 1)
-    if "version" not in section:
-        section.need("version")
+    section.require("version", lambda node: node.integer(1, 1), 1)
     targets: dict[str, Target] = {}
     node = section.need("targets")
     for item in [] if node is None else node.items():

@@ -192,10 +192,12 @@ def test_the_header_tells_who_and_where() -> None:
 
 
 def test_text_that_is_no_text_does_not_stop_a_recording() -> None:
-    """A lone surrogate in a header or a marker is replaced."""
+    """A lone surrogate in a header or a marker is replaced, so that every line can be read."""
     encoder = Encoder()
     lines = encoder.begin(dataclasses.replace(HEAD, command="\udcff"), 0) + encoder.marker(0, "a\udcff")
-    read(lines.splitlines(keepends=True))
+    header, events = read(lines.splitlines(keepends=True))
+    assert header.bastion["command"] == "?"
+    assert [event.data for event in events] == ["", "a?"]
 
 
 def test_the_incremental_decoder_is_the_standard_one() -> None:

@@ -284,7 +284,10 @@ async def test_a_fault_of_the_reader_is_a_problem_and_not_the_end(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(loader if what == "policy" else inventory, "load", broken)
+    if what == "policy":
+        monkeypatch.setattr(loader, "load", broken)
+    else:
+        monkeypatch.setattr(world.reload, "_load", broken)
     add(world.revoked_file, Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7))
     for _ in range(2):
         await world.reload.now()
