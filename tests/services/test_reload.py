@@ -55,6 +55,7 @@ class World:
             self,
             self.end_revoked,
             self.was_read,
+            load=lambda path, tenant: inventory.load(path, tenant),
         )
 
     async def write(self, event: Event) -> None:

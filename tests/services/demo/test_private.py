@@ -154,7 +154,7 @@ def test_a_replaced_secret_is_a_new_file(tmp_path: Path) -> None:
 
 
 async def test_the_demo_starts_twice_in_one_folder(folder: Path, request: pytest.FixtureRequest) -> None:
-    """And leaves nothing in it that is open to others, also for a user whose files are open to their group."""
+    """And leaves nothing in it that others may write, also for a user whose files are open to their group."""
     before = os.umask(0o002)
     request.addfinalizer(lambda: os.umask(before))
     held = set()
@@ -163,6 +163,6 @@ async def test_the_demo_starts_twice_in_one_folder(folder: Path, request: pytest
         await demo.start()
         await demo.stop()
         held.add(demo.target.held_key.read_bytes())
-        assert [path for path in folder.rglob("*") if path.lstat().st_mode & 0o077] == []
+        assert [path for path in folder.rglob("*") if path.lstat().st_mode & 0o022] == []
     assert len(held) == 1
     assert mode(folder / "client" / "secret") == 0o600
