@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
 
@@ -20,8 +21,8 @@ from tests.system.harness.waiting import until
 MIB = 1 << 20
 ECHO = 2.0
 """Seconds that an honest session's answer may take meanwhile, on two busy cores; it was 20 and more."""
-LOOKS = 25
-"""Looks in a row, half a second of them, that find the same: the bastion does nothing more about it."""
+LOOKS = 150
+"""Looks in a row, three seconds of them, between which the bastion has read nothing: it reads no more."""
 IGNORE = b"\0\0\0\x0c\x06\x02" + bytes(4) + bytes(6)
 """An SSH_MSG_IGNORE before the key exchange: length, padding's length, type, an empty text, padding."""
 
@@ -55,25 +56,28 @@ async def test_replies_that_nobody_reads_do_not_pile_up(client: Maker, bastion: 
         before = bastion.resident_bytes()
         transport = connection._transport
         assert transport is not None
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         transport.pause_reading()
-        path = String("/" + "x" * 30_000)
-        for _ in range(2000):
-            connection.send_packet(
-                MSG_CHANNEL_OPEN,
-                *(String("direct-streamlocal@openssh.com"), UInt32(7), UInt32(MIB), UInt32(32768)),
-                *(path, String(""), UInt32(0)),
-            )
-            if transport.get_write_buffer_size() > 4 * MIB:
-                break  # the bastion no longer reads: that is what must happen
-            await asyncio.sleep(0)
-        sizes = [before]
 
-        def at_rest() -> bool:
-            sizes.append(bastion.resident_bytes())
-            return len(sizes) > LOOKS and len(set(sizes[-LOOKS:])) == 1
+        def ask() -> None:
+            """Small requests, each of whose refusals is as long as itself, for as long as the bastion takes them."""
+            while transport.get_write_buffer_size() < MIB:
+                connection.send_packet(
+                    MSG_CHANNEL_OPEN,
+                    *(String("direct-streamlocal@openssh.com"), UInt32(7), UInt32(MIB), UInt32(32768)),
+                    *(String("/" + "x" * 200), String(""), UInt32(0)),
+                )
 
-        await asyncio.to_thread(until, at_rest)
-        assert max(sizes) - before < 32 * MIB
+        loop = asyncio.get_running_loop()
+        unread: list[int] = []
+
+        def reads_no_more() -> bool:
+            loop.call_soon_threadsafe(ask)
+            unread.append(transport.get_write_buffer_size())
+            assert bastion.resident_bytes() - before < 32 * MIB
+            return unread[-1] > 0 and len(unread) > LOOKS and len(set(unread[-LOOKS:])) == 1
+
+        await asyncio.to_thread(until, reads_no_more, seconds=60)
         connection.abort()
 
 
