@@ -18,7 +18,7 @@ from bastion.policy.decision import Effect
 from bastion.policy.model import Approval, Pairs, Rule, Where, Who
 from bastion.policy.patterns import BadPattern, CommandPattern, NamePattern, command_pattern
 
-RESERVED_IDS = ("default", "undecidable", "observe", "error", "certificate")
+RESERVED_IDS = ("default", "undecidable", "observe", "error", "certificate", "inventory")
 """Names that a Decision, or the gate, uses where no rule decided."""
 
 _NOT_YET = ("sql", "files", "writes", "dynamic", "when", "unmasked")
