@@ -49,7 +49,7 @@ class Closed:
 
 class Recorder:
     """One channel's recording. Life: made by Recordings.open; `output`, `resize`, `marker` at will, from one thread at
-    a time; then `close` or `abandon`.
+    a time; then `finish` and `close`, or `abandon`.
 
     Every method but `abandon` raises NotRecorded when the bytes can not be kept; from then on every call does.
     """
@@ -67,6 +67,7 @@ class Recorder:
         self._digest = hashlib.sha256()
         self._size = 0
         self._unflushed = False
+        self._finished: Closed | None = None
         self._flushing = threading.Lock()
         """Held while the descriptor is flushed or closed: the flusher's thread must not meet a closed one."""
 
@@ -86,19 +87,33 @@ class Recorder:
         """A place to jump to in the player."""
         self._write(self._encoder.marker(self._clock() - self._began, label))
 
+    def finish(self) -> Closed:
+        """Write the end, durably, and nothing after it. Waits for the disk: call it where that is no harm
+        (asyncio.to_thread). The file is still an open one, which `mend` would tell of after a crash."""
+        if self._finished is None:
+            duration = self._clock() - self._began
+            try:
+                self._write(self._encoder.finish(duration))
+                with self._flushing:
+                    self._sync()
+            except OSError as error:
+                raise self._fail(error) from error
+            digest = self._digest.hexdigest()
+            self._finished = Closed(self.name, digest, self._size, self._encoder.events, duration)
+        return self._finished
+
     def close(self) -> Closed:
-        """End the recording, durably. Waits for the disk: call it where that is no harm (asyncio.to_thread)."""
-        duration = self._clock() - self._began
+        """Mark the recording as a closed one, which is whole and told of: after `finish`, and after its digest is in
+        the audit trail."""
         try:
-            self._write(self._encoder.finish(duration))
+            closed = self.finish()
             with self._flushing:
                 os.fchmod(self._fd, 0o400)
-                self._sync()
         except OSError as error:
             raise self._fail(error) from error
         finally:
             self.abandon()
-        return Closed(self.name, self._digest.hexdigest(), self._size, self._encoder.events, duration)
+        return closed
 
     def abandon(self) -> None:
         """Let go of the file as it is; `mend` will close it at the next start. Never raises; twice is once."""

@@ -100,8 +100,9 @@ class Sessions:
         ended = Ended(EXIT_NOT_OPENED)
         try:
             outcome, why = await self._outcome(one)
-            closed = await asyncio.to_thread(one.recorder.close)
-            await self._audit.write(_end(one, outcome, why, closed))
+            finished = await asyncio.to_thread(one.recorder.finish)
+            await self._audit.write(_end(one, outcome, why, finished))
+            one.recorder.close()  # only now: a recording that looks closed has its digest in the trail
             ended = outcome
         except NotRecorded as error:
             ended = Ended(EXIT_NOT_RECORDED)

@@ -18,6 +18,7 @@ CALLS = {
     "output": (0, b"x"),
     "resize": (80, 24),
     "marker": ("m",),
+    "finish": (),
     "close": (),
     "begin": (HEAD, 0),
 }

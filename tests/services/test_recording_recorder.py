@@ -293,3 +293,17 @@ def test_no_descriptor_is_left(recordings: Recordings) -> None:
     with file_limit(10), pytest.raises(NotRecorded):
         recordings.open(dataclasses.replace(HEAD, session="last"))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_finished_recording_is_not_yet_a_closed_one(recordings: Recordings) -> None:
+    """It is whole and takes nothing more, but looks open until its digest is in the audit trail: `mend` would tell it."""
+    recorder = recordings.open(HEAD)
+    recorder.output(0, b"shown")
+    finished = recorder.finish()
+    path = recordings.directory / NAME
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == finished.sha256
+    assert recorder.close() == finished
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    with pytest.raises(NotRecorded):
+        recorder.output(0, b"late")
