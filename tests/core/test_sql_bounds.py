@@ -57,7 +57,7 @@ def slowest(texts: list[str]) -> float:
 
 
 def seconds(text: str, client: str) -> float:
-    """Of this process's own time, the least of three: the collector of garbage and a busy neighbour are no part of it."""
+    """Of this process's own time, the least of three: a busy neighbour or the collector of garbage is no part of it."""
     least = float("inf")
     for _ in range(3):
         begun = time.process_time()

@@ -296,7 +296,7 @@ def test_no_descriptor_is_left(recordings: Recordings) -> None:
 
 
 def test_a_finished_recording_is_not_yet_a_closed_one(recordings: Recordings) -> None:
-    """It is whole and takes nothing more, but looks open until its digest is in the audit trail: `mend` would tell it."""
+    """It is whole, but looks open until its digest is in the audit trail: after a crash `mend` would tell of it."""
     recorder = recordings.open(HEAD)
     recorder.output(0, b"shown")
     finished = recorder.finish()
