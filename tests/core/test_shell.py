@@ -157,9 +157,9 @@ def test_the_longest_text_is_decidable_and_one_byte_more_is_not() -> None:
     assert str(MAX_TEXT) in found.reason
 
 
-@pytest.mark.parametrize("unit", [b"a=(", b"${", b"<<a ", b"`", b"a["])
+@pytest.mark.parametrize("unit", [b"a=(", b"${", b"<<a ", b"`", b"a[", b"a|", b"a) "])
 def test_what_makes_the_parser_slow_is_not_parsed(unit: bytes) -> None:
-    """A text of many openers is refused by count, before the parser sees it."""
+    """A text of many openers, pipes or closers is refused by count, before the parser sees it."""
     found = analyse(unit * (MAX_OPENERS + 1)).unreadable
     assert found is not None
     assert str(MAX_OPENERS) in found.reason
