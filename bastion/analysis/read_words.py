@@ -265,6 +265,8 @@ class WordReader:
         script, after = self.script_at(at, b"$(")
         if after > end:
             raise self.refuse(at, "a substitution that ends outside its command")
+        if not script.items:
+            raise self.refuse(at, "an empty command substitution", after)
         builder.add(Substitution(script, quoted))
         return after
 
@@ -284,7 +286,10 @@ class WordReader:
         if found is None:
             raise self.refuse(at, "a backtick that is not closed")
         escapes = _ESCAPED_IN_QUOTED_BACKTICKS if quoted else _ESCAPED_IN_BACKTICKS
-        builder.add(Substitution(self.script_of(escapes.sub(rb"\1", found[1]), at, found.end()), quoted))
+        script = self.script_of(escapes.sub(rb"\1", found[1]), at, found.end())
+        if not script.items:  # printed as `$( )`, which the parser can not read again
+            raise self.refuse(at, "an empty command substitution", found.end())
+        builder.add(Substitution(script, quoted))
         return found.end()
 
     # -- what stays unquoted

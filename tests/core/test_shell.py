@@ -204,6 +204,8 @@ PIECES += ["*", "?", "[", "]", "{", "}", ",", ";", "&", "|", "<", ">", "(", ")",
 @settings(max_examples=600, deadline=None)
 @example("a\\ b 'c'\"d\"$'\\x61'")
 @example("a \\\n b")
+@example("a ``a")
+@example("a $( )a")
 def test_bash_reads_every_decidable_text_the_same(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever is decidable has the argv that bash gives it; the rest is undecidable, and nothing raises."""
     analysis = analyse(text.encode())
