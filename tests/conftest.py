@@ -1,4 +1,8 @@
-"""What every test shares: how hard hypothesis looks (`make hunt` sets HYPOTHESIS_PROFILE=hunt)."""
+"""What every test shares: how hard hypothesis looks (`make hunt` sets HYPOTHESIS_PROFILE=hunt).
+
+Where CI is set the examples are the same each time, so that a change is judged by what it changed. A developer's run
+and the hunt draw new ones each time, and what they find becomes an `@example`.
+"""
 
 from __future__ import annotations
 
@@ -11,4 +15,5 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile(
     "hunt", deadline=None, max_examples=20_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
