@@ -103,7 +103,7 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
 def _names(key: str, value: object) -> tuple[str, ...]:
     names = _texts(key, value) if isinstance(value, list) else (_text(key, value),)
     if not names:
-        raise BadAsker(key, f"a name, or a list of at least one")
+        raise BadAsker(key, "a name, or a list of at least one")
     return names
 
 
@@ -125,7 +125,7 @@ def _shell(key: str, value: object) -> str:
 
 def _boolean(key: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise BadAsker(key, f"true or false")
+        raise BadAsker(key, "true or false")
     return value
 
 
@@ -133,7 +133,7 @@ def _moment(key: str, value: object) -> float:
     try:
         return moment(_text(key, value))
     except (ValueError, OverflowError):
-        raise BadAsker(key, f"a date and time such as 2026-01-31T09:30:00Z") from None
+        raise BadAsker(key, "a date and time such as 2026-01-31T09:30:00Z") from None
 
 
 # Each makes what the field of its name holds.
