@@ -27,6 +27,7 @@ from bastion.analysis.read_words import Unreadable
 from bastion.analysis.sql import judge_sql
 from bastion.analysis.tree import Assignment, Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk import Walk
+from bastion.analysis.walk_input import given, inside, setting, shown
 
 Argv = tuple[bytes | None, ...]
 
@@ -76,19 +77,19 @@ class CommandWalk(Walk):
         argv = tuple([word.literal for word in command.words])
         single = frozenset([index for index, word in enumerate(command.words) if argv[index] is None and word.single])
         environment = tuple(_value(assignment) for assignment in command.assignments)
-        stdin = _given(command.redirections, self.stdin)
+        stdin = given(command.redirections, self.stdin)
         found = Command(argv, environment, _opened(command.redirections), stdin, self._via, start, end)
         at = self._add(found)
         self._opens(found)
         words, acts = command.words, None
         if argv:
             words, acts = self._program(found, words, single)
-            printed = tuple([_shown(word) for word in words])
+            printed = tuple([shown(word) for word in words])
             self.commands[at] = dataclasses.replace(found, argv=printed, acts=acts)
         redirections = command.redirections
         if acts is not None and any(nested.stdin for nested in acts.nested):
             redirections = self._script_by_stdin(found, redirections)
-            self.commands[at] = dataclasses.replace(self.commands[at], stdin=_given(redirections, self.stdin))
+            self.commands[at] = dataclasses.replace(self.commands[at], stdin=given(redirections, self.stdin))
         walked, assignments = self.words(words), self.assignments(command.assignments)
         redirections = self.redirections(redirections)
         same = walked is command.words and assignments is command.assignments and redirections is command.redirections
@@ -220,7 +221,7 @@ class CommandWalk(Walk):
                 printed: Argv = inner.argv
                 for begins, stops, word in _backwards(replaced[before:]):
                     moved = offset + low
-                    printed = (*printed[: begins - moved], _shown(word), *printed[stops - moved :])
+                    printed = (*printed[: begins - moved], shown(word), *printed[stops - moved :])
                 self.commands[at] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via = via
         self._levels -= 1
@@ -238,7 +239,7 @@ class CommandWalk(Walk):
             else:
                 self._nested(inner, deeper, nested.argv, offset + low, replaced)
 
-    def _shell_text(self, outer: Command, text: bytes, program: str) -> Script:
+    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> Script:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
         refused = guard(text)
@@ -246,6 +247,9 @@ class CommandWalk(Walk):
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {refused.reason}")
         try:
             script = read(text, shell)
+            whole = inside(script) if by_input else None
+            if whole is not None:
+                script = read(whole, shell)
         except Unreadable as error:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
@@ -258,15 +262,15 @@ class CommandWalk(Walk):
     def _script_by_stdin(self, found: Command, redirections: tuple[Redirection, ...]) -> tuple[Redirection, ...]:
         """A shell that reads its script from a here-document: the document is printed again."""
         program = _name(found)
-        at = next((index for index, given in enumerate(redirections) if given.operator == b"<<<"), None)
-        text = None if at is None else redirections[at].target.literal
+        at = setting(redirections)
+        text = None if at is None or redirections[at].operator != b"<<<" else redirections[at].target.literal
         if at is None or text is None:
             self._doubt(found, f"{program} reads commands from its input", FindingKind.TAKES_COMMANDS)
             return redirections
         via, self._via = self._via, (*self._via, program.encode())
-        script = self._shell_text(found, text, program)
+        script = self._shell_text(found, text, program, by_input=True)
         self._via = via
-        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script),)))
+        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script, True),)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
 
     # -- findings
@@ -310,18 +314,6 @@ def _backwards(replaced: list[tuple[int, int, Word]]) -> list[tuple[int, int, Wo
     return sorted(replaced, key=lambda change: change[0], reverse=True)
 
 
-def _shown(word: Word) -> bytes | None:
-    """A word's value, where text for a shell counts as what is printed."""
-    if isinstance(word.parts[-1], ShellText):
-        values = [
-            part.value if isinstance(part, Literal) else print_script(part.script)
-            for part in word.parts
-            if isinstance(part, Literal | ShellText)
-        ]
-        return b"".join(values)
-    return word.literal
-
-
 def _value(assignment: Assignment) -> tuple[bytes, bytes | None]:
     if assignment.elements is not None:
         return assignment.name, None
@@ -332,17 +324,6 @@ def _opened(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, bytes | N
     if not redirections:
         return ()
     return tuple((given.operator.decode(), given.target.literal) for given in redirections if given.operator in _OPENS)
-
-
-def _given(redirections: tuple[Redirection, ...], piped: bytes | None) -> bytes | None:
-    """Literal standard input: of the last redirection that sets it, or what the pipe brings."""
-    for given in reversed(redirections):
-        if given.operator in (b"<", b"<<<", b"<>", b"<&") and given.descriptor in (b"", b"0"):
-            if given.operator != b"<<<":
-                return None
-            literal = _shown(given.target)
-            return None if literal is None else literal + b"\n"
-    return piped
 
 
 def _name(command: Command) -> str:
