@@ -11,30 +11,31 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-import posixpath
 from collections.abc import Sequence
 from typing import Protocol
 
 from bastion.analysis import builtins
 from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
-from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
+from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.profile.categories import TECHNIQUE_OF
+from bastion.analysis.profile.paths import of_path
 from bastion.analysis.read import read
 from bastion.analysis.read_words import Unreadable
 from bastion.analysis.sql import judge_sql
-from bastion.analysis.tree import Assignment, Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
+from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk import Walk
-from bastion.analysis.walk_input import given, inside, setting, shown
+from bastion.analysis.walk_input import given_input, inside, setting, shown
+from bastion.analysis.walk_words import assigned, name_of, opened_files, spelled, text_of, unknowns
 
 Argv = tuple[bytes | None, ...]
 
-_OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
 _IN_THIS_SHELL = frozenset({"eval", "trap"})
 _BASHES = frozenset({"bash", "rbash"})
 _PEERS = (b"/dev/tcp/", b"/dev/udp/")
+_KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
 _DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
 _REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
 
@@ -69,27 +70,28 @@ class CommandWalk(Walk):
         self._levels = 0
         self._judged = 0
         self._place: tuple[int, int] | None = None
+        self._told: set[tuple[int, str]] = set()
 
     # -- the nodes that are commands
 
     def simple(self, command: Simple) -> Simple:
-        start, end = self._place or (command.start, command.end)
-        argv = tuple([word.literal for word in command.words])
-        single = frozenset([index for index, word in enumerate(command.words) if argv[index] is None and word.single])
-        environment = tuple(_value(assignment) for assignment in command.assignments)
-        stdin = given(command.redirections, self.stdin)
-        found = Command(argv, environment, _opened(command.redirections), stdin, self._via, start, end)
-        at = self._add(found)
-        self._opens(found)
+        environment = tuple([assigned(assignment) for assignment in command.assignments])
+        stdin = given_input(command.redirections, self.stdin)
+        found = self._add(
+            command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
+        )
+        self._opens(found, command.redirections)
         words, acts = command.words, None
-        if argv:
-            words, acts = self._program(found, words, single)
+        if found.argv:
+            words, acts = self._program(found, words)
             printed = tuple([shown(word) for word in words])
-            self.commands[at] = dataclasses.replace(found, argv=printed, acts=acts)
+            still = found.unknown if words is command.words else unknowns(words)
+            self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
         redirections = command.redirections
         if acts is not None and any(nested.stdin for nested in acts.nested):
             redirections = self._script_by_stdin(found, redirections)
-            self.commands[at] = dataclasses.replace(self.commands[at], stdin=given(redirections, self.stdin))
+            given = given_input(redirections, self.stdin)
+            self.commands[found.index] = dataclasses.replace(self.commands[found.index], stdin=given)
         walked, assignments = self.words(words), self.assignments(command.assignments)
         redirections = self.redirections(redirections)
         same = walked is command.words and assignments is command.assignments and redirections is command.redirections
@@ -98,17 +100,20 @@ class CommandWalk(Walk):
         return dataclasses.replace(command, words=walked, assignments=assignments, redirections=redirections)
 
     def declaration(self, command: Declaration) -> Declaration:
-        start, end = self._place or (command.start, command.end)
+        """What is declared is told as environment: `export` puts it there, and the others may find it there already."""
         argv: list[bytes | None] = [command.name, *command.options]
+        environment: list[tuple[bytes, bytes | None]] = []
         for argument in command.arguments:
             if isinstance(argument, bytes):
                 argv.append(argument)
+                environment.append((argument, None))
                 continue
-            name, value = _value(argument)
-            argv.append(None if value is None else name + (b"+=" if argument.append else b"=") + value)
-        found = Command(tuple(argv), (), _opened(command.redirections), None, self._via, start, end)
-        self._add(found)
-        self._opens(found)
+            name, given = assigned(argument)
+            argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
+            environment.append((name, given))
+        loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
+        found = self._add(command, argv, tuple(environment), None, loose, Acts())
+        self._opens(found, command.redirections)
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
@@ -116,40 +121,61 @@ class CommandWalk(Walk):
         return dataclasses.replace(command, arguments=arguments, redirections=redirections)
 
     def test(self, command: Test) -> Test:
-        start, end = self._place or (command.start, command.end)
-        argv = [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
+        """An operand that only the target knows is one word: `[[` splits nothing."""
+        argv: list[bytes | None] = [b"[["]
+        argv += [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
+        argv.append(b"]]")
+        loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
+        found = self._add(command, argv, (), None, loose, Acts())
+        self._opens(found, command.redirections)
         redirections = self.redirections(command.redirections)
-        found = Command((b"[[", *argv, b"]]"), (), _opened(redirections), None, self._via, start, end)
-        self._add(found)
-        self._opens(found)
         tokens = tuple([self.word(token) if isinstance(token, Word) else token for token in command.tokens])
         return dataclasses.replace(command, tokens=tokens, redirections=redirections)
 
     def opened(self, redirections: tuple[Redirection, ...]) -> None:
         """A compound command's files are a command without a program: rules judge them as any redirection."""
-        files = _opened(redirections)
-        if files:
-            start, end = self._place or (0, 0)
-            self._opens(self.commands[self._add(Command((), (), files, None, self._via, start, end))])
+        if opened_files(redirections):
+            self._opens(self._add(Simple((), (), redirections), [], (), None), redirections)
 
-    def _add(self, command: Command) -> int:
+    def _add(
+        self,
+        node: Simple | Declaration | Test,
+        argv: list[bytes | None],
+        environment: tuple[tuple[bytes, bytes | None], ...],
+        stdin: bytes | None,
+        unknown: tuple[Unknown, ...] = (),
+        acts: Acts | None = None,
+    ) -> Command:
+        start, end = self._place or (node.start, node.end)
+        files = opened_files(node.redirections)
+        return self._keep(Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown))
+
+    def _keep(self, command: Command) -> Command:
+        """`command` with its place among the others, which `commands` holds from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
         self._judged += len(command.argv)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
-        self.commands.append(command)
-        return len(self.commands) - 1
+        placed = dataclasses.replace(command, index=len(self.commands))
+        self.commands.append(placed)
+        return placed
 
-    def _opens(self, command: Command) -> None:
-        if any(path is not None and path.startswith(_PEERS) for _, path in command.redirections):
-            self._effect(command, "reverse-shell", "a redirection to a network peer")
+    def _opens(self, command: Command, redirections: tuple[Redirection, ...]) -> None:
+        """What opening these files means, whatever the program then does with them."""
+        for given in redirections:
+            path = spelled(given.target)
+            if path is None or given.operator == b"<<<":
+                continue
+            if path.startswith(_PEERS):
+                self._effect(command, "reverse-shell", "a redirection to a network peer")
+            for kind in _KINDS.get(given.operator, ()):
+                categories, techniques = of_path(kind, path)
+                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(path)}")
 
     # -- programs
 
-    def _program(
-        self, found: Command, words: tuple[Word, ...], single: frozenset[int]
-    ) -> tuple[tuple[Word, ...], Acts | None]:
+    def _program(self, found: Command, words: tuple[Word, ...]) -> tuple[tuple[Word, ...], Acts | None]:
         """What the program does; its words, those for a shell replaced."""
         name = found.argv[0]
         if name is None:
@@ -158,8 +184,11 @@ class CommandWalk(Walk):
         if not name:
             raise Unreadable(found.start, found.end, "a command without a name")
         if name in self.functions:
-            self._doubt(found, f"{_text(name)} calls itself", FindingKind.UNKNOWN)
-        acts = self._acts(found, single, False)
+            self._doubt(found, f"{text_of(name)} calls itself", FindingKind.UNKNOWN)
+        single = frozenset([word.index for word in found.unknown if word.single])
+        # A profile knows paths in a home directory, and reads them as the words that they are.
+        known = tuple([spelled(word) for word in words]) if found.unknown else found.argv
+        acts = self._acts(dataclasses.replace(found, argv=known), single, False)
         replaced: list[tuple[int, int, Word]] = []
         for nested in acts.nested:
             if not nested.stdin:
@@ -178,16 +207,8 @@ class CommandWalk(Walk):
         for reason in acts.unknown:
             self._doubt(found, reason, FindingKind.UNKNOWN)
         if acts.interactive and not acts.code and not wrong:
-            self._doubt(found, f"{_name(found)} takes commands from its input", FindingKind.TAKES_COMMANDS)
-        techniques = iter(sorted(acts.techniques))
-        for category in sorted(acts.categories):
-            technique = TECHNIQUE_OF.get(category, "")
-            self._effect(
-                found,
-                category,
-                _name(found),
-                technique if technique in acts.techniques else next(techniques, technique),
-            )
+            self._doubt(found, f"{name_of(found)} takes commands from its input", FindingKind.TAKES_COMMANDS)
+        self._effects(found, acts.categories, acts.techniques, name_of(found))
         for query in acts.sql:
             self._sql(found, query.dialect, query.text)
         return acts
@@ -196,7 +217,7 @@ class CommandWalk(Walk):
         self, outer: Command, nested: Nested, argv: Argv, offset: int, replaced: list[tuple[int, int, Word]]
     ) -> None:
         """A command in the words of another, or text for a shell. `argv` stands at `offset` in the printed words."""
-        program = _name(outer)
+        program = name_of(outer)
         self._levels += 1
         if self._levels > MAX_LEVELS:
             raise Unreadable(outer.start, outer.end, f"programs inside programs deeper than {MAX_LEVELS} levels")
@@ -209,8 +230,16 @@ class CommandWalk(Walk):
             replaced.append((offset + low, offset + high, Word((*head, ShellText(script)))))
         elif nested.argv:
             words = (*nested.argv, None) if nested.more else nested.argv
-            inner = Command(words, nested.environment, (), None, self._via, outer.start, outer.end)
-            at = self._add(inner)
+            inner = self._keep(
+                Command(
+                    words,
+                    nested.environment,
+                    via=self._via,
+                    start=outer.start,
+                    end=outer.end,
+                    unknown=_inside(outer, nested, words),
+                )
+            )
             if inner.argv[0] is None:
                 self._doubt(inner, f"a program for {program} that only the target would know", FindingKind.UNREADABLE)
             else:
@@ -222,7 +251,7 @@ class CommandWalk(Walk):
                 for begins, stops, word in _backwards(replaced[before:]):
                     moved = offset + low
                     printed = (*printed[: begins - moved], shown(word), *printed[stops - moved :])
-                self.commands[at] = dataclasses.replace(inner, argv=printed, acts=acts)
+                self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via = via
         self._levels -= 1
 
@@ -233,7 +262,7 @@ class CommandWalk(Walk):
         low, high = nested.words
         for deeper in acts.nested:
             if deeper.stdin:
-                self._doubt(inner, f"{_name(inner)} reads commands from its input", FindingKind.TAKES_COMMANDS)
+                self._doubt(inner, f"{name_of(inner)} reads commands from its input", FindingKind.TAKES_COMMANDS)
             elif high - low != len(nested.argv):
                 self._doubt(inner, "a command whose words do not stand side by side", FindingKind.UNREADABLE)
             else:
@@ -261,7 +290,7 @@ class CommandWalk(Walk):
 
     def _script_by_stdin(self, found: Command, redirections: tuple[Redirection, ...]) -> tuple[Redirection, ...]:
         """A shell that reads its script from a here-document: the document is printed again."""
-        program = _name(found)
+        program = name_of(found)
         at = setting(redirections)
         text = None if at is None or redirections[at].operator != b"<<<" else redirections[at].target.literal
         if at is None or text is None:
@@ -277,7 +306,9 @@ class CommandWalk(Walk):
 
     def _sql(self, found: Command, dialect: str, text: bytes) -> None:
         verdict = judge_sql(text, dialect)
-        self.sql.append(SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end))
+        self.sql.append(
+            SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end, found.index)
+        )
         for reason in verdict.undecidable:
             self._doubt(found, reason, FindingKind.UNKNOWN)
         if verdict.kinds & _DESTROYS:
@@ -289,13 +320,38 @@ class CommandWalk(Walk):
             self._effect(found, "privilege", "SQL that grants")
 
     def _doubt(self, found: Command, reason: str, kind: FindingKind) -> None:
-        if len(self.undecidable) < MAX_FINDINGS or kind is FindingKind.UNREADABLE:
-            self.undecidable.append(Finding(found.start, found.end, reason, kind))
+        """A doubt that was not kept would be a command without one: past the bound nothing is decided."""
+        if len(self.undecidable) >= MAX_FINDINGS:
+            raise Unreadable(found.start, found.end, f"more than {MAX_FINDINGS} doubts; the last: {reason}")
+        self.undecidable.append(Finding(found.start, found.end, reason, kind, command=found.index))
+
+    def _effects(self, found: Command, categories: frozenset[str], techniques: frozenset[str], reason: str) -> None:
+        rest = iter(sorted(techniques))
+        for category in sorted(categories):
+            usual = TECHNIQUE_OF.get(category, "")
+            self._effect(found, category, reason, usual if usual in techniques else next(rest, usual))
 
     def _effect(self, found: Command, category: str, reason: str, technique: str = "") -> None:
+        """Each category once a command, so that there are never more of them than commands times categories."""
         technique = technique or TECHNIQUE_OF.get(category, "")
-        if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique))
+        if (found.index, category) not in self._told:
+            self._told.add((found.index, category))
+            finding = Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique, found.index)
+            self.findings.append(finding)
+
+
+def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:
+    """What is known of the unknown words of a command that stands in the words of another."""
+    low, high = nested.words
+    around = {word.index - low: word for word in outer.unknown} if high - low == len(nested.argv) else {}
+    one = nested.single | nested.plain
+    return tuple(
+        [
+            dataclasses.replace(around[at], index=at) if at in around else Unknown(at, single=at in one)
+            for at, word in enumerate(words)
+            if word is None
+        ]
+    )
 
 
 def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
@@ -312,25 +368,3 @@ def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
 def _backwards(replaced: list[tuple[int, int, Word]]) -> list[tuple[int, int, Word]]:
     """From the last to the first, so that no change moves the place of another."""
     return sorted(replaced, key=lambda change: change[0], reverse=True)
-
-
-def _value(assignment: Assignment) -> tuple[bytes, bytes | None]:
-    if assignment.elements is not None:
-        return assignment.name, None
-    return assignment.name, b"" if assignment.value is None else assignment.value.literal
-
-
-def _opened(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, bytes | None], ...]:
-    if not redirections:
-        return ()
-    return tuple((given.operator.decode(), given.target.literal) for given in redirections if given.operator in _OPENS)
-
-
-def _name(command: Command) -> str:
-    name = command.argv[0] if command.argv else None
-    return "" if name is None else _text(posixpath.basename(name.rstrip(b"/")))
-
-
-def _text(name: bytes) -> str:
-    decoded = name.decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in decoded)[:60]

@@ -42,7 +42,7 @@ def setting(redirections: tuple[Redirection, ...]) -> int | None:
     return None
 
 
-def given(redirections: tuple[Redirection, ...], piped: bytes | None) -> bytes | None:
+def given_input(redirections: tuple[Redirection, ...], piped: bytes | None) -> bytes | None:
     """Literal standard input: of the redirection that sets it, or what the pipe brings."""
     index = setting(redirections)
     if index is None:

@@ -14,7 +14,12 @@ from bastion.analysis.shell import analyse
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ROWS = [json.loads(line) for line in (VECTORS / "analysis_stdin.jsonl").read_text().splitlines()]
-CASES = [(shell, row) for row in ROWS for shell in row["shells"] if shutil.which(shell)]
+CASES = [
+    pytest.param(shell, row, id=ascii(f"{shell}: {row['script']}"))
+    for row in ROWS
+    for shell in row["shells"]
+    if shutil.which(shell)
+]
 
 
 def ran(text: bytes, folder: Path) -> bytes:
@@ -31,7 +36,7 @@ def names(analysis: Analysis) -> list[list[bytes | None]]:
     return [list(command.argv) for command in analysis.commands]
 
 
-@pytest.mark.parametrize(("shell", "row"), CASES, ids=lambda case: ascii(case["script"] if isinstance(case, dict) else case))
+@pytest.mark.parametrize(("shell", "row"), CASES)
 @pytest.mark.parametrize("options", ["", "-s one two"])
 def test_a_script_by_standard_input_runs_as_judged(
     shell: str, row: dict[str, str], options: str, tmp_path: Path
