@@ -29,6 +29,8 @@ from bastion.analysis.tree import (
     Word,
 )
 
+ASKS = frozenset({"shell", "sql"})
+"""Kinds of commands that can be judged, so that a program may be given them by standard input."""
 _FROM_FILES = frozenset({b"<", b"<<<", b"<>", b"<&"})
 
 

@@ -53,6 +53,13 @@ def spelled(word: Word) -> bytes | None:
     return word.literal
 
 
+def known_words(
+    words: tuple[Word, ...], unknown: tuple[Unknown, ...]
+) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+    """Words for a profile, which knows paths in a home directory, and which of the unknown ones are exactly one."""
+    return tuple([spelled(word) for word in words]), frozenset([word.index for word in unknown if word.single])
+
+
 def assigned(assignment: Assignment) -> tuple[bytes, bytes | None]:
     """Its name and value; None for an array, or what only the target knows."""
     if assignment.elements is not None:
