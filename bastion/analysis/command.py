@@ -107,6 +107,10 @@ class Analysis:
 
     A program that takes commands itself (a shell, sudo, an editor) is a finding too, but one of kind TAKES_COMMANDS:
     its text was read and printed, and a rule that says `interactive: true` may let it run.
+
+    `wants_stdin`: the only doubt is that one shell, or one client of SQL, reads commands from the text's standard
+    input, so that with it (analyse's `stdin`) there would be none. `stdin_used`: that input was given and read as such;
+    it is part of `runs`, and none of it may be sent.
     """
 
     text: bytes
@@ -116,6 +120,8 @@ class Analysis:
     categories: frozenset[str] = field(default_factory=frozenset)
     sql: tuple[SqlFinding, ...] = ()
     findings: tuple[Finding, ...] = ()
+    wants_stdin: bool = False
+    stdin_used: bool = False
 
     @property
     def unreadable(self) -> Finding | None:
