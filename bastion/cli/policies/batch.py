@@ -78,7 +78,7 @@ def _answer(policy: Policy, asker: Asker, line: bytes) -> dict[str, object]:
         one = asker.but(values) if isinstance(values, dict) and len(values) > 1 else asker
     except BadAsker as error:
         raise BadLine(str(error)) from error
-    return explain(policy, one, command).told(trace=False)
+    return explain(policy, one, command, trace=False).told()
 
 
 def _write(found: Iterable[dict[str, object]], out: BinaryIO, *, at_once: bool) -> int:

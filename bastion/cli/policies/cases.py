@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from bastion.characters import shown
 from bastion.cli.policies import asking
-from bastion.errors import BadFile, OperatorError, Place
+from bastion.errors import BadFile, OperatorError, Place, Problem
 
 if TYPE_CHECKING:
     from bastion.policy.cases import Result
@@ -72,7 +72,9 @@ def configure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    tested, problems, without = [], [], []
+    tested: list[Tested] = []
+    problems: list[Problem] = []
+    without: list[Path] = []
     for folder in _folders(arguments.directories):
         try:
             found = _tested(folder)
