@@ -154,7 +154,11 @@ class Gate:
         self._still_good(credential)
         tenant = self._tenants[credential.identity.tenant]
         target = tenant.inventory.find(host)
-        if target is not None and port in (SSH_PORT, target.port) and self._reachable(tenant, credential, target, ""):
+        if (
+            target is not None
+            and port in (SSH_PORT, target.port)
+            and self._reachable(tenant, knock, credential, target, "")
+        ):
             return target
         if target is None:
             reason = "no such target"
@@ -174,7 +178,7 @@ class Gate:
         if target is None or login is None:
             self._refuse_admission(knock, credential, host, account, "no such target or account")
             raise NoSuchTarget
-        if not self._reachable(tenant, credential, target, account):
+        if not self._reachable(tenant, knock, credential, target, account):
             self._refuse_admission(knock, credential, host, account, "no rule lets this identity reach it")
             raise NoSuchTarget
         await self._audit.write(Admitted(**_who(knock, credential), target=target.name, account=account))
@@ -205,7 +209,9 @@ class Gate:
             self._still_good(context.credential)
             self._still_there(tenant, context)
             request = _request(context, asked)
-            decision = decide(policy, _subject(context.credential, context.target, context.account.name), request)
+            decision = decide(
+                policy, self._subject(context.knock, context.credential, context.target, context.account.name), request
+            )
             runs = None if request.analysis is None else _runs(asked, request.analysis)
         except BadCertificate as error:
             return None, Decision(Effect.DENY, "certificate", str(error), policy.version)
@@ -236,8 +242,21 @@ class Gate:
         who = _who(knock, credential)
         self._audit.write_soon(AdmissionRefused(**who, target=host, account=account, reason=reason))
 
-    def _reachable(self, tenant: Tenant, credential: Credential, target: Target, account: str) -> bool:
-        return reachable(tenant.policy, _subject(credential, target, account))
+    def _reachable(self, tenant: Tenant, knock: Knock, credential: Credential, target: Target, account: str) -> bool:
+        return reachable(tenant.policy, self._subject(knock, credential, target, account))
+
+    def _subject(self, knock: Knock, credential: Credential, target: Target, account: str) -> Subject:
+        identity = credential.identity
+        return Subject(
+            principals=identity.principals,
+            groups=identity.groups,
+            claims=tuple(sorted(identity.claims.items())),
+            target=target.name,
+            labels=tuple(sorted(target.labels.items())),
+            account=account,
+            source=knock.source,
+            moment=self._clock(),
+        )
 
 
 class _Who(TypedDict):
@@ -297,18 +316,6 @@ def _judged(
         would=None if decision.would is None else decision.would.value,
         passed=tuple(sorted(passed)),
         dropped=tuple(sorted(set(names) - passed)),
-    )
-
-
-def _subject(credential: Credential, target: Target, account: str) -> Subject:
-    identity = credential.identity
-    return Subject(
-        principals=identity.principals,
-        groups=identity.groups,
-        claims=tuple(sorted(identity.claims.items())),
-        target=target.name,
-        labels=tuple(sorted(target.labels.items())),
-        account=account,
     )
 
 

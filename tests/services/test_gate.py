@@ -214,7 +214,7 @@ async def test_nothing_is_allowed_while_the_trail_can_not_be_written(house: Hous
         await house.gate.judge(context, asked())
 
 
-@pytest.mark.parametrize("part", ["analyse", "decide", "_request", "_subject", "_runs"])
+@pytest.mark.parametrize("part", ["analyse", "decide", "_request", "Gate._subject", "_runs"])
 @pytest.mark.parametrize(
     "fault", [RuntimeError("boom"), RecursionError(), MemoryError(), KeyError("x"), NotImplementedError()]
 )
@@ -290,6 +290,29 @@ async def test_the_policy_in_force_is_the_one_that_judges(house: House, tmp_path
     with pytest.raises(Denied):
         await house.gate.judge(context, asked(b"uptime"))
     await house.gate.judge(context, asked(b"true"))
+
+
+async def test_a_rule_for_some_hours_and_networks_is_judged_by_the_gates_clock_and_the_clients_address(
+    house: House, tmp_path: Path
+) -> None:
+    """An hour that ends during a session, and a source that is not the client's."""
+    when = "when: {hours: '07:00-09:00', networks: [%s]}"
+    context = await house.context()
+    for network, hours_later, allowed in (
+        ("192.0.2.0/24", 0, True),
+        ("192.0.2.0/24", 2, False),
+        ("10.0.0.0/8", 0, False),
+    ):
+        rule = f'commands: ["uptime"]\n    {when % network}'
+        (tmp_path / "policy.yaml").write_text(POLICY.replace('commands: ["uptime", "echo **"]', rule))
+        house.tenant.policy = loader.load(tmp_path)
+        house.now = NOW + hours_later * 3600  # NOW is eight o'clock in UTC
+        context = replace(context, credential=replace(context.credential, valid_before=NOW + 86400))
+        if allowed:
+            await house.gate.judge(context, asked())
+        else:
+            with pytest.raises(Denied):
+                await house.gate.judge(context, asked())
 
 
 async def test_a_permission_is_for_one_context_only(house: House) -> None:
