@@ -29,7 +29,8 @@ class FindingKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A place in the text, and what is to be said of it. `start` and `end` are byte offsets; a finding inside a text
-    that another program reads has the place of that program. `technique` is an id of MITRE ATT&CK."""
+    that another program reads has the place of that program. `technique` is an id of MITRE ATT&CK.
+    `command` is the index in Analysis.commands of the command that it is about, -1 where it is about the text."""
 
     start: int
     end: int
@@ -37,12 +38,13 @@ class Finding:
     kind: FindingKind = FindingKind.UNREADABLE
     category: str = ""
     technique: str = ""
+    command: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class SqlFinding:
     """Literal SQL that a client program is given. `kinds` are those of sql.KINDS; `undecidable` says why that is not
-    all that is known of it, if it is not."""
+    all that is known of it, if it is not. `command` is the index of that program in Analysis.commands."""
 
     dialect: str
     text: bytes
@@ -50,6 +52,23 @@ class SqlFinding:
     undecidable: tuple[str, ...]
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
+    command: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What is known of a word that only the target knows: the word at `index` of a command's argv.
+
+    `single`: it is exactly one word, whatever its value; otherwise it may be none, or several. `prefix`: what each
+    word that it becomes begins with. `glob`: it is made of literals and of `*`, `?` and bracket sets only, so it
+    becomes paths that exist and match it, or stays as it was written; `text` is it then, as written.
+    """
+
+    index: int
+    single: bool = False
+    prefix: bytes = b""
+    glob: bool = False
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,8 @@ class Command:
     whatever the shell would pass on, and need not be UTF-8. argv is empty for assignments or redirections alone, and
     begins with `[[` for such a test.
 
-    `redirections` are those that open a file (`2>&1` does not), without their descriptor. `stdin` is its standard
+    `redirections` are those that open a file (`2>&1` does not), without their descriptor; those of the compound
+    commands around it are among them. `stdin` is its standard
     input where the text says it. `via` are the programs through which it is reached, outermost first. `acts` is what
     its program's profile says, None where no program is called.
     """
@@ -74,6 +94,8 @@ class Command:
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
     acts: Acts | None = field(default=None, compare=False, repr=False)
+    unknown: tuple[Unknown, ...] = field(default=(), compare=False)
+    index: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +108,10 @@ class Analysis:
 
     A program that takes commands itself (a shell, sudo, an editor) is a finding too, but one of kind TAKES_COMMANDS:
     its text was read and printed, and a rule that says `interactive: true` may let it run.
+
+    `wants_stdin`: the only doubt is that one shell, or one client of SQL, reads commands from the text's standard
+    input, so that with it (analyse's `stdin`) there would be none. `stdin_used`: that input was given and read as such;
+    it is part of `runs`, and none of it may be sent.
     """
 
     text: bytes
@@ -95,6 +121,8 @@ class Analysis:
     categories: frozenset[str] = field(default_factory=frozenset)
     sql: tuple[SqlFinding, ...] = ()
     findings: tuple[Finding, ...] = ()
+    wants_stdin: bool = False
+    stdin_used: bool = False
 
     @property
     def unreadable(self) -> Finding | None:

@@ -11,31 +11,26 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-import posixpath
 from collections.abc import Sequence
 from typing import Protocol
 
 from bastion.analysis import builtins
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
-from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
+from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
-from bastion.analysis.profile.categories import TECHNIQUE_OF
 from bastion.analysis.read import read
 from bastion.analysis.read_words import Unreadable
-from bastion.analysis.sql import judge_sql
-from bastion.analysis.tree import Assignment, Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
-from bastion.analysis.walk import Walk
+from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
+from bastion.analysis.walk_findings import FindingWalk
+from bastion.analysis.walk_input import ASKS, given_input, inside, setting, shown
+from bastion.analysis.walk_words import assigned, known_words, name_of, opened_files, text_of, unknowns
 
 Argv = tuple[bytes | None, ...]
 
-_OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
 _IN_THIS_SHELL = frozenset({"eval", "trap"})
 _BASHES = frozenset({"bash", "rbash"})
-_PEERS = (b"/dev/tcp/", b"/dev/udp/")
-_DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
-_REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
 
 
 class Judge(Protocol):
@@ -52,17 +47,18 @@ class Judge(Protocol):
     ) -> Acts: ...
 
 
-class CommandWalk(Walk):
+class CommandWalk(FindingWalk):
     """One text. `script` is called once; then the lists hold what was found, in the order of the text."""
 
-    def __init__(self, shell: str, terminal: bool, judge: Judge) -> None:
+    def __init__(self, shell: str, terminal: bool, judge: Judge, stdin: bytes | None = None) -> None:
+        """`stdin` is the text's standard input, where it is known; `stdin_used` tells whether a program was given it,
+        `asking` which commands asked for it in vain."""
         super().__init__()
-        self.commands: list[Command] = []
-        self.undecidable: list[Finding] = []
-        self.findings: list[Finding] = []
-        self.sql: list[SqlFinding] = []
+        self.terminal = terminal
+        self.stdin_used = False
+        self.asking: list[int] = []
+        self._unused = stdin
         self._shell = shell
-        self._terminal = terminal
         self._judge = judge
         self._via: tuple[bytes, ...] = ()
         self._levels = 0
@@ -72,42 +68,49 @@ class CommandWalk(Walk):
     # -- the nodes that are commands
 
     def simple(self, command: Simple) -> Simple:
-        start, end = self._place or (command.start, command.end)
-        argv = tuple([word.literal for word in command.words])
-        single = frozenset([index for index, word in enumerate(command.words) if argv[index] is None and word.single])
-        environment = tuple(_value(assignment) for assignment in command.assignments)
-        stdin = _given(command.redirections, self.stdin)
-        found = Command(argv, environment, _opened(command.redirections), stdin, self._via, start, end)
-        at = self._add(found)
-        self._opens(found)
+        written = command
+        inherits = self.inherits and setting(command.redirections) is None
+        if inherits and self._unused is not None:
+            command = self._with_input(command, self._unused)
+        environment = tuple([assigned(assignment) for assignment in command.assignments])
+        stdin = given_input(command.redirections, self.stdin)
+        found = self._add(
+            command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
+        )
         words, acts = command.words, None
-        if argv:
-            words, acts = self._program(found, words, single)
-            printed = tuple([_shown(word) for word in words])
-            self.commands[at] = dataclasses.replace(found, argv=printed, acts=acts)
+        if found.argv:
+            words, acts = self._program(found, words)
+            printed = tuple([shown(word) for word in words])
+            still = found.unknown if words is command.words else unknowns(words)
+            self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            if inherits and acts is not None and acts.asks in ASKS:
+                self._asks(found, command.words)
         redirections = command.redirections
         if acts is not None and any(nested.stdin for nested in acts.nested):
             redirections = self._script_by_stdin(found, redirections)
-            self.commands[at] = dataclasses.replace(self.commands[at], stdin=_given(redirections, self.stdin))
+            given = given_input(redirections, self.stdin)
+            self.commands[found.index] = dataclasses.replace(self.commands[found.index], stdin=given)
         walked, assignments = self.words(words), self.assignments(command.assignments)
         redirections = self.redirections(redirections)
-        same = walked is command.words and assignments is command.assignments and redirections is command.redirections
+        same = walked is command.words and assignments is command.assignments and redirections is written.redirections
         if same:
-            return command
+            return written
         return dataclasses.replace(command, words=walked, assignments=assignments, redirections=redirections)
 
     def declaration(self, command: Declaration) -> Declaration:
-        start, end = self._place or (command.start, command.end)
+        """What is declared is told as environment: `export` puts it there, and the others may find it there already."""
         argv: list[bytes | None] = [command.name, *command.options]
+        environment: list[tuple[bytes, bytes | None]] = []
         for argument in command.arguments:
             if isinstance(argument, bytes):
                 argv.append(argument)
+                environment.append((argument, None))
                 continue
-            name, value = _value(argument)
-            argv.append(None if value is None else name + (b"+=" if argument.append else b"=") + value)
-        found = Command(tuple(argv), (), _opened(command.redirections), None, self._via, start, end)
-        self._add(found)
-        self._opens(found)
+            name, given = assigned(argument)
+            argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
+            environment.append((name, given))
+        loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
+        self._add(command, argv, tuple(environment), None, loose, Acts())
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
@@ -115,40 +118,48 @@ class CommandWalk(Walk):
         return dataclasses.replace(command, arguments=arguments, redirections=redirections)
 
     def test(self, command: Test) -> Test:
-        start, end = self._place or (command.start, command.end)
-        argv = [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
+        """An operand that only the target knows is one word: `[[` splits nothing."""
+        argv: list[bytes | None] = [b"[["]
+        argv += [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
+        argv.append(b"]]")
+        loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
+        self._add(command, argv, (), None, loose, Acts())
         redirections = self.redirections(command.redirections)
-        found = Command((b"[[", *argv, b"]]"), (), _opened(redirections), None, self._via, start, end)
-        self._add(found)
-        self._opens(found)
         tokens = tuple([self.word(token) if isinstance(token, Word) else token for token in command.tokens])
         return dataclasses.replace(command, tokens=tokens, redirections=redirections)
 
-    def opened(self, redirections: tuple[Redirection, ...]) -> None:
-        """A compound command's files are a command without a program: rules judge them as any redirection."""
-        files = _opened(redirections)
-        if files:
-            start, end = self._place or (0, 0)
-            self._opens(self.commands[self._add(Command((), (), files, None, self._via, start, end))])
+    def _add(
+        self,
+        node: Simple | Declaration | Test,
+        argv: list[bytes | None],
+        environment: tuple[tuple[bytes, bytes | None], ...],
+        stdin: bytes | None,
+        unknown: tuple[Unknown, ...] = (),
+        acts: Acts | None = None,
+    ) -> Command:
+        """A file that is opened around several commands is opened for each of them: what covers one covers no other."""
+        start, end = self._place or (node.start, node.end)
+        redirections = (*self.around, *node.redirections)
+        files = opened_files(redirections)
+        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown)
+        found = self._keep(found)
+        self._opens(found, redirections)
+        return found
 
-    def _add(self, command: Command) -> int:
+    def _keep(self, command: Command) -> Command:
+        """`command` with its place among the others, which `commands` holds from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
-        self._judged += len(command.argv)
+        self._judged += len(command.argv) + len(command.redirections)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
-        self.commands.append(command)
-        return len(self.commands) - 1
-
-    def _opens(self, command: Command) -> None:
-        if any(path is not None and path.startswith(_PEERS) for _, path in command.redirections):
-            self._effect(command, "reverse-shell", "a redirection to a network peer")
+        placed = dataclasses.replace(command, index=len(self.commands))
+        self.commands.append(placed)
+        return placed
 
     # -- programs
 
-    def _program(
-        self, found: Command, words: tuple[Word, ...], single: frozenset[int]
-    ) -> tuple[tuple[Word, ...], Acts | None]:
+    def _program(self, found: Command, words: tuple[Word, ...]) -> tuple[tuple[Word, ...], Acts | None]:
         """What the program does; its words, those for a shell replaced."""
         name = found.argv[0]
         if name is None:
@@ -157,8 +168,9 @@ class CommandWalk(Walk):
         if not name:
             raise Unreadable(found.start, found.end, "a command without a name")
         if name in self.functions:
-            self._doubt(found, f"{_text(name)} calls itself", FindingKind.UNKNOWN)
-        acts = self._acts(found, single, False)
+            self._doubt(found, f"{text_of(name)} calls itself", FindingKind.UNKNOWN)
+        known, single = known_words(words, found.unknown)
+        acts = self._acts(dataclasses.replace(found, argv=known), single, False)
         replaced: list[tuple[int, int, Word]] = []
         for nested in acts.nested:
             if not nested.stdin:
@@ -168,7 +180,7 @@ class CommandWalk(Walk):
         return words, acts
 
     def _acts(self, found: Command, single: frozenset[int], more: bool) -> Acts:
-        acts = self._judge(found.argv, found.stdin, self._terminal, more=more, single=single)
+        acts = self._judge(found.argv, found.stdin, self.terminal, more=more, single=single)
         wrong = builtins.fault(found.argv, single)
         if wrong is None and found.argv[0] in builtins.JUDGED:
             acts = Acts()
@@ -177,16 +189,8 @@ class CommandWalk(Walk):
         for reason in acts.unknown:
             self._doubt(found, reason, FindingKind.UNKNOWN)
         if acts.interactive and not acts.code and not wrong:
-            self._doubt(found, f"{_name(found)} takes commands from its input", FindingKind.TAKES_COMMANDS)
-        techniques = iter(sorted(acts.techniques))
-        for category in sorted(acts.categories):
-            technique = TECHNIQUE_OF.get(category, "")
-            self._effect(
-                found,
-                category,
-                _name(found),
-                technique if technique in acts.techniques else next(techniques, technique),
-            )
+            self._doubt(found, f"{name_of(found)} takes commands from its input", FindingKind.TAKES_COMMANDS)
+        self._effects(found, acts.categories, acts.techniques, name_of(found))
         for query in acts.sql:
             self._sql(found, query.dialect, query.text)
         return acts
@@ -195,7 +199,7 @@ class CommandWalk(Walk):
         self, outer: Command, nested: Nested, argv: Argv, offset: int, replaced: list[tuple[int, int, Word]]
     ) -> None:
         """A command in the words of another, or text for a shell. `argv` stands at `offset` in the printed words."""
-        program = _name(outer)
+        program = name_of(outer)
         self._levels += 1
         if self._levels > MAX_LEVELS:
             raise Unreadable(outer.start, outer.end, f"programs inside programs deeper than {MAX_LEVELS} levels")
@@ -208,8 +212,16 @@ class CommandWalk(Walk):
             replaced.append((offset + low, offset + high, Word((*head, ShellText(script)))))
         elif nested.argv:
             words = (*nested.argv, None) if nested.more else nested.argv
-            inner = Command(words, nested.environment, (), None, self._via, outer.start, outer.end)
-            at = self._add(inner)
+            inner = self._keep(
+                Command(
+                    words,
+                    nested.environment,
+                    via=self._via,
+                    start=outer.start,
+                    end=outer.end,
+                    unknown=_inside(outer, nested, words),
+                )
+            )
             if inner.argv[0] is None:
                 self._doubt(inner, f"a program for {program} that only the target would know", FindingKind.UNREADABLE)
             else:
@@ -220,8 +232,8 @@ class CommandWalk(Walk):
                 printed: Argv = inner.argv
                 for begins, stops, word in _backwards(replaced[before:]):
                     moved = offset + low
-                    printed = (*printed[: begins - moved], _shown(word), *printed[stops - moved :])
-                self.commands[at] = dataclasses.replace(inner, argv=printed, acts=acts)
+                    printed = (*printed[: begins - moved], shown(word), *printed[stops - moved :])
+                self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via = via
         self._levels -= 1
 
@@ -232,13 +244,13 @@ class CommandWalk(Walk):
         low, high = nested.words
         for deeper in acts.nested:
             if deeper.stdin:
-                self._doubt(inner, f"{_name(inner)} reads commands from its input", FindingKind.TAKES_COMMANDS)
+                self._doubt(inner, f"{name_of(inner)} reads commands from its input", FindingKind.TAKES_COMMANDS)
             elif high - low != len(nested.argv):
                 self._doubt(inner, "a command whose words do not stand side by side", FindingKind.UNREADABLE)
             else:
                 self._nested(inner, deeper, nested.argv, offset + low, replaced)
 
-    def _shell_text(self, outer: Command, text: bytes, program: str) -> Script:
+    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> Script:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
         refused = guard(text)
@@ -246,52 +258,65 @@ class CommandWalk(Walk):
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {refused.reason}")
         try:
             script = read(text, shell)
+            whole = inside(script) if by_input else None
+            if whole is not None:
+                script = read(whole, shell)
         except Unreadable as error:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
-        walked = self.script(script)
+        walked = self.apart(lambda: self.script(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
         printed_within_bounds(walked, outer.start, outer.end)
         return walked
 
+    def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
+        """Note a program to which its standard input would be all that is missing."""
+        known, single = known_words(words, found.unknown)
+        if not self._judge(known, b"", self.terminal, single=single).interactive:
+            self.asking.append(found.index)
+
+    def _with_input(self, command: Simple, text: bytes) -> Simple:
+        """The command with the whole text's standard input, when it reads commands from there."""
+        known, single = known_words(command.words, unknowns(command.words))
+        if not known or self._judge(known, None, self.terminal, single=single).asks not in ASKS:
+            return command
+        refused = guard(text)
+        if refused is not None:
+            raise Unreadable(command.start, command.end, f"standard input: {refused.reason}")
+        if self._shell != "bash":
+            raise Unreadable(command.start, command.end, "standard input, which is not printed for this login shell")
+        self.stdin_used, self._unused = True, None
+        here = Redirection(b"", b"<<<", Word((Literal(text.removesuffix(b"\n")),)))
+        return dataclasses.replace(command, redirections=(*command.redirections, here))
+
     def _script_by_stdin(self, found: Command, redirections: tuple[Redirection, ...]) -> tuple[Redirection, ...]:
         """A shell that reads its script from a here-document: the document is printed again."""
-        program = _name(found)
-        at = next((index for index, given in enumerate(redirections) if given.operator == b"<<<"), None)
-        text = None if at is None else redirections[at].target.literal
+        program = name_of(found)
+        at = setting(redirections)
+        text = None if at is None or redirections[at].operator != b"<<<" else redirections[at].target.literal
         if at is None or text is None:
             self._doubt(found, f"{program} reads commands from its input", FindingKind.TAKES_COMMANDS)
             return redirections
         via, self._via = self._via, (*self._via, program.encode())
-        script = self._shell_text(found, text, program)
+        script = self._shell_text(found, text, program, by_input=True)
         self._via = via
-        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script),)))
+        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script, True),)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
 
-    # -- findings
 
-    def _sql(self, found: Command, dialect: str, text: bytes) -> None:
-        verdict = judge_sql(text, dialect)
-        self.sql.append(SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end))
-        for reason in verdict.undecidable:
-            self._doubt(found, reason, FindingKind.UNKNOWN)
-        if verdict.kinds & _DESTROYS:
-            kinds = ", ".join(sorted(verdict.kinds & _DESTROYS))
-            self._effect(found, "sql-destructive", f"SQL that does {kinds}")
-        if verdict.kinds & _REACHES_OUT:
-            self._effect(found, "sql-destructive", "SQL that reaches out of the database")
-        if "grant" in verdict.kinds:
-            self._effect(found, "privilege", "SQL that grants")
-
-    def _doubt(self, found: Command, reason: str, kind: FindingKind) -> None:
-        if len(self.undecidable) < MAX_FINDINGS or kind is FindingKind.UNREADABLE:
-            self.undecidable.append(Finding(found.start, found.end, reason, kind))
-
-    def _effect(self, found: Command, category: str, reason: str, technique: str = "") -> None:
-        technique = technique or TECHNIQUE_OF.get(category, "")
-        if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique))
+def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:
+    """What is known of the unknown words of a command that stands in the words of another."""
+    low, high = nested.words
+    around = {word.index - low: word for word in outer.unknown} if high - low == len(nested.argv) else {}
+    one = nested.single | nested.plain
+    return tuple(
+        [
+            dataclasses.replace(around[at], index=at) if at in around else Unknown(at, single=at in one)
+            for at, word in enumerate(words)
+            if word is None
+        ]
+    )
 
 
 def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
@@ -308,48 +333,3 @@ def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
 def _backwards(replaced: list[tuple[int, int, Word]]) -> list[tuple[int, int, Word]]:
     """From the last to the first, so that no change moves the place of another."""
     return sorted(replaced, key=lambda change: change[0], reverse=True)
-
-
-def _shown(word: Word) -> bytes | None:
-    """A word's value, where text for a shell counts as what is printed."""
-    if isinstance(word.parts[-1], ShellText):
-        values = [
-            part.value if isinstance(part, Literal) else print_script(part.script)
-            for part in word.parts
-            if isinstance(part, Literal | ShellText)
-        ]
-        return b"".join(values)
-    return word.literal
-
-
-def _value(assignment: Assignment) -> tuple[bytes, bytes | None]:
-    if assignment.elements is not None:
-        return assignment.name, None
-    return assignment.name, b"" if assignment.value is None else assignment.value.literal
-
-
-def _opened(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, bytes | None], ...]:
-    if not redirections:
-        return ()
-    return tuple((given.operator.decode(), given.target.literal) for given in redirections if given.operator in _OPENS)
-
-
-def _given(redirections: tuple[Redirection, ...], piped: bytes | None) -> bytes | None:
-    """Literal standard input: of the last redirection that sets it, or what the pipe brings."""
-    for given in reversed(redirections):
-        if given.operator in (b"<", b"<<<", b"<>", b"<&") and given.descriptor in (b"", b"0"):
-            if given.operator != b"<<<":
-                return None
-            literal = _shown(given.target)
-            return None if literal is None else literal + b"\n"
-    return piped
-
-
-def _name(command: Command) -> str:
-    name = command.argv[0] if command.argv else None
-    return "" if name is None else _text(posixpath.basename(name.rstrip(b"/")))
-
-
-def _text(name: bytes) -> str:
-    decoded = name.decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in decoded)[:60]

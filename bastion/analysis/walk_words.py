@@ -1,0 +1,86 @@
+"""What the words of a tree are to those who judge them: values, and what is known of the unknown ones."""
+
+from __future__ import annotations
+
+import posixpath
+
+from bastion.analysis.command import Command, Unknown
+from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Redirection, Tilde, Word
+from bastion.analysis.walk_input import shown
+
+_OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
+
+
+def unknowns(words: tuple[Word, ...]) -> tuple[Unknown, ...]:
+    """What is known of those that are not literal."""
+    return tuple([_unknown(at, word) for at, word in enumerate(words) if shown(word) is None])
+
+
+def _unknown(index: int, word: Word) -> Unknown:
+    prefix, text = [], []
+    glob = True
+    for part in word.parts:
+        if isinstance(part, Literal):
+            text.append(part.value)
+        elif isinstance(part, Glob):
+            text.append(part.text)
+        else:
+            glob = False
+            break
+    for part in word.parts:
+        if not isinstance(part, Literal):
+            break
+        prefix.append(part.value)
+    return Unknown(index, word.single, b"".join(prefix), glob, b"".join(text) if glob else b"")
+
+
+_HOME = Parameter(b"HOME", True)
+
+
+def spelled(word: Word) -> bytes | None:
+    """The value of a literal word, and of a path in a home directory its spelling, `~user/x` or `$HOME/x`: for the
+    profiles, which know such paths. None for any other word."""
+    if len(word.parts) > 2:
+        return None
+    first, rest = word.parts[0], word.parts[1:]
+    if rest and not isinstance(rest[0], Literal):
+        return None
+    after = rest[0].value if rest and isinstance(rest[0], Literal) else b""
+    if isinstance(first, Tilde):
+        return b"~" + first.user + after
+    if isinstance(first, Parameter) and first == _HOME and after[:1] in (b"", b"/"):
+        return b"$HOME" + after
+    return word.literal
+
+
+def known_words(
+    words: tuple[Word, ...], unknown: tuple[Unknown, ...]
+) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+    """Words for a profile, which knows paths in a home directory, and which of the unknown ones are exactly one."""
+    return tuple([spelled(word) for word in words]), frozenset([word.index for word in unknown if word.single])
+
+
+def assigned(assignment: Assignment) -> tuple[bytes, bytes | None]:
+    """Its name and value; None for an array, or what only the target knows."""
+    if assignment.elements is not None:
+        return assignment.name, None
+    return assignment.name, b"" if assignment.value is None else assignment.value.literal
+
+
+def opened_files(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, bytes | None], ...]:
+    """The files that these open, each with its operator."""
+    if not redirections:
+        return ()
+    return tuple((given.operator.decode(), given.target.literal) for given in redirections if given.operator in _OPENS)
+
+
+def name_of(command: Command) -> str:
+    """The program's name, as a reason tells it."""
+    name = command.argv[0] if command.argv else None
+    return "" if name is None else text_of(posixpath.basename(name.rstrip(b"/")))
+
+
+def text_of(name: bytes) -> str:
+    """Bytes for a reason: one line, bounded."""
+    decoded = name.decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in decoded)[:60]
