@@ -216,6 +216,13 @@ def _head(context: Context, session: str, wanted: Wanted) -> Head:
         rows=terminal.rows if terminal else 0,
         term=terminal.kind if terminal else "",
         shell=context.account.shell,
+        judged={
+            "source": context.knock.source,
+            "principals": identity.principals,
+            "groups": sorted(identity.groups),
+            "claims": dict(identity.claims),
+            "labels": dict(context.target.labels),
+        },
     )
 
 
