@@ -2,9 +2,10 @@
 
 An allow or approve rule covers a command when nothing stands against it (`objection`):
 
-    commands     a pattern matches its words; a word that only the target knows needs `dynamic: true` and a wildcard
+    commands     a pattern matches its words; a word that only the target knows needs `dynamic: true` and a wildcard;
+                 what is no command (`X=1`, `> file`) is covered by `**` alone
     interactive  programs that take commands, and uses whose effect is not known, need `interactive: true`
-    env          variables that the command sets are named; a variable of the script's own needs no rule (below)
+    env          variables that it sets are named; a variable of the script's own needs no rule (below)
     reads        files that it opens by `<` are named; /dev/null needs no rule
     writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
     sql          where it is said: all that the command's SQL does is named
@@ -155,7 +156,14 @@ _Why = tuple[str, bool] | None
 
 def _words(rule: Rule, case: Case) -> _Why:
     argv, unknown = case.command.argv, case.unknown
-    if not argv or any(pattern.grants(argv, unknown, rule.dynamic) for pattern in rule.commands):
+    if not argv:
+        if not case.command.environment and not case.command.redirections:
+            return "there is nothing in it", True
+        # A variable is for all that follows, and `> file` is nobody's: a rule for some program does not mean them.
+        if any(pattern.any_command for pattern in rule.commands):
+            return None
+        return "only a rule for any command (`**`) covers what is no command", False
+    if any(pattern.grants(argv, unknown, rule.dynamic) for pattern in rule.commands):
         return None
     name = show(argv[0] or b"")
     if unknown and not rule.dynamic and any(pattern.grants(argv, unknown, True) for pattern in rule.commands):

@@ -85,10 +85,11 @@ def _try(rule: Rule, case: Case) -> Tried:
 
 def reachable(policy: Policy, subject: Subject) -> bool:
     """Whether any allow or approve rule could ever be about this subject there, or what no rule covers may be
-    approved, or is let through (mode observe). A subject whose account is "" asks for any account."""
+    approved, or is let through (mode observe). A subject whose account is "" asks for any account. A rule that holds at
+    other times or for other networks counts: whoever may come back later is told why not now."""
     if policy.observe or policy.default is Effect.APPROVE:
         return True
-    return any(rule.concerns(subject) for rule in policy.permits(subject))
+    return any(rule.who.matches(subject) and rule.where.matches(subject) for rule in policy.permits(subject))
 
 
 # -- commands

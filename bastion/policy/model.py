@@ -128,7 +128,7 @@ class Index:
     """Rules by (group, program, argument), each possibly "any"; by group and category; by group for shells.
 
     `holding` are those rules of `commands` that hold back and that a word decides which may be unknown; `deeds` those
-    that are about any program, and `openers` those that cover variables and files, by group.
+    that are about any program, and `openers` those that cover what is no command, by group.
     """
 
     commands: dict[_Key, list[Rule]] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Index:
                         index.holding.setdefault(key[:2], []).append((key[2][0], rule))
                 if rule.of_any_program:
                     index.deeds.setdefault(group, []).append(rule)
-                elif rule.commands and (rule.env or rule.reads or rule.writes):
+                elif any(pattern.any_command for pattern in rule.commands):
                     index.openers.setdefault(group, []).append(rule)
                 for category in sorted(rule.categories):
                     index.categories.setdefault((group, category), []).append(rule)

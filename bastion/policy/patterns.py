@@ -76,6 +76,10 @@ class CommandPattern:
         return None if name is None else base_name(name)
 
     @property
+    def any_command(self) -> bool:
+        return not self.words
+
+    @property
     def arguments(self) -> tuple[ArgumentKey, ...]:
         """What is known of the arguments of every matching command; each is one of its `argument_keys`."""
         places = enumerate(self.words[1:_MAX_PLACES], 1)
