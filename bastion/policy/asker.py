@@ -28,7 +28,7 @@ from typing import Any
 from bastion.policy.decision import Subject
 
 KEYS = ("identity", "groups", "claims", "target", "labels", "account", "shell", "terminal", "source", "at")
-SHELLS = ("sh", "bash", "dash", "ash", "busybox", "ksh", "mksh", "zsh")
+SHELLS = ("sh", "bash", "rbash", "dash", "ash", "busybox")
 """Login shells that a target may have; every other than bash is read as POSIX has it."""
 
 MAX_TEXT = 1024

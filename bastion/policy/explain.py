@@ -66,7 +66,11 @@ def explain(policy: Policy, asker: Asker, command: bytes, trace: bool = True) ->
     subject = asker.subject
     decision = decide(policy, subject, Request("exec", analysis=analysis))
     tried = tuple(_of_categories(policy, asker, analysis)) if trace else ()
-    return Explained(analysis, decision, judged(policy, subject, analysis, trace), tried, trace)
+    if analysis.unreadable is not None:  # nothing of it can run, whatever its parts are
+        commands = tuple(Judged(command, decision, ()) for command in analysis.commands)
+    else:
+        commands = judged(policy, subject, analysis, trace)
+    return Explained(analysis, decision, commands, tried, trace)
 
 
 def _of_categories(policy: Policy, asker: Asker, analysis: Analysis) -> Iterator[Tried]:

@@ -6,7 +6,7 @@ import pytest
 
 from bastion.policy.asker import KEYS, SHELLS, Asker, BadAsker, moment
 from bastion.policy.decision import Subject
-from bastion.targets import inventory
+from bastion.targets import login_shell
 
 ALL = {
     "identity": ["agent@demo", "repo:acme/x"],
@@ -76,5 +76,5 @@ def test_times_are_utc_where_no_zone_is_told(text: str, seconds: int) -> None:
     assert moment(text) == seconds
 
 
-def test_the_shells_are_those_of_the_inventory() -> None:
-    assert set(SHELLS) == set(inventory.SHELLS)
+def test_the_shells_are_those_that_a_target_may_have() -> None:
+    assert set(SHELLS) == set(login_shell.SHELLS)

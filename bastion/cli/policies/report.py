@@ -54,7 +54,7 @@ def write(lines: Iterable[str]) -> None:
     """To stdout, without the colours where there is no terminal."""
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for line in lines:
-        print(line if coloured else _plain(line))
+        print(line if coloured else plain(line))
 
 
 def lines(explained: Explained, policy: Policy, heading: Heading, asker: Asker) -> Iterator[str]:
@@ -271,7 +271,7 @@ def _dim(text: str) -> str:
     return f"\x1b[2m{text}\x1b[22m"
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """Without this file's own colours; whatever else was an escape has been made visible long before."""
     for code in ("1", "2", "22", "31", "32", "33", "39"):
         line = line.replace(f"\x1b[{code}m", "")
