@@ -31,7 +31,10 @@ NOT_FUNCTIONS = frozenset(
 )
 """Names that a function may not take: the shell's own, and those that a person reads past."""
 
+_TIED = frozenset(b"path cdpath fpath manpath mailpath module_path".split())
+"""zsh ties these to PATH and its kin: a value for `path` is one for PATH."""
 
-def decides(name: bytes) -> bool:
-    """Whether a value for this variable changes what other commands do."""
-    return _DECIDES.match(name) is not None
+
+def decides(name: bytes, bash: bool = True) -> bool:
+    """Whether a value for this variable changes what other commands do; `bash`: in that shell, not in any other."""
+    return _DECIDES.match(name) is not None or (not bash and name in _TIED)
