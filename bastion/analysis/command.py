@@ -80,7 +80,8 @@ class Command:
     whatever the shell would pass on, and need not be UTF-8. argv is empty for assignments or redirections alone, and
     begins with `[[` for such a test.
 
-    `redirections` are those that open a file (`2>&1` does not), without their descriptor. `stdin` is its standard
+    `redirections` are those that open a file (`2>&1` does not), without their descriptor; those of the compound
+    commands around it are among them. `stdin` is its standard
     input where the text says it. `via` are the programs through which it is reached, outermost first. `acts` is what
     its program's profile says, None where no program is called.
     """

@@ -43,7 +43,7 @@ _SAYS = frozenset({b"echo", b"printf"})
 
 
 class Walk:
-    """The structure. `simple`, `declaration`, `test` and `opened` are for the class that judges commands.
+    """The structure. `simple`, `declaration` and `test` are for the class that judges commands.
 
     `stdin` is what a pipe brings to the next command, where that is known. `inherits`: its standard input is the whole
     text's, and no other command's besides as far as the structure tells."""
@@ -52,6 +52,7 @@ class Walk:
         self.stdin: bytes | None = None
         self.inherits = True
         self.functions: list[bytes] = []
+        self.around: tuple[Redirection, ...] = ()
 
     def simple(self, command: Simple) -> Simple:
         raise NotImplementedError
@@ -60,10 +61,6 @@ class Walk:
         raise NotImplementedError
 
     def test(self, command: Test) -> Test:
-        raise NotImplementedError
-
-    def opened(self, redirections: tuple[Redirection, ...]) -> None:
-        """Files that a compound command opens."""
         raise NotImplementedError
 
     # -- structure
@@ -119,12 +116,13 @@ class Walk:
         if isinstance(command, Function):
             return self._function(command)
         redirections = self.redirections(command.redirections)
-        self.opened(redirections)
+        around, self.around = self.around, (*self.around, *redirections)
         # What one command inside reads, another does not: the input as a whole is known to none of them.
         self.stdin = None
         loops = isinstance(command, For | While)
         other = loops or setting(command.redirections) is not None
         walked = self.apart(lambda: self._compound(command)) if other else self._compound(command)
+        self.around = around
         return (
             walked if redirections is command.redirections else dataclasses.replace(walked, redirections=redirections)
         )

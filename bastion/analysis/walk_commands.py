@@ -77,7 +77,6 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
-        self._opens(found, command.redirections)
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
@@ -111,8 +110,7 @@ class CommandWalk(FindingWalk):
             argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
             environment.append((name, given))
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        found = self._add(command, argv, tuple(environment), None, loose, Acts())
-        self._opens(found, command.redirections)
+        self._add(command, argv, tuple(environment), None, loose, Acts())
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
@@ -125,16 +123,10 @@ class CommandWalk(FindingWalk):
         argv += [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
         argv.append(b"]]")
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        found = self._add(command, argv, (), None, loose, Acts())
-        self._opens(found, command.redirections)
+        self._add(command, argv, (), None, loose, Acts())
         redirections = self.redirections(command.redirections)
         tokens = tuple([self.word(token) if isinstance(token, Word) else token for token in command.tokens])
         return dataclasses.replace(command, tokens=tokens, redirections=redirections)
-
-    def opened(self, redirections: tuple[Redirection, ...]) -> None:
-        """A compound command's files are a command without a program: rules judge them as any redirection."""
-        if opened_files(redirections):
-            self._opens(self._add(Simple((), (), redirections), [], (), None), redirections)
 
     def _add(
         self,
@@ -145,15 +137,20 @@ class CommandWalk(FindingWalk):
         unknown: tuple[Unknown, ...] = (),
         acts: Acts | None = None,
     ) -> Command:
+        """A file that is opened around several commands is opened for each of them: what covers one covers no other."""
         start, end = self._place or (node.start, node.end)
-        files = opened_files(node.redirections)
-        return self._keep(Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown))
+        redirections = (*self.around, *node.redirections)
+        files = opened_files(redirections)
+        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown)
+        found = self._keep(found)
+        self._opens(found, redirections)
+        return found
 
     def _keep(self, command: Command) -> Command:
         """`command` with its place among the others, which `commands` holds from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
-        self._judged += len(command.argv)
+        self._judged += len(command.argv) + len(command.redirections)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
         placed = dataclasses.replace(command, index=len(self.commands))

@@ -75,8 +75,12 @@ class Acts:
     def reads_only(self) -> bool:
         """Whether the profile vouches that this use changes nothing and runs nothing. SQL and nested commands, and
         what is sent to a peer, are for the caller to judge."""
-        doubts = self.code or self.unknown or self.changes or self.writes or self.deletes or self.interactive
-        return self.known and not doubts
+        return self.vouched and not (self.changes or self.writes or self.deletes)
+
+    @property
+    def vouched(self) -> bool:
+        """Whether the profile knows all that this use does by itself."""
+        return self.known and not (self.code or self.unknown or self.interactive)
 
 
 @dataclass(slots=True)
