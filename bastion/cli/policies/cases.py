@@ -132,8 +132,8 @@ def _print(tested: Tested) -> None:
         case = result.case
         about = f" ({case.about})" if case.about else ""
         print(f"{case.place}: {shown(case.command, MAX_TOLD)}{about}")
-        print(f"    as {shown(str(case.asker), MAX_TOLD)}")
-        print(f"    {shown(str(result), MAX_TOLD)}")
+        for label, text in (("as", str(case.asker)), ("expected", result.expected), ("decided", result.decided)):
+            print(f"    {label:<8}  {shown(text, MAX_TOLD)}")
     total, bad = len(tested.results), len(tested.failed)
     verdict = f"{total} case{'' if total == 1 else 's'} as expected" if not bad else f"{bad} of {total} cases failed"
     print(f"{tested.folder}: {verdict}; {tested.rules - len(tested.never)} of {tested.rules} rules exercised")
