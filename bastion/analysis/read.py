@@ -42,6 +42,10 @@ _SIMPLE_NODES = frozenset(
         "variable_assignments",
     }
 )
+_BEFORE_COMPOUND = re.compile(
+    rb"(?:\A|[\n;&|({]|\b(?:do|then|else))[ \t]*(time|coproc)[ \t]+(?:-p[ \t]+)?(?:[A-Z]+[ \t]+)?"
+    rb"(?:[{(]|\[\[|(?:for|while|until|if|case|select)(?=[ \t\n]))"
+)
 _NAMED = {
     "ERROR": "this is not shell syntax that can be read",
     "c_style_for_statement": "a loop over arithmetic",
@@ -67,6 +71,17 @@ class Reader(CompoundReader):
 
     def script(self) -> Script:
         """The whole text."""
+        try:
+            return self._whole()
+        except Unreadable as error:
+            # To the parser these are names of programs, so that what is wrong comes out anywhere.
+            found = _BEFORE_COMPOUND.search(self.text)
+            if found is None:
+                raise
+            reason = f"{found[1].decode()} before a compound command"
+            raise self.refuse(found.start(1), reason, found.end()) from error
+
+    def _whole(self) -> Script:
         if b"<<" in self.text:
             self._find_here()
         root = tree_sitter.Parser(_LANGUAGE).parse(self.text).root_node
