@@ -103,7 +103,7 @@ class CommandReader(TestReader):
         """A name that may be given a value here; not one that decides what runs."""
         if not _NAME.match(name):
             raise self.refuse(at, "a variable of a kind that can not be read")
-        if names.decides(name):
+        if names.decides(name, not self.posix):
             raise self.refuse(at, f"a value for {name.decode()}, which decides what other commands do")
         return name
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis import read_ansi, read_braces, read_parameters
+from bastion.analysis import names, read_ansi, read_braces, read_parameters
 from bastion.analysis.bounds import MAX_LEVELS, MAX_STEPS
 from bastion.analysis.read_braces import CLOSE, COMMA, OPEN, Mark, Piece, Sequence
 from bastion.analysis.read_here import Here
@@ -239,6 +239,9 @@ class WordReader:
                 found = read_parameters.BRACED_BASH.match(text, at, end)
             if found is None:
                 raise self.refuse(at, "an expansion of a kind that is not known to be harmless", end)
+            given = read_parameters.ASSIGNS.match(found[1])
+            if given is not None and names.decides(given[1], not self.posix):
+                raise self.refuse(at, f"a value for {given[1].decode()}, which decides what other commands do")
             builder.add(Parameter(found[1], quoted))
             return found.end()
         if following == b"(":

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bastion.analysis import builtins, names
+from bastion.analysis.arrays import Arrays
 from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
 from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
@@ -68,6 +69,7 @@ class CommandWalk(FindingWalk):
         self._judged = 0
         self._place: tuple[int, int] | None = None
         self._folder: bytes | None = b""
+        self._arrays = Arrays()
 
     # -- the nodes that are commands
 
@@ -81,6 +83,8 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
+        if fault := self._arrays.simple(command):
+            self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
@@ -114,7 +118,9 @@ class CommandWalk(FindingWalk):
             argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
             environment.append((name, given))
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        self._add(command, argv, tuple(environment), None, loose, Acts())
+        found = self._add(command, argv, tuple(environment), None, loose, Acts())
+        if fault := self._arrays.declaration(command):
+            self._doubt(found, fault, FindingKind.UNREADABLE)
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
