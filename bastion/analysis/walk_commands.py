@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bastion.analysis import builtins
+from bastion.analysis.arrays import Arrays
 from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
 from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
@@ -64,6 +65,7 @@ class CommandWalk(FindingWalk):
         self._levels = 0
         self._judged = 0
         self._place: tuple[int, int] | None = None
+        self._arrays = Arrays()
 
     # -- the nodes that are commands
 
@@ -77,6 +79,8 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
+        if fault := self._arrays.simple(command):
+            self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
@@ -110,7 +114,9 @@ class CommandWalk(FindingWalk):
             argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
             environment.append((name, given))
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        self._add(command, argv, tuple(environment), None, loose, Acts())
+        found = self._add(command, argv, tuple(environment), None, loose, Acts())
+        if fault := self._arrays.declaration(command):
+            self._doubt(found, fault, FindingKind.UNREADABLE)
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
@@ -206,10 +212,10 @@ class CommandWalk(FindingWalk):
         via, self._via = self._via, (*self._via, program.encode())
         low, high = nested.words
         if nested.shell is not None:
-            script = self._shell_text(outer, nested.shell, program)
+            text = self._shell_text(outer, nested.shell, program)
             first = argv[low]
             head = (Literal(first[: nested.prefix]),) if nested.prefix and first is not None else ()
-            replaced.append((offset + low, offset + high, Word((*head, ShellText(script)))))
+            replaced.append((offset + low, offset + high, Word((*head, text))))
         elif nested.argv:
             words = (*nested.argv, None) if nested.more else nested.argv
             inner = self._keep(
@@ -250,7 +256,7 @@ class CommandWalk(FindingWalk):
             else:
                 self._nested(inner, deeper, nested.argv, offset + low, replaced)
 
-    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> Script:
+    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> ShellText:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
         refused = guard(text)
@@ -267,8 +273,8 @@ class CommandWalk(FindingWalk):
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
         walked = self.apart(lambda: self.script(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
-        printed_within_bounds(walked, outer.start, outer.end)
-        return walked
+        printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
+        return ShellText(walked, by_input, shell != "bash")
 
     def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
         """Note a program to which its standard input would be all that is missing."""
@@ -284,8 +290,6 @@ class CommandWalk(FindingWalk):
         refused = guard(text)
         if refused is not None:
             raise Unreadable(command.start, command.end, f"standard input: {refused.reason}")
-        if self._shell != "bash":
-            raise Unreadable(command.start, command.end, "standard input, which is not printed for this login shell")
         self.stdin_used, self._unused = True, None
         here = Redirection(b"", b"<<<", Word((Literal(text.removesuffix(b"\n")),)))
         return dataclasses.replace(command, redirections=(*command.redirections, here))
@@ -301,7 +305,7 @@ class CommandWalk(FindingWalk):
         via, self._via = self._via, (*self._via, program.encode())
         script = self._shell_text(found, text, program, by_input=True)
         self._via = via
-        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script, True),)))
+        changed = dataclasses.replace(redirections[at], target=Word((script,)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
 
 
@@ -319,10 +323,10 @@ def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:
     )
 
 
-def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
+def printed_within_bounds(script: Script, start: int, end: int, posix: bool) -> bytes:
     """The printed text. Raises Unreadable where there is none, or too much."""
     try:
-        printed = print_script(script)
+        printed = print_script(script, posix)
     except NotPrintable as error:
         raise Unreadable(start, end, str(error)) from None
     if len(printed) > MAX_PRINTED:

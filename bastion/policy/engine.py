@@ -62,10 +62,11 @@ class Judged:
     tried: tuple[Tried, ...]
 
 
-def judged(policy: Policy, subject: Subject, analysis: Analysis) -> tuple[Judged, ...]:
+def judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True) -> tuple[Judged, ...]:
     """How each command of a text was judged, for those who write policy: `decide` asks the same questions, of fewer
-    rules. The cost grows with the rules; never for a live request."""
-    concerning = [rule for rule in policy.rules if (rule.commands or rule.of_any_program) and rule.concerns(subject)]
+    rules. With `trace` the cost grows with the rules: never for a live request. Without, no rule is told as tried."""
+    about = [rule for rule in policy.rules if rule.commands or rule.of_any_program] if trace else []
+    concerning = [rule for rule in about if rule.concerns(subject)]
     return tuple(
         Judged(case.command, _simple(policy, subject, case, ()), tuple(_try(rule, case) for rule in concerning))
         for case in cases(analysis)
@@ -75,7 +76,7 @@ def judged(policy: Policy, subject: Subject, analysis: Analysis) -> tuple[Judged
 def _try(rule: Rule, case: Case) -> Tried:
     if rule.effect is Effect.DENY:
         held = holds_back(rule, case)
-        return Tried(rule, held, "" if held else "it is not about this command")
+        return Tried(rule, held, "" if held else "not about this command")
     against = objection(rule, case)
     if against is not None and rule.effect is Effect.APPROVE and holds_back(rule, case):
         return Tried(rule, True, f"it holds it back, and would not let it run: {against.text}")
