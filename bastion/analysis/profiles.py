@@ -97,17 +97,19 @@ def acts(
     more: bool = False,
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
+    globs: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
 ) -> Acts:
     """What this command does, by the shipped profiles (the package `profile`). Never raises, for any argv.
 
     `stdin` is literal standard input where it is known, `terminal` whether there is one, `more` whether any number of
     unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
-    `plain` of those that are no option either (Nested.single and Nested.plain say so of its words).
+    `plain` of those that are no option either (Nested.single and Nested.plain say so of its words), `globs` of those
+    that become any number of words, none of which is an option.
     `folder` is the directory in which it runs (Nested.folder), None for one that is not known.
     A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
     """
-    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder)
+    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs)
     if found.known or not argv or argv[0] is None:
         return found
     name = judge.base_name(argv[0])

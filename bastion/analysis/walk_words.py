@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import dataclass
 
 from bastion.analysis.command import Command, Unknown
 from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Redirection, Tilde, Word
@@ -31,7 +32,9 @@ def _unknown(index: int, word: Word) -> Unknown:
         if not isinstance(part, Literal):
             break
         prefix.append(part.value)
-    return Unknown(index, word.single, b"".join(prefix), glob, b"".join(text) if glob else b"")
+    # Of an unquoted `/a/$x` only the first word begins with `/a/`.
+    begins = b"".join(prefix) if glob or word.single else b""
+    return Unknown(index, word.single, begins, glob, b"".join(text) if glob else b"")
 
 
 _HOME = Parameter(b"HOME", True)
@@ -53,11 +56,33 @@ def spelled(word: Word) -> bytes | None:
     return word.literal
 
 
-def known_words(
-    words: tuple[Word, ...], unknown: tuple[Unknown, ...]
-) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
-    """Words for a profile, which knows paths in a home directory, and which of the unknown ones are exactly one."""
-    return tuple([spelled(word) for word in words]), frozenset([word.index for word in unknown if word.single])
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words for a profile. Of the unknown ones, by index: `single` are exactly one word, `plain` are that and no option
+    either, `globs` become any number of words, none of which is an option."""
+
+    argv: tuple[bytes | None, ...]
+    single: frozenset[int]
+    plain: frozenset[int]
+    globs: frozenset[int]
+
+
+_NONE: frozenset[int] = frozenset()
+_PATHS = (b"/", b"./", b"../")
+
+
+def judged_words(argv: tuple[bytes | None, ...], unknown: tuple[Unknown, ...], plain: frozenset[int] = _NONE) -> Words:
+    """`plain` are those that are known to be so from elsewhere. A word that begins with a literal path is no option:
+    whatever else it begins with could be the name of one (`of=`)."""
+    if not unknown:
+        return Words(argv, _NONE, _NONE, _NONE)
+    paths = [word for word in unknown if word.prefix.startswith(_PATHS)]
+    return Words(
+        argv,
+        frozenset([word.index for word in unknown if word.single]) | plain,
+        frozenset([word.index for word in paths if word.single]) | plain,
+        frozenset([word.index for word in paths if word.glob and not word.single]),
+    )
 
 
 def assigned(assignment: Assignment) -> tuple[bytes, bytes | None]:

@@ -24,13 +24,14 @@ def acts(
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
+    globs: frozenset[int] = frozenset(),
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
     `stdin` is literal standard input, when it is known; `terminal` whether there is one; `more` whether any number of
     unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted), `plain`
-    of those that are no option either; `folder` the directory in which it runs, empty for the one the text began in,
-    None for one that is not known.
+    of those that are no option either, `globs` of those that become any number of words that are no option; `folder`
+    the directory in which it runs, empty for the one the text began in, None for one that is not known.
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
@@ -39,7 +40,7 @@ def acts(
     if more:
         plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
-    reading = read(profile.use, argv, single, plain)
+    reading = read(profile.use, argv, single, plain, globs)
     tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder)
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)

@@ -74,18 +74,33 @@ class Reading:
 _NONE: frozenset[int] = frozenset()
 
 
-def read(use: Use, argv: Sequence[Word], single: frozenset[int] = _NONE, plain: frozenset[int] = _NONE) -> Reading:
-    """Read argv[1:]. Never raises. `single`, `plain`: indices of unknown words that are one word, and no option."""
-    reader = _Reader(use, argv, single, plain)
+def read(
+    use: Use,
+    argv: Sequence[Word],
+    single: frozenset[int] = _NONE,
+    plain: frozenset[int] = _NONE,
+    globs: frozenset[int] = _NONE,
+) -> Reading:
+    """Read argv[1:]. Never raises. `single`, `plain`: indices of unknown words that are one word, and no option;
+    `globs` of those that are any number of words, none of them an option."""
+    reader = _Reader(use, argv, single, plain, globs)
     reader.run()
     return reader.reading
 
 
 class _Reader:
-    def __init__(self, use: Use, argv: Sequence[Word], single: frozenset[int], plain: frozenset[int]) -> None:
+    def __init__(
+        self,
+        use: Use,
+        argv: Sequence[Word],
+        single: frozenset[int],
+        plain: frozenset[int],
+        globs: frozenset[int],
+    ) -> None:
         self.argv = argv
         self.single = single | plain
         self.plain = plain
+        self.globs = globs
         self.use = use
         self.at = 1
         self.ended = False
@@ -108,12 +123,22 @@ class _Reader:
 
     def _dynamic(self) -> None:
         index = self.at - 1
-        if index not in self.plain and (not self.ended or self.use.operands.rest is not None):
+        safe = index in self.plain or (index in self.globs and self._alike())
+        if not safe and (not self.ended or self.use.operands.rest is not None):
             self._doubt()
         if self.use.commands and not self.reading.operands:
             self.reading.unknown.append("the subcommand is a word that only the target knows")
         self.reading.operands.append(index)
         self._after_operand()
+
+    def _alike(self) -> bool:
+        """Whether any number of operands from here on are judged like one: none of them begins a command, has a role
+        that only the first ones have, or a count that a condition asks for."""
+        count, whens = len(self.reading.operands), self.use.whens
+        all_operands = [self.use.operands, *(when.operands for when in whens if when.operands is not None)]
+        return all(found.rest is None and len(found.first) <= count for found in all_operands) and all(
+            when.at_least <= count + 1 and when.at_most >= len(self.argv) for when in whens
+        )
 
     def _doubt(self) -> None:
         self.reading.doubtful = True
