@@ -46,6 +46,7 @@ class Walk:
 
     def __init__(self) -> None:
         self.stdin: bytes | None = None
+        self.piped = False
         self.functions: list[bytes] = []
 
     def simple(self, command: Simple) -> Simple:
@@ -79,14 +80,14 @@ class Walk:
         if len(pipeline.commands) == 1:
             commands = each(pipeline.commands, self._command)
         else:
-            outer = self.stdin
+            outer, piped = self.stdin, self.piped
             commands = each(pipeline.commands, self._stage)
-            self.stdin = outer
+            self.stdin, self.piped = outer, piped
         return pipeline if commands is pipeline.commands else dataclasses.replace(pipeline, commands=commands)
 
     def _stage(self, command: Command) -> Command:
         walked = self._command(command)
-        self.stdin = _said(command)
+        self.stdin, self.piped = _said(command), True
         return walked
 
     def _command(self, command: Command) -> Command:
@@ -111,10 +112,11 @@ class Walk:
     def _function(self, command: Function) -> Function:
         """A body runs when it is called, with an input that is not this one."""
         outer, self.stdin = self.stdin, None
+        piped, self.piped = self.piped, False
         self.functions.append(command.name)
         body = self._command(command.body)
         self.functions.pop()
-        self.stdin = outer
+        self.stdin, self.piped = outer, piped
         return command if body is command.body else dataclasses.replace(command, body=body)
 
     def _compound(self, command: Compound) -> Compound:

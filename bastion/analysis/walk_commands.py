@@ -11,7 +11,8 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from bastion.analysis import builtins
@@ -21,7 +22,7 @@ from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.profile.categories import TECHNIQUE_OF
-from bastion.analysis.profile.paths import of_path
+from bastion.analysis.profile.paths import of_outline, of_path
 from bastion.analysis.read import read
 from bastion.analysis.read_words import Unreadable
 from bastion.analysis.sql import judge_sql
@@ -32,6 +33,7 @@ from bastion.analysis.walk_words import (
     given_input,
     name_of,
     opened_files,
+    outline,
     shown,
     spelled,
     text_of,
@@ -59,6 +61,8 @@ class Judge(Protocol):
         *,
         more: bool = False,
         single: frozenset[int] = frozenset(),
+        outlines: Mapping[int, bytes] = MappingProxyType({}),
+        piped: bool = False,
     ) -> Acts: ...
 
 
@@ -173,13 +177,14 @@ class CommandWalk(Walk):
         """What opening these files means, whatever the program then does with them."""
         for given in redirections:
             path = spelled(given.target)
-            if path is None or given.operator == b"<<<":
+            told = outline(given.target) if path is None else path
+            if given.operator == b"<<<":
                 continue
-            if path.startswith(_PEERS):
+            if told.startswith(_PEERS):
                 self._effect(command, "reverse-shell", "a redirection to a network peer")
             for kind in _KINDS.get(given.operator, ()):
-                categories, techniques = of_path(kind, path)
-                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(path)}")
+                categories, techniques = of_outline(kind, told) if path is None else of_path(kind, path)
+                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(told)}")
 
     # -- programs
 
@@ -206,7 +211,10 @@ class CommandWalk(Walk):
         return words, acts
 
     def _acts(self, found: Command, single: frozenset[int], more: bool) -> Acts:
-        acts = self._judge(found.argv, found.stdin, self._terminal, more=more, single=single)
+        outlines = {word.index: word.outline for word in found.unknown if word.outline}
+        acts = self._judge(
+            found.argv, found.stdin, self._terminal, more=more, single=single, outlines=outlines, piped=self.piped
+        )
         wrong = builtins.fault(found.argv, single)
         if wrong is None and found.argv[0] in builtins.JUDGED:
             acts = Acts()

@@ -6,7 +6,18 @@ import posixpath
 
 from bastion.analysis.command import Command, Unknown
 from bastion.analysis.printer import print_script
-from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Redirection, ShellText, Tilde, Word
+from bastion.analysis.tree import (
+    Assignment,
+    Glob,
+    Literal,
+    Parameter,
+    Part,
+    Process,
+    Redirection,
+    ShellText,
+    Tilde,
+    Word,
+)
 
 _OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
 
@@ -43,7 +54,27 @@ def _unknown(index: int, word: Word) -> Unknown:
         if not isinstance(part, Literal):
             break
         prefix.append(part.value)
-    return Unknown(index, word.single, b"".join(prefix), glob, b"".join(text) if glob else b"")
+    return Unknown(index, word.single, b"".join(prefix), glob, b"".join(text) if glob else b"", outline(word))
+
+
+def outline(word: Word) -> bytes:
+    """What is known of a word, b"\\0" standing for what is not (a process substitution is `/dev/fd/` and a number)."""
+    known = [_outlined(part) for part in word.parts]
+    return b"".join(known) if any(part != b"\0" for part in known) else b""
+
+
+def _outlined(part: Part) -> bytes:
+    match part:
+        case Literal(value):
+            return value
+        case Tilde(user):
+            return b"~" + user
+        case Parameter(b"HOME"):
+            return b"$HOME"
+        case Process():
+            return b"/dev/fd/\0"
+        case _:
+            return b"\0"
 
 
 _HOME = Parameter(b"HOME", True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
@@ -11,6 +12,7 @@ from bastion.analysis.profile.loader import Library
 from bastion.analysis.profile.model import PATHS, RUNS, Effects, Operands, Use, When
 from bastion.analysis.profile.options import Reading, Value, read
 from bastion.analysis.profile.roles import apply
+from bastion.analysis.profile.runs import shows
 
 _STRIPPED = b"/"
 
@@ -24,6 +26,8 @@ def acts(
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
+    outlines: Mapping[int, bytes] = MappingProxyType({}),
+    piped: bool = False,
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
@@ -35,12 +39,15 @@ def acts(
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
     if name is None or profile is None:
-        return Acts(known=False, unknown=("the program is not known",) if name is None else ())
+        categories, techniques = paths.of_path("runs", argv[0] if argv else None)
+        reasons = ("the program is not known",) if name is None else ()
+        return Acts(known=False, unknown=reasons, categories=categories, techniques=techniques)
     if more:
         plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
     reading = read(profile.use, argv, single, plain)
-    tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder)
+    tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
+    tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
@@ -48,7 +55,7 @@ def acts(
     _effects(reading.levels[-1].effects, tally, terminal)
     for when in held:
         _effects(when.effects, tally, terminal)
-    _standard_input(reading.levels[-1], held, stdin, tally)
+    _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally)
     paths.add_categories(tally)
@@ -127,8 +134,9 @@ def _effects(effects: Effects, tally: Tally, terminal: bool) -> None:
         tally.techniques |= effects.techniques
 
 
-def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally) -> None:
-    """A program that was told nothing to run reads it from its standard input."""
+def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally, piped: bool) -> None:
+    """A program that was told nothing to run reads it from its standard input. What a program wrote there only just
+    now is code that nobody saw."""
     told = next((when.stdin for when in reversed(held) if when.stdin is not None), use.stdin)
     if not told or tally.acted:
         return
@@ -141,6 +149,11 @@ def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tall
         tally.code.append(f"{tally.program}: it takes commands from its standard input")
         if told == "shell":
             tally.categories.add("shell-escape")
+        if stdin is not None:
+            shows(stdin, tally)
+        elif piped and told in ("shell", "code"):
+            tally.categories |= {"shell-escape", "remote-code"}
+            tally.techniques.add("T1059.004")
 
 
 def _doubts(use: Use, tally: Tally) -> None:
