@@ -101,6 +101,7 @@ def acts(
     plain: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
     outlines: Mapping[int, bytes] = MappingProxyType({}),
+    globs: frozenset[int] = frozenset(),
     piped: bool = False,
 ) -> Acts:
     """What this command does, by the shipped profiles (the package `profile`). Never raises, for any argv.
@@ -109,10 +110,11 @@ def acts(
     unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words).
     `folder` is the directory in which it runs (Nested.folder), None for one that is not known. `outlines` are of unknown
-    words, by index (profile/outlines.py); `piped` whether another program writes its standard input.
+    words, by index (profile/outlines.py), `globs` those that may become several words which all fit; `piped` whether another
+    program writes its standard input.
     A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
     """
-    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, outlines, piped)
+    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, outlines, globs, piped)
     if found.known or not argv or argv[0] is None:
         return found
     name = judge.base_name(argv[0])

@@ -62,6 +62,7 @@ class Judge(Protocol):
         more: bool = False,
         single: frozenset[int] = frozenset(),
         outlines: Mapping[int, bytes] = MappingProxyType({}),
+        globs: frozenset[int] = frozenset(),
         piped: bool = False,
     ) -> Acts: ...
 
@@ -212,8 +213,16 @@ class CommandWalk(Walk):
 
     def _acts(self, found: Command, single: frozenset[int], more: bool) -> Acts:
         outlines = {word.index: word.outline for word in found.unknown if word.outline}
+        globs = frozenset([word.index for word in found.unknown if word.glob])
         acts = self._judge(
-            found.argv, found.stdin, self._terminal, more=more, single=single, outlines=outlines, piped=self.piped
+            found.argv,
+            found.stdin,
+            self._terminal,
+            more=more,
+            single=single,
+            outlines=outlines,
+            globs=globs,
+            piped=self.piped,
         )
         wrong = builtins.fault(found.argv, single)
         if wrong is None and found.argv[0] in builtins.JUDGED:

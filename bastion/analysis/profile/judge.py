@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
 from bastion.analysis.profile.loader import Library
-from bastion.analysis.profile.model import PATHS, RUNS, Effects, Operands, Use, When
+from bastion.analysis.profile.model import PATHS, REST, RUNS, Effects, Operands, Use, When
 from bastion.analysis.profile.options import Reading, Value, read
 from bastion.analysis.profile.roles import apply
 from bastion.analysis.profile.runs import shows
@@ -27,6 +27,7 @@ def acts(
     plain: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
     outlines: Mapping[int, bytes] = MappingProxyType({}),
+    globs: frozenset[int] = frozenset(),
     piped: bool = False,
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
@@ -45,7 +46,8 @@ def acts(
     if more:
         plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
-    reading = read(profile.use, argv, single, plain)
+    fits = {index: outlines[index] for index in outlines if index in single or index in globs}
+    reading = read(profile.use, argv, single, plain, fits)
     tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
     tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
     tally.known = not reading.unlisted
@@ -100,6 +102,20 @@ def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tall
         index = reading.operands[position]
         last = len(argv) if reading.rest and position == len(reading.operands) - 1 else index + 1
         apply(role, tuple(Value(argv[i], i) for i in range(index, last)), tally)
+    if reading.many is not None:
+        fixed = sum(index < reading.many for index in reading.operands)
+        _shifted((*operands.first[fixed:], *((operands.repeated,) if operands.repeated else ()), *operands.last), tally)
+
+
+def _shifted(roles: Iterable[str], tally: Tally) -> None:
+    """One of the words may be several, or none: it and those that follow may stand in any of these places."""
+    for role in dict.fromkeys(roles):
+        if role in PATHS:
+            (tally.deletes if role == "deletes" else tally.writes).append(None)
+        elif role in RUNS and role not in REST:
+            tally.unknown.append(f"{tally.program}: which of its words is run depends on the target")
+        elif role == "changes":
+            apply(role, (Value(None, 0),), tally)
 
 
 def _archives(uses: set[str], tally: Tally) -> None:
