@@ -33,6 +33,7 @@ _DELETES = re.compile(
 )
 _ASKS = re.compile(rb"with hidden answer|hidden answer|getpass\b.*\bopen\(|pynput|CGEventTap|XGrabKeyboard|/dev/input/")
 _PATH = re.compile(rb"(?:~|\$HOME|\$\{HOME\})?/[A-Za-z0-9_.~*-]+(?:/[A-Za-z0-9_.~*-]+)*")
+_UPLOADS = re.compile(rb"(?m)^\s*-?(?:re|m)?put\s+\S")
 _MAX_PATHS = 64
 
 _SIGNS = (
@@ -41,6 +42,7 @@ _SIGNS = (
     (_DECODES, "remote-code", "T1140"),
     (_DELETES, "destroys-data", "T1485"),
     (_ASKS, "credential-access", "T1056"),
+    (_UPLOADS, "exfiltration", "T1048"),
 )
 
 

@@ -48,6 +48,8 @@ def acts(
         argv = (*argv, None)
     fits = {index: outlines[index] for index in outlines if index in single or index in globs}
     reading = read(profile.use, argv, single, plain, fits)
+    if reading.only_asks and "stops-service" not in reading.levels[-1].effects.categories:
+        return Acts()
     tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
     tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
     tally.known = not reading.unlisted

@@ -72,6 +72,12 @@ class Reading:
     rest: bool = False
 
     @property
+    def only_asks(self) -> bool:
+        """Whether --help or --version is all that is given, which no program takes for anything else."""
+        names = [taken.option.name for taken in self.taken]
+        return len(names) == 1 and names[0] in _ALWAYS and not (self.operands or self.unknown or self.unlisted)
+
+    @property
     def given(self) -> set[bytes]:
         return {taken.option.name for taken in self.taken}
 
@@ -235,7 +241,9 @@ class _Reader:
             other = self.use.options.get(name[1:]) if word.startswith(b"--") else None
             if other is not None and (equals or other.arity is not Arity.REQUIRED):
                 self._take_joined(other, value, len(name) + 1) if equals else self._take(other)
-            elif name not in _ALWAYS:
+            elif name in _ALWAYS:
+                self._note(_ALWAYS[name], ())
+            else:
                 self._not_known(word)
         elif word.startswith(b"--"):
             self._long(name, value if equals else None, len(name) + 1)

@@ -146,6 +146,7 @@ def _awk(at: At) -> None:
         at.tally.code.append(f"{at.tally.program}: {reason}")
         at.tally.categories.add("shell-escape")
         at.tally.techniques.add("T1059")
+        runs.shows(word, at.tally)
 
 
 def _ssh_option(at: At) -> None:
