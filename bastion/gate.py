@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from bastion.analysis.command import Analysis
 from bastion.analysis.pagers import without_pager
@@ -33,14 +33,15 @@ from bastion.audit.events import (
     LoginRefused,
     RequestRefused,
 )
-from bastion.context import Context, Knock
-from bastion.errors import BadCertificate, Denied, NoSuchTarget
+from bastion.context import Context, Knock, at_account, in_session, who
+from bastion.errors import BadCertificate, Denied, NoSuchTarget, TargetDown
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
 from bastion.policy.decision import Decision, Effect, Request, Subject
 from bastion.policy.engine import decide, reachable
 from bastion.policy.model import Policy
 from bastion.targets.inventory import Inventory
+from bastion.targets.login_shell import RULE, is_named, reading
 from bastion.targets.target import Target
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,14 @@ class Audit(Protocol):
 
     async def write(self, event: Event) -> None: ...
     def write_soon(self, event: Event) -> None: ...
+
+
+class Shells(Protocol):
+    """The login shells of accounts where the inventory does not say: `known` is what was answered, None before; `of`
+    asks if it must. Raises Denied for a shell that does not read right, TargetDown, NotRecorded."""
+
+    def known(self, context: Context) -> str | None: ...
+    async def of(self, context: Context) -> str: ...
 
 
 @dataclass(slots=True)
@@ -117,11 +126,13 @@ class Gate:
         audit: Audit,
         revoked: Callable[[Credential], str | None],
         clock: Callable[[], float],
+        shells: Shells,
     ) -> None:
         self._tenants = tenants
         self._audit = audit
         self._revoked = revoked
         self._clock = clock
+        self._shells = shells
 
     # -- who
 
@@ -132,7 +143,7 @@ class Gate:
 
     async def login(self, knock: Knock, credential: Credential, user: str) -> None:
         """The key was proven on the outer connection. Raises BadCertificate, NotRecorded."""
-        await self._audit.write(LoginAccepted(**_who(knock, credential), user=user))
+        await self._audit.write(LoginAccepted(**who(knock, credential), user=user))
         self._still_good(credential)  # a revocation that came meanwhile found no live connection to end
 
     def refused(self, knock: Knock, user: str, reason: str) -> None:
@@ -145,7 +156,7 @@ class Gate:
 
     def request_refused(self, knock: Knock, credential: Credential, what: str) -> None:
         """Something that the bastion does not offer was asked for."""
-        self._audit.write_soon(RequestRefused(**_who(knock, credential), request=what, reason="not offered"))
+        self._audit.write_soon(RequestRefused(**who(knock, credential), request=what, reason="not offered"))
 
     # -- where
 
@@ -154,7 +165,11 @@ class Gate:
         self._still_good(credential)
         tenant = self._tenants[credential.identity.tenant]
         target = tenant.inventory.find(host)
-        if target is not None and port in (SSH_PORT, target.port) and self._reachable(tenant, credential, target, ""):
+        if (
+            target is not None
+            and port in (SSH_PORT, target.port)
+            and self._reachable(tenant, knock, credential, target, "")
+        ):
             return target
         if target is None:
             reason = "no such target"
@@ -174,17 +189,19 @@ class Gate:
         if target is None or login is None:
             self._refuse_admission(knock, credential, host, account, "no such target or account")
             raise NoSuchTarget
-        if not self._reachable(tenant, credential, target, account):
+        if not self._reachable(tenant, knock, credential, target, account):
             self._refuse_admission(knock, credential, host, account, "no rule lets this identity reach it")
             raise NoSuchTarget
-        await self._audit.write(Admitted(**_who(knock, credential), target=target.name, account=account))
-        return Context(credential, target, login, knock)
+        context = Context(credential, target, login, knock)
+        await self._audit.write(Admitted(**at_account(context)))
+        return context
 
     # -- what
 
     async def judge(self, context: Context, asked: Asked) -> Allowed:
-        """Decide. Raises Denied, when the event that tells of it is durable too; NotRecorded when none can be."""
-        runs, decision = self._decide(context, asked)
+        """Decide. Raises Denied, or TargetDown when the account had to be asked for its login shell and there was no
+        answer, when the event that tells of it is durable too; NotRecorded when none can be."""
+        runs, decision = await self._decided(context, asked)
         passed = {name: value for name, value in _names(asked).items() if name in decision.environment}
         await self._audit.write(_judged(context, asked, runs, decision, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
@@ -196,7 +213,27 @@ class Gate:
 
     # -- inside
 
-    def _decide(self, context: Context, asked: Asked) -> tuple[bytes | None, Decision]:
+    async def _decided(self, context: Context, asked: Asked) -> tuple[bytes | None, Decision]:
+        """The text to run, and the decision, by the login shell that will read it."""
+        shell = context.account.shell if is_named(context.account.shell) else self._shells.known(context)
+        if shell is not None or asked.kind != "exec":
+            return self._decide(context, asked, shell or "sh")
+        # Nobody is asked for the sake of what is denied anyway: bash has all that any other shell has, and more.
+        runs, decision = self._decide(context, asked, "bash")
+        if decision.effect is Effect.DENY:
+            return runs, decision
+        try:
+            shell = await self._shells.of(context)
+        except Denied as error:
+            policy = self._tenants[context.tenant].policy.version
+            return None, Decision(Effect.DENY, error.rule or "error", error.reason, policy, remedy=error.remedy)
+        except TargetDown as error:
+            decision = Decision(Effect.DENY, RULE, str(error), decision.policy)
+            await self._audit.write(_judged(context, asked, None, decision, frozenset()))
+            raise
+        return self._decide(context, asked, shell)
+
+    def _decide(self, context: Context, asked: Asked, shell: str) -> tuple[bytes | None, Decision]:
         """The text to run, and the decision. Total: what can not be judged is denied. An exec that is allowed has a
         text to run."""
         tenant = self._tenants[context.tenant]
@@ -204,8 +241,9 @@ class Gate:
         try:
             self._still_good(context.credential)
             self._still_there(tenant, context)
-            request = _request(context, asked)
-            decision = decide(policy, _subject(context.credential, context.target, context.account.name), request)
+            request = _request(asked, shell)
+            subject = self._subject(context.knock, context.credential, context.target, context.account.name)
+            decision = decide(policy, subject, request)
             runs = None if request.analysis is None else _runs(asked, request.analysis)
         except BadCertificate as error:
             return None, Decision(Effect.DENY, "certificate", str(error), policy.version)
@@ -233,52 +271,24 @@ class Gate:
             raise NoSuchTarget("the target was changed or removed since this connection began: connect again")
 
     def _refuse_admission(self, knock: Knock, credential: Credential, host: str, account: str, reason: str) -> None:
-        who = _who(knock, credential)
-        self._audit.write_soon(AdmissionRefused(**who, target=host, account=account, reason=reason))
+        refused = AdmissionRefused(**who(knock, credential), target=host, account=account, reason=reason)
+        self._audit.write_soon(refused)
 
-    def _reachable(self, tenant: Tenant, credential: Credential, target: Target, account: str) -> bool:
-        return reachable(tenant.policy, _subject(credential, target, account))
+    def _reachable(self, tenant: Tenant, knock: Knock, credential: Credential, target: Target, account: str) -> bool:
+        return reachable(tenant.policy, self._subject(knock, credential, target, account))
 
-
-class _Who(TypedDict):
-    """The fields that every event by a proven identity has."""
-
-    tenant: str
-    identity: str
-    issuer: str
-    subject: str
-    serial: int
-    source: str
-    connection: str
-
-
-class _InSession(_Who):
-    target: str
-    account: str
-    session: str
-
-
-def _who(knock: Knock, credential: Credential) -> _Who:
-    identity = credential.identity
-    return {
-        "tenant": identity.tenant,
-        "identity": identity.name,
-        "issuer": identity.issuer,
-        "subject": identity.subject,
-        "serial": credential.serial,
-        "source": knock.source,
-        "connection": knock.connection,
-    }
-
-
-def in_session(context: Context, session: str) -> _InSession:
-    """The fields that every event of a session has."""
-    return {
-        **_who(context.knock, context.credential),
-        "target": context.target.name,
-        "account": context.account.name,
-        "session": session,
-    }
+    def _subject(self, knock: Knock, credential: Credential, target: Target, account: str) -> Subject:
+        identity = credential.identity
+        return Subject(
+            principals=identity.principals,
+            groups=identity.groups,
+            claims=tuple(sorted(identity.claims.items())),
+            target=target.name,
+            labels=tuple(sorted(target.labels.items())),
+            account=account,
+            source=knock.source,
+            moment=self._clock(),
+        )
 
 
 def _judged(
@@ -300,18 +310,6 @@ def _judged(
     )
 
 
-def _subject(credential: Credential, target: Target, account: str) -> Subject:
-    identity = credential.identity
-    return Subject(
-        principals=identity.principals,
-        groups=identity.groups,
-        claims=tuple(sorted(identity.claims.items())),
-        target=target.name,
-        labels=tuple(sorted(target.labels.items())),
-        account=account,
-    )
-
-
 def _names(asked: Asked) -> dict[str, str]:
     """The environment as text; a name or value that is not UTF-8 is never passed on."""
     names = {}
@@ -330,11 +328,11 @@ def _runs(asked: Asked, analysis: Analysis) -> bytes | None:
     return without_pager(analysis.runs)
 
 
-def _request(context: Context, asked: Asked) -> Request:
+def _request(asked: Asked, shell: str) -> Request:
     environment = tuple(sorted(_names(asked)))
     match asked.kind:
         case "exec":
-            analysis = analyse(asked.text, context.account.shell, asked.terminal)
+            analysis = analyse(asked.text, reading(shell), asked.terminal)
             return Request("exec", analysis=analysis, environment=environment)
         case "shell":
             return Request("shell", name="raw", environment=environment)

@@ -14,7 +14,7 @@ MAX_STEPS = 4096
 """Nodes of the tree, words and parts that are looked at in one text."""
 MAX_JUDGED = 3072
 """Words of all commands together: those of a command inside another are judged once more for each level."""
-MAX_PRINTED = 32 * 1024
-"""Bytes of printed text. Quotes inside quotes inside quotes grow fourfold at each level."""
+MAX_PRINTED = 64 * 1024
+"""Bytes of printed text, half of what Linux takes for one argument. Quotes inside quotes grow fourfold a level."""
 MAX_FINDINGS = 64
 """Findings and reasons that are told of one text."""

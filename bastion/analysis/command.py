@@ -82,7 +82,8 @@ class Command:
     whatever the shell would pass on, and need not be UTF-8. argv is empty for assignments or redirections alone, and
     begins with `[[` for such a test.
 
-    `redirections` are those that open a file (`2>&1` does not), without their descriptor. `stdin` is its standard
+    `redirections` are those that open a file (`2>&1` does not), without their descriptor; those of the compound
+    commands around it are among them. `stdin` is its standard
     input where the text says it. `via` are the programs through which it is reached, outermost first. `acts` is what
     its program's profile says, None where no program is called.
     """
@@ -109,6 +110,10 @@ class Analysis:
 
     A program that takes commands itself (a shell, sudo, an editor) is a finding too, but one of kind TAKES_COMMANDS:
     its text was read and printed, and a rule that says `interactive: true` may let it run.
+
+    `wants_stdin`: the only doubt is that one shell, or one client of SQL, reads commands from the text's standard
+    input, so that with it (analyse's `stdin`) there would be none. `stdin_used`: that input was given and read as such;
+    it is part of `runs`, and none of it may be sent.
     """
 
     text: bytes
@@ -118,6 +123,8 @@ class Analysis:
     categories: frozenset[str] = field(default_factory=frozenset)
     sql: tuple[SqlFinding, ...] = ()
     findings: tuple[Finding, ...] = ()
+    wants_stdin: bool = False
+    stdin_used: bool = False
 
     @property
     def unreadable(self) -> Finding | None:

@@ -72,6 +72,12 @@ def print_script(script: Script) -> bytes:
     return _script(script, b"")
 
 
+def print_whole(text: ShellText) -> bytes:
+    """What a shell is given as its script, before it is quoted. Raises NotPrintable."""
+    printed = print_script(text.script)
+    return b"( 'eval' " + quote(printed) + b" ); 'exit'" if text.by_input else printed
+
+
 def print_word(word: Word) -> bytes:
     """The text of one word. Raises NotPrintable."""
     if not word.parts:
@@ -109,8 +115,8 @@ def _part(part: Part, before: Part | None) -> bytes:
             return _passed(_GLOB, text)
         case Tilde(user):
             return b"~" + _passed(_USER, user)
-        case ShellText(script):
-            return quote(print_script(script))
+        case ShellText():
+            return quote(print_whole(part))
 
 
 def _quoted(text: bytes, quoted: bool) -> bytes:

@@ -109,9 +109,9 @@ def acts(
     `stdin` is literal standard input where it is known, `terminal` whether there is one, `more` whether any number of
     unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words).
-    `folder` is the directory in which it runs (Nested.folder), None for one that is not known. `outlines` are of unknown
-    words, by index (profile/outlines.py), `globs` those that may become several words which all fit; `piped` whether another
-    program writes its standard input.
+    `folder` is the directory in which it runs (Nested.folder), None for one that is not known. `outlines` are of
+    unknown words, by index (profile/outlines.py), `globs` those that may become several words which all fit; `piped`
+    whether another program writes its standard input.
     A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
     """
     found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, outlines, globs, piped)

@@ -11,8 +11,10 @@ Limits: this is about what a text says. What a program that it names does, is fo
 
 from __future__ import annotations
 
+import dataclasses
+
 from bastion.analysis.bounds import MAX_FINDINGS
-from bastion.analysis.command import Analysis, Finding
+from bastion.analysis.command import Analysis, Finding, FindingKind
 from bastion.analysis.guards import guard, guard_characters
 from bastion.analysis.profiles import acts
 from bastion.analysis.read import read
@@ -22,16 +24,17 @@ from bastion.analysis.walk_commands import CommandWalk, printed_within_bounds
 UNDECIDABLE = "undecidable"
 
 
-def analyse(text: bytes, shell: str = "bash", terminal: bool = False) -> Analysis:
+def analyse(text: bytes, shell: str = "bash", terminal: bool = False, stdin: bytes | None = None) -> Analysis:
     """What `text`, given to a login shell, would run. Never raises for any bytes; pure, and bounded (bounds.py).
 
     `shell` is the login shell's name: anything but "bash" gets what POSIX has, and the rest is undecidable. `terminal`
-    says whether there is one: some programs take commands from it.
+    says whether there is one: some programs take commands from it. `stdin` is all of the text's standard input, where
+    it is known before anything runs: a script in it is judged with the text and printed into it (Analysis.stdin_used).
     """
     refused = guard(text)
     if refused is not None:
         return _unreadable(text, refused)
-    walk = CommandWalk(shell, terminal, acts)
+    walk = CommandWalk(shell, terminal, acts, stdin)
     runs: bytes | None = None
     try:
         script = read(text, shell)
@@ -64,8 +67,16 @@ def _analysis(text: bytes, walk: CommandWalk, undecidable: tuple[Finding, ...], 
         frozenset(finding.category for finding in walk.findings),
         tuple(walk.sql),
         tuple(walk.findings),
+        _wants_stdin(walk, undecidable),
+        walk.stdin_used,
     )
     if analysis.unreadable is None and runs is not None:
         return analysis
-    categories = analysis.categories | {UNDECIDABLE}
-    return Analysis(text, analysis.commands, analysis.undecidable, None, categories, analysis.sql, analysis.findings)
+    return dataclasses.replace(analysis, runs=None, categories=analysis.categories | {UNDECIDABLE}, stdin_used=False)
+
+
+def _wants_stdin(walk: CommandWalk, undecidable: tuple[Finding, ...]) -> bool:
+    """Whether there is no doubt but that of the one program that asked for the text's standard input."""
+    if walk.terminal or len(walk.asking) != 1 or len(undecidable) != 1:
+        return False
+    return undecidable[0].kind is FindingKind.TAKES_COMMANDS and undecidable[0].command == walk.asking[0]

@@ -34,6 +34,7 @@ from bastion.analysis.tree import (
     While,
     Word,
 )
+from bastion.analysis.walk_input import setting
 
 T = TypeVar("T")
 Compound = Group | Subshell | If | For | While | Case
@@ -42,12 +43,17 @@ _SAYS = frozenset({b"echo", b"printf"})
 
 
 class Walk:
-    """The structure. `simple`, `declaration`, `test` and `opened` are for the class that judges commands."""
+    """The structure. `simple`, `declaration` and `test` are for the class that judges commands.
+
+    `stdin` is what a pipe brings to the next command, where that is known, and `piped` whether one does. `inherits`:
+    its standard input is the whole text's, and no other command's besides as far as the structure tells."""
 
     def __init__(self) -> None:
         self.stdin: bytes | None = None
         self.piped = False
+        self.inherits = True
         self.functions: list[bytes] = []
+        self.around: tuple[Redirection, ...] = ()
 
     def simple(self, command: Simple) -> Simple:
         raise NotImplementedError
@@ -58,10 +64,6 @@ class Walk:
     def test(self, command: Test) -> Test:
         raise NotImplementedError
 
-    def opened(self, redirections: tuple[Redirection, ...]) -> None:
-        """Files that a compound command opens."""
-        raise NotImplementedError
-
     # -- structure
 
     def script(self, script: Script) -> Script:
@@ -69,6 +71,18 @@ class Walk:
         return script if items is script.items else Script(items)
 
     def _and_or(self, item: AndOr) -> AndOr:
+        if item.background:
+            return self.apart(lambda: self._listed(item))
+        return self._listed(item)
+
+    def apart(self, walked: Callable[[], T]) -> T:
+        """Walk what has another standard input than the text, or has it more than once."""
+        outer, self.inherits = self.inherits, False
+        made = walked()
+        self.inherits = outer
+        return made
+
+    def _listed(self, item: AndOr) -> AndOr:
         first, rest = self._pipeline(item.first), each(item.rest, self._rest)
         return item if first is item.first and rest is item.rest else AndOr(first, rest, item.background)
 
@@ -80,14 +94,14 @@ class Walk:
         if len(pipeline.commands) == 1:
             commands = each(pipeline.commands, self._command)
         else:
-            outer, piped = self.stdin, self.piped
+            outer, piped, inherits = self.stdin, self.piped, self.inherits
             commands = each(pipeline.commands, self._stage)
-            self.stdin, self.piped = outer, piped
+            self.stdin, self.piped, self.inherits = outer, piped, inherits
         return pipeline if commands is pipeline.commands else dataclasses.replace(pipeline, commands=commands)
 
     def _stage(self, command: Command) -> Command:
         walked = self._command(command)
-        self.stdin, self.piped = _said(command), True
+        self.stdin, self.piped, self.inherits = _said(command), True, False
         return walked
 
     def _command(self, command: Command) -> Command:
@@ -98,13 +112,18 @@ class Walk:
         if isinstance(command, Test):
             return self.test(command)
         if isinstance(command, Coproc):
-            inner = self.simple(command.command)
+            inner = self.apart(lambda: self.simple(command.command))
             return command if inner is command.command else Coproc(inner)
         if isinstance(command, Function):
             return self._function(command)
         redirections = self.redirections(command.redirections)
-        self.opened(redirections)
-        walked = self._compound(command)
+        around, self.around = self.around, (*self.around, *redirections)
+        # What one command inside reads, another does not: the input as a whole is known to none of them.
+        self.stdin = None
+        loops = isinstance(command, For | While)
+        other = loops or setting(command.redirections) is not None
+        walked = self.apart(lambda: self._compound(command)) if other else self._compound(command)
+        self.around = around
         return (
             walked if redirections is command.redirections else dataclasses.replace(walked, redirections=redirections)
         )
@@ -114,14 +133,12 @@ class Walk:
         outer, self.stdin = self.stdin, None
         piped, self.piped = self.piped, False
         self.functions.append(command.name)
-        body = self._command(command.body)
+        body = self.apart(lambda: self._command(command.body))
         self.functions.pop()
         self.stdin, self.piped = outer, piped
         return command if body is command.body else dataclasses.replace(command, body=body)
 
     def _compound(self, command: Compound) -> Compound:
-        # What one command inside reads, another does not: the input as a whole is known to none of them.
-        self.stdin = None
         if isinstance(command, Group | Subshell):
             body = self.script(command.body)
             return command if body is command.body else dataclasses.replace(command, body=body)
@@ -165,7 +182,7 @@ class Walk:
         if not isinstance(part, Substitution | Process):
             return part
         outer, self.stdin = self.stdin, None
-        script = self.script(part.script)
+        script = self.apart(lambda: self.script(part.script))
         self.stdin = outer
         return part if script is part.script else dataclasses.replace(part, script=script)
 

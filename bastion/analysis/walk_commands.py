@@ -16,38 +16,22 @@ from types import MappingProxyType
 from typing import Protocol
 
 from bastion.analysis import builtins
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
-from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding, Unknown
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
+from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
-from bastion.analysis.profile.categories import TECHNIQUE_OF
-from bastion.analysis.profile.paths import of_outline, of_path
 from bastion.analysis.read import read
 from bastion.analysis.read_words import Unreadable
-from bastion.analysis.sql import judge_sql
 from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
-from bastion.analysis.walk import Walk
-from bastion.analysis.walk_words import (
-    assigned,
-    given_input,
-    name_of,
-    opened_files,
-    outline,
-    shown,
-    spelled,
-    text_of,
-    unknowns,
-)
+from bastion.analysis.walk_findings import FindingWalk
+from bastion.analysis.walk_input import ASKS, given_input, inside, setting, shown
+from bastion.analysis.walk_words import assigned, known_words, name_of, opened_files, text_of, unknowns
 
 Argv = tuple[bytes | None, ...]
 
 _IN_THIS_SHELL = frozenset({"eval", "trap"})
 _BASHES = frozenset({"bash", "rbash"})
-_PEERS = (b"/dev/tcp/", b"/dev/udp/")
-_KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
-_DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
-_REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
 
 
 class Judge(Protocol):
@@ -67,39 +51,44 @@ class Judge(Protocol):
     ) -> Acts: ...
 
 
-class CommandWalk(Walk):
+class CommandWalk(FindingWalk):
     """One text. `script` is called once; then the lists hold what was found, in the order of the text."""
 
-    def __init__(self, shell: str, terminal: bool, judge: Judge) -> None:
+    def __init__(self, shell: str, terminal: bool, judge: Judge, stdin: bytes | None = None) -> None:
+        """`stdin` is the text's standard input, where it is known; `stdin_used` tells whether a program was given it,
+        `asking` which commands asked for it in vain."""
         super().__init__()
-        self.commands: list[Command] = []
-        self.undecidable: list[Finding] = []
-        self.findings: list[Finding] = []
-        self.sql: list[SqlFinding] = []
+        self.terminal = terminal
+        self.stdin_used = False
+        self.asking: list[int] = []
+        self._unused = stdin
         self._shell = shell
-        self._terminal = terminal
         self._judge = judge
         self._via: tuple[bytes, ...] = ()
         self._levels = 0
         self._judged = 0
         self._place: tuple[int, int] | None = None
-        self._told: set[tuple[int, str]] = set()
 
     # -- the nodes that are commands
 
     def simple(self, command: Simple) -> Simple:
+        written = command
+        inherits = self.inherits and setting(command.redirections) is None
+        if inherits and self._unused is not None:
+            command = self._with_input(command, self._unused)
         environment = tuple([assigned(assignment) for assignment in command.assignments])
         stdin = given_input(command.redirections, self.stdin)
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
-        self._opens(found, command.redirections)
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
             printed = tuple([shown(word) for word in words])
             still = found.unknown if words is command.words else unknowns(words)
             self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            if inherits and acts is not None and acts.asks in ASKS:
+                self._asks(found, command.words)
         redirections = command.redirections
         if acts is not None and any(nested.stdin for nested in acts.nested):
             redirections = self._script_by_stdin(found, redirections)
@@ -107,9 +96,9 @@ class CommandWalk(Walk):
             self.commands[found.index] = dataclasses.replace(self.commands[found.index], stdin=given)
         walked, assignments = self.words(words), self.assignments(command.assignments)
         redirections = self.redirections(redirections)
-        same = walked is command.words and assignments is command.assignments and redirections is command.redirections
+        same = walked is command.words and assignments is command.assignments and redirections is written.redirections
         if same:
-            return command
+            return written
         return dataclasses.replace(command, words=walked, assignments=assignments, redirections=redirections)
 
     def declaration(self, command: Declaration) -> Declaration:
@@ -125,8 +114,7 @@ class CommandWalk(Walk):
             argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
             environment.append((name, given))
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        found = self._add(command, argv, tuple(environment), None, loose, Acts())
-        self._opens(found, command.redirections)
+        self._add(command, argv, tuple(environment), None, loose, Acts())
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
@@ -139,16 +127,10 @@ class CommandWalk(Walk):
         argv += [token.literal if isinstance(token, Word) else token.removeprefix(b"~") for token in command.tokens]
         argv.append(b"]]")
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        found = self._add(command, argv, (), None, loose, Acts())
-        self._opens(found, command.redirections)
+        self._add(command, argv, (), None, loose, Acts())
         redirections = self.redirections(command.redirections)
         tokens = tuple([self.word(token) if isinstance(token, Word) else token for token in command.tokens])
         return dataclasses.replace(command, tokens=tokens, redirections=redirections)
-
-    def opened(self, redirections: tuple[Redirection, ...]) -> None:
-        """A compound command's files are a command without a program: rules judge them as any redirection."""
-        if opened_files(redirections):
-            self._opens(self._add(Simple((), (), redirections), [], (), None), redirections)
 
     def _add(
         self,
@@ -159,33 +141,25 @@ class CommandWalk(Walk):
         unknown: tuple[Unknown, ...] = (),
         acts: Acts | None = None,
     ) -> Command:
+        """A file that is opened around several commands is opened for each of them: what covers one covers no other."""
         start, end = self._place or (node.start, node.end)
-        files = opened_files(node.redirections)
-        return self._keep(Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown))
+        redirections = (*self.around, *node.redirections)
+        files = opened_files(redirections)
+        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown)
+        found = self._keep(found)
+        self._opens(found, redirections)
+        return found
 
     def _keep(self, command: Command) -> Command:
         """`command` with its place among the others, which `commands` holds from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
-        self._judged += len(command.argv)
+        self._judged += len(command.argv) + len(command.redirections)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
         placed = dataclasses.replace(command, index=len(self.commands))
         self.commands.append(placed)
         return placed
-
-    def _opens(self, command: Command, redirections: tuple[Redirection, ...]) -> None:
-        """What opening these files means, whatever the program then does with them."""
-        for given in redirections:
-            path = spelled(given.target)
-            told = outline(given.target) if path is None else path
-            if given.operator == b"<<<":
-                continue
-            if told.startswith(_PEERS):
-                self._effect(command, "reverse-shell", "a redirection to a network peer")
-            for kind in _KINDS.get(given.operator, ()):
-                categories, techniques = of_outline(kind, told) if path is None else of_path(kind, path)
-                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(told)}")
 
     # -- programs
 
@@ -199,9 +173,7 @@ class CommandWalk(Walk):
             raise Unreadable(found.start, found.end, "a command without a name")
         if name in self.functions:
             self._doubt(found, f"{text_of(name)} calls itself", FindingKind.UNKNOWN)
-        single = frozenset([word.index for word in found.unknown if word.single])
-        # A profile knows paths in a home directory, and reads them as the words that they are.
-        known = tuple([spelled(word) for word in words]) if found.unknown else found.argv
+        known, single = known_words(words, found.unknown)
         acts = self._acts(dataclasses.replace(found, argv=known), single, False)
         replaced: list[tuple[int, int, Word]] = []
         for nested in acts.nested:
@@ -217,7 +189,7 @@ class CommandWalk(Walk):
         acts = self._judge(
             found.argv,
             found.stdin,
-            self._terminal,
+            self.terminal,
             more=more,
             single=single,
             outlines=outlines,
@@ -293,7 +265,7 @@ class CommandWalk(Walk):
             else:
                 self._nested(inner, deeper, nested.argv, offset + low, replaced)
 
-    def _shell_text(self, outer: Command, text: bytes, program: str) -> Script:
+    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> Script:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
         refused = guard(text)
@@ -301,65 +273,51 @@ class CommandWalk(Walk):
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {refused.reason}")
         try:
             script = read(text, shell)
+            whole = inside(script) if by_input else None
+            if whole is not None:
+                script = read(whole, shell)
         except Unreadable as error:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
-        walked = self.script(script)
+        walked = self.apart(lambda: self.script(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
         printed_within_bounds(walked, outer.start, outer.end)
         return walked
 
+    def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
+        """Note a program to which its standard input would be all that is missing."""
+        known, single = known_words(words, found.unknown)
+        if not self._judge(known, b"", self.terminal, single=single).interactive:
+            self.asking.append(found.index)
+
+    def _with_input(self, command: Simple, text: bytes) -> Simple:
+        """The command with the whole text's standard input, when it reads commands from there."""
+        known, single = known_words(command.words, unknowns(command.words))
+        if not known or self._judge(known, None, self.terminal, single=single).asks not in ASKS:
+            return command
+        refused = guard(text)
+        if refused is not None:
+            raise Unreadable(command.start, command.end, f"standard input: {refused.reason}")
+        if self._shell != "bash":
+            raise Unreadable(command.start, command.end, "standard input, which is not printed for this login shell")
+        self.stdin_used, self._unused = True, None
+        here = Redirection(b"", b"<<<", Word((Literal(text.removesuffix(b"\n")),)))
+        return dataclasses.replace(command, redirections=(*command.redirections, here))
+
     def _script_by_stdin(self, found: Command, redirections: tuple[Redirection, ...]) -> tuple[Redirection, ...]:
         """A shell that reads its script from a here-document: the document is printed again."""
         program = name_of(found)
-        at = next((index for index, given in enumerate(redirections) if given.operator == b"<<<"), None)
-        text = None if at is None else redirections[at].target.literal
+        at = setting(redirections)
+        text = None if at is None or redirections[at].operator != b"<<<" else redirections[at].target.literal
         if at is None or text is None:
             self._doubt(found, f"{program} reads commands from its input", FindingKind.TAKES_COMMANDS)
             return redirections
         via, self._via = self._via, (*self._via, program.encode())
-        script = self._shell_text(found, text, program)
+        script = self._shell_text(found, text, program, by_input=True)
         self._via = via
-        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script),)))
+        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script, True),)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
-
-    # -- findings
-
-    def _sql(self, found: Command, dialect: str, text: bytes) -> None:
-        verdict = judge_sql(text, dialect)
-        self.sql.append(
-            SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end, found.index)
-        )
-        for reason in verdict.undecidable:
-            self._doubt(found, reason, FindingKind.UNKNOWN)
-        if verdict.kinds & _DESTROYS:
-            kinds = ", ".join(sorted(verdict.kinds & _DESTROYS))
-            self._effect(found, "sql-destructive", f"SQL that does {kinds}")
-        if verdict.kinds & _REACHES_OUT:
-            self._effect(found, "sql-destructive", "SQL that reaches out of the database")
-        if "grant" in verdict.kinds:
-            self._effect(found, "privilege", "SQL that grants")
-
-    def _doubt(self, found: Command, reason: str, kind: FindingKind) -> None:
-        """A doubt that was not kept would be a command without one: past the bound nothing is decided."""
-        if len(self.undecidable) >= MAX_FINDINGS:
-            raise Unreadable(found.start, found.end, f"more than {MAX_FINDINGS} doubts; the last: {reason}")
-        self.undecidable.append(Finding(found.start, found.end, reason, kind, command=found.index))
-
-    def _effects(self, found: Command, categories: frozenset[str], techniques: frozenset[str], reason: str) -> None:
-        rest = iter(sorted(techniques))
-        for category in sorted(categories):
-            usual = TECHNIQUE_OF.get(category, "")
-            self._effect(found, category, reason, usual if usual in techniques else next(rest, usual))
-
-    def _effect(self, found: Command, category: str, reason: str, technique: str = "") -> None:
-        """Each category once a command, so that there are never more of them than commands times categories."""
-        technique = technique or TECHNIQUE_OF.get(category, "")
-        if (found.index, category) not in self._told:
-            self._told.add((found.index, category))
-            finding = Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique, found.index)
-            self.findings.append(finding)
 
 
 def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:

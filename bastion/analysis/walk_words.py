@@ -5,33 +5,10 @@ from __future__ import annotations
 import posixpath
 
 from bastion.analysis.command import Command, Unknown
-from bastion.analysis.printer import print_script
-from bastion.analysis.tree import (
-    Assignment,
-    Glob,
-    Literal,
-    Parameter,
-    Part,
-    Process,
-    Redirection,
-    ShellText,
-    Tilde,
-    Word,
-)
+from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Part, Process, Redirection, Tilde, Word
+from bastion.analysis.walk_input import shown
 
 _OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
-
-
-def shown(word: Word) -> bytes | None:
-    """A word's value, where text for a shell counts as what is printed."""
-    if isinstance(word.parts[-1], ShellText):
-        values = [
-            part.value if isinstance(part, Literal) else print_script(part.script)
-            for part in word.parts
-            if isinstance(part, Literal | ShellText)
-        ]
-        return b"".join(values)
-    return word.literal
 
 
 def unknowns(words: tuple[Word, ...]) -> tuple[Unknown, ...]:
@@ -96,6 +73,13 @@ def spelled(word: Word) -> bytes | None:
     return word.literal
 
 
+def known_words(
+    words: tuple[Word, ...], unknown: tuple[Unknown, ...]
+) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+    """Words for a profile, which knows paths in a home directory, and which of the unknown ones are exactly one."""
+    return tuple([spelled(word) for word in words]), frozenset([word.index for word in unknown if word.single])
+
+
 def assigned(assignment: Assignment) -> tuple[bytes, bytes | None]:
     """Its name and value; None for an array, or what only the target knows."""
     if assignment.elements is not None:
@@ -108,17 +92,6 @@ def opened_files(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, byte
     if not redirections:
         return ()
     return tuple((given.operator.decode(), given.target.literal) for given in redirections if given.operator in _OPENS)
-
-
-def given_input(redirections: tuple[Redirection, ...], piped: bytes | None) -> bytes | None:
-    """Literal standard input: of the last redirection that sets it, or what the pipe brings."""
-    for given in reversed(redirections):
-        if given.operator in (b"<", b"<<<", b"<>", b"<&") and given.descriptor in (b"", b"0"):
-            if given.operator != b"<<<":
-                return None
-            literal = shown(given.target)
-            return None if literal is None else literal + b"\n"
-    return piped
 
 
 def name_of(command: Command) -> str:

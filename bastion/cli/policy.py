@@ -12,8 +12,10 @@ import json
 import sys
 from pathlib import Path
 
+from bastion.characters import shown
+from bastion.cli import MAX_LINE
 from bastion.cli.policies import profiles
-from bastion.errors import BadFile, Problem
+from bastion.errors import BadFile, OperatorError, Problem
 from bastion.policy.loader import load, passed_over
 from bastion.policy.model import Policy
 
@@ -35,7 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand that was named."""
-    return int(arguments.command(arguments))
+    try:
+        return int(arguments.command(arguments))
+    except OperatorError as error:
+        trouble = getattr(arguments, "trouble", None)
+        if trouble is None:
+            raise
+        for line in str(error).split("\n"):
+            print(f"bastion policy: {shown(line, MAX_LINE)}", file=sys.stderr)
+        return int(trouble)
 
 
 def _check(arguments: argparse.Namespace) -> int:

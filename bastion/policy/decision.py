@@ -10,7 +10,7 @@ from bastion.errors import Place
 
 
 class Effect(StrEnum):
-    """What becomes of a request. Strictest first when sorted by `severity`."""
+    """What becomes of a request. Of several answers the one of the highest `severity` holds."""
 
     ALLOW = "allow"
     APPROVE = "approve"
@@ -23,7 +23,11 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who asks, in the words of `who` and `where`. `tenant` is not here: a policy belongs to one tenant."""
+    """Who asks, in the words of `who`, `where` and `when`. `tenant` is not here: a policy belongs to one tenant.
+
+    `source` is the client's address, empty where it is not known; `moment` the time in seconds since 1970, None where
+    it is not known. A rule that asks for one that is not known does not allow, and does hold back.
+    """
 
     principals: tuple[str, ...]
     groups: frozenset[str]
@@ -31,6 +35,8 @@ class Subject:
     target: str
     labels: tuple[tuple[str, str], ...]
     account: str
+    source: str = ""
+    moment: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Decision:
     `rule` is the deciding rule's id, or `default`, `undecidable` or `observe` (mode observe turns what would be
     denied into allowed; `would` then tells what would have been). `place` is where the rule stands. `remedy` is what
     would be allowed or who may approve, as one short line. `policy` is the version of the policy that decided.
+    `categories` and `techniques` are those of all that was found in the request, whoever decided.
     """
 
     effect: Effect
@@ -63,3 +70,5 @@ class Decision:
     remedy: str | None = None
     would: Effect | None = None
     environment: frozenset[str] = field(default_factory=frozenset)
+    categories: frozenset[str] = field(default_factory=frozenset)
+    techniques: frozenset[str] = field(default_factory=frozenset)

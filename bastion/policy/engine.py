@@ -10,40 +10,85 @@ Limits: mode observe lets through what a rule denies, but never what could not b
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from bastion.analysis.command import Analysis, Command
 from bastion.errors import Place
 from bastion.policy import environment
+from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, own_variables
 from bastion.policy.decision import Decision, Effect, Request, Subject
 from bastion.policy.model import RAW, Policy, Rule
+from bastion.policy.shown import show
 
 DEFAULT = "default"
 UNDECIDABLE = "undecidable"
 OBSERVE = "observe"
+VARIABLE = "variable"
 
 _REMEDY_PATTERNS = 4
 _REMEDY_RULES_READ = 30
-_SHOWN = 60
 
 
 def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
     """Judge `request`. Total: every request has an answer, and an unknown kind is denied."""
     if request.kind == "exec" and request.analysis is not None:
-        decision = _exec(policy, subject, request.analysis, request.environment)
-        return _observed(policy, decision) if request.analysis.runs is not None else decision
+        analysis = request.analysis
+        decision = _exec(policy, subject, analysis, request.environment)
+        techniques = frozenset(finding.technique for finding in analysis.findings if finding.technique)
+        decision = replace(decision, categories=analysis.categories, techniques=techniques)
+        return _observed(policy, decision) if analysis.runs is not None else decision
     if request.kind == "shell" and request.name == RAW:
         return _observed(policy, _shell(policy, subject, request.environment))
-    what = _show(f"{request.kind} {request.name}".strip())
+    what = show(f"{request.kind} {request.name}".strip())
     return _answer(policy, Effect.DENY, DEFAULT, f"{what} is not offered here, and no rule can allow it yet", subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One rule that concerns the subject, tried on one command: whether it is about it, and why not."""
+
+    rule: Rule
+    applies: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One command's own answer, and every rule that was tried on it, in order."""
+
+    command: Command
+    decision: Decision
+    tried: tuple[Tried, ...]
+
+
+def judged(policy: Policy, subject: Subject, analysis: Analysis) -> tuple[Judged, ...]:
+    """How each command of a text was judged, for those who write policy: `decide` asks the same questions, of fewer
+    rules. The cost grows with the rules; never for a live request."""
+    concerning = [rule for rule in policy.rules if (rule.commands or rule.of_any_program) and rule.concerns(subject)]
+    return tuple(
+        Judged(case.command, _simple(policy, subject, case, ()), tuple(_try(rule, case) for rule in concerning))
+        for case in cases(analysis)
+    )
+
+
+def _try(rule: Rule, case: Case) -> Tried:
+    if rule.effect is Effect.DENY:
+        held = holds_back(rule, case)
+        return Tried(rule, held, "" if held else "it is not about this command")
+    against = objection(rule, case)
+    if against is not None and rule.effect is Effect.APPROVE and holds_back(rule, case):
+        return Tried(rule, True, f"it holds it back, and would not let it run: {against.text}")
+    return Tried(rule, against is None, "" if against is None else against.text)
 
 
 def reachable(policy: Policy, subject: Subject) -> bool:
     """Whether any allow or approve rule could ever be about this subject there, or what no rule covers may be
-    approved, or is let through (mode observe). A subject whose account is "" asks for any account."""
+    approved, or is let through (mode observe). A subject whose account is "" asks for any account. A rule that holds at
+    other times or for other networks counts: whoever may come back later is told why not now."""
     if policy.observe or policy.default is Effect.APPROVE:
         return True
-    return any(rule.concerns(subject) for rule in policy.permits(subject))
+    return any(rule.who.matches(subject) and rule.where.matches(subject) for rule in policy.permits(subject))
 
 
 # -- commands
@@ -58,17 +103,19 @@ def _exec(policy: Policy, subject: Subject, analysis: Analysis, names: tuple[str
         reason = "no command was found" if unreadable is None else f"{unreadable.reason} (at byte {unreadable.start})"
         reason = f"the command can not be judged: {reason}"
         return _answer(policy, policy.undecidable, UNDECIDABLE, reason, subject)
-    decisions = [_simple(policy, subject, analysis, command, names) for command in analysis.commands]
+    decisions = [_simple(policy, subject, case, names) for case in cases(analysis)]
     if barred is not None:
         decisions.append(barred)
-    # Of equally strict answers a rule's own says more than the default.
-    strictest = max(decisions, key=lambda decision: (decision.effect.severity, decision.place is not None))
+    strictest = _strictest(decisions)
     if strictest.effect is not Effect.ALLOW:
         return strictest
-    passed = frozenset.intersection(*(decision.environment for decision in decisions))
-    return Decision(
-        strictest.effect, strictest.rule, strictest.reason, policy.version, strictest.place, environment=passed
-    )
+    by_rules = [decision.environment for decision in decisions if decision.place is not None]
+    return replace(strictest, environment=frozenset.intersection(*by_rules) if by_rules else frozenset())
+
+
+def _strictest(decisions: list[Decision]) -> Decision:
+    """Of equally strict answers a rule's own says more than the default."""
+    return max(decisions, key=lambda decision: (decision.effect.severity, decision.place is not None))
 
 
 def _by_category(policy: Policy, subject: Subject, analysis: Analysis) -> Decision | None:
@@ -81,41 +128,51 @@ def _by_category(policy: Policy, subject: Subject, analysis: Analysis) -> Decisi
     return _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})", subject)
 
 
-def _simple(policy: Policy, subject: Subject, analysis: Analysis, command: Command, names: tuple[str, ...]) -> Decision:
-    argv = tuple(word for word in command.argv if word is not None)
-    if len(argv) != len(command.argv) or not argv or command.environment or command.redirections:
-        reason = "no rule can cover a word, assignment or redirection that only the target would know"
-        return _answer(policy, policy.undecidable, UNDECIDABLE, reason, subject)
-    about = [rule for rule in policy.about_command(subject, argv) if rule.concerns(subject)]
-    holding = [
-        rule
-        for rule in about
-        if rule.effect is not Effect.ALLOW and any(pattern.restrains(argv) for pattern in rule.commands)
-    ]
-    granting = [
-        rule
-        for rule in about
-        if rule.effect is not Effect.DENY and any(pattern.grants(argv) for pattern in rule.commands)
-    ]
+def _simple(policy: Policy, subject: Subject, case: Case, names: tuple[str, ...]) -> Decision:
+    about = policy.about_command(subject, case.command.argv, case.unknown)
+    about = [rule for rule in about if rule.concerns(subject)]
+    holding = [rule for rule in about if rule.effect is not Effect.ALLOW and holds_back(rule, case)]
     for rule in holding:
         if rule.effect is Effect.DENY:
-            return _ruled(policy, rule, rule.reason or f"this rule forbids {_show(argv[0])}", subject)
-    acts = analysis.takes_commands
-    covered = bool(granting)
-    if acts is not None:
-        granting = [rule for rule in granting if rule.interactive]
-    if acts is not None and not granting:
-        effects = [policy.undecidable] if covered else [policy.undecidable, policy.default]
-        effect = max(effects, key=lambda found: found.severity)
-        reason = f"{acts.reason}: a rule must say `interactive: true` to let it run"
-        return _answer(policy, effect, UNDECIDABLE, reason, subject)
+            return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(case.command)}", subject)
+    tried = [(rule, objection(rule, case)) for rule in about if rule.effect is not Effect.DENY]
+    granting = [rule for rule, against in tried if against is None]
+    if own_variables(case):
+        return Decision(Effect.ALLOW, VARIABLE, "it sets a variable of its own", policy.version)
     if not granting:
-        reason = f"no rule allows {_show(argv[0])} with these arguments here"
-        return _answer(policy, policy.default, DEFAULT, reason, subject)
+        return _uncovered(policy, subject, case, [(rule, against) for rule, against in tried if against is not None])
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.APPROVE:
         return _ruled(policy, strictest, strictest.reason or "this rule asks for an approval", subject)
     return _allowed(policy, strictest, granting, names)
+
+
+def _uncovered(policy: Policy, subject: Subject, case: Case, tried: list[tuple[Rule, Objection]]) -> Decision:
+    """No rule covers it: what comes nearest says why. What is not known is never less strict than what no rule covers,
+    unless a rule would cover it but for that."""
+    nearest = max((against for _, against in tried), key=lambda against: against.stage, default=None)
+    doubtful = bool(case.doubts) or (nearest is not None and nearest.doubt)
+    but_for_that = doubtful and any(objection(_trusting(rule), case) is None for rule, _ in tried)
+    effects = [policy.undecidable] if doubtful else []
+    effects += [] if but_for_that else [policy.default]
+    effect = max(effects, key=lambda found: found.severity)
+    if nearest is not None and (nearest.stage > 0 or nearest.doubt):
+        reason = nearest.text
+    elif case.doubts:
+        reason = f"{case.doubts[0].reason}: a rule must say `interactive: true` to let it run"
+    else:
+        reason = f"no rule allows {_what(case.command)} here"
+    return _answer(policy, effect, UNDECIDABLE if doubtful else DEFAULT, reason, subject)
+
+
+def _trusting(rule: Rule) -> Rule:
+    return replace(rule, dynamic=True, interactive=True)
+
+
+def _what(command: Command) -> str:
+    if command.argv:
+        return f"{show(command.argv[0] or b'')} with these arguments"
+    return "setting a variable" if command.environment else "opening a file"
 
 
 # -- shells
@@ -170,7 +227,7 @@ def _allowed_here(policy: Policy, subject: Subject) -> str | None:
             texts.update(dict.fromkeys(pattern.text for pattern in rule.commands))
     if not texts:
         return None
-    shown = [_show(text) for text in islice(texts, _REMEDY_PATTERNS)]
+    shown = [show(text) for text in islice(texts, _REMEDY_PATTERNS)]
     return f"allowed here: {', '.join(shown)}{', …' if len(texts) > _REMEDY_PATTERNS else ''}"
 
 
@@ -180,12 +237,4 @@ def _observed(policy: Policy, decision: Decision) -> Decision:
         return decision
     done = "denied" if decision.effect is Effect.DENY else "held for approval"
     reason = f"observed only; would be {done} by {decision.rule}: {decision.reason}"
-    return Decision(Effect.ALLOW, OBSERVE, reason, policy.version, decision.place, would=decision.effect)
-
-
-def _show(text: str | bytes) -> str:
-    """A client's or author's words for a message: one line, nothing hidden, bounded."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "backslashreplace")
-    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+    return replace(decision, effect=Effect.ALLOW, rule=OBSERVE, reason=reason, remedy=None, would=decision.effect)

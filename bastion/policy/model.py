@@ -8,12 +8,21 @@ say of an argument, and only rules filed where the request looks are read at all
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bastion.analysis.command import Unknown
 from bastion.errors import Place
 from bastion.policy.decision import Effect, Subject
-from bastion.policy.patterns import ArgumentKey, CommandPattern, NamePattern, argument_keys, base_name
+from bastion.policy.patterns import (
+    ArgumentKey,
+    CommandPattern,
+    NamePattern,
+    PathPattern,
+    argument_keys,
+    base_name,
+)
+from bastion.policy.when import When
 
 RAW = "raw"
 
@@ -73,7 +82,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `order` is its position in the tenant's files read in order, from 0: the first of equals decides."""
+    """One rule. `order` is its position in the tenant's files read in order, from 0: the first of equals decides.
+
+    What the keys after `interactive` mean is told in coverage.py.
+    """
 
     order: int
     id: str
@@ -86,12 +98,25 @@ class Rule:
     shell: str | None = None
     forward: tuple[str, ...] = ()
     interactive: bool = False
+    dynamic: bool = False
     env: tuple[NamePattern, ...] = ()
+    reads: tuple[PathPattern, ...] = ()
+    writes: tuple[PathPattern, ...] = ()
+    sql: frozenset[str] = frozenset()
+    does: frozenset[str] = frozenset()
+    when: When | None = None
     approval: Approval | None = None
     reason: str | None = None
 
     def concerns(self, subject: Subject) -> bool:
-        return self.who.matches(subject) and self.where.matches(subject)
+        if not self.who.matches(subject) or not self.where.matches(subject):
+            return False
+        return self.when is None or self.when.holds(subject, unknown=self.effect is Effect.DENY)
+
+    @property
+    def of_any_program(self) -> bool:
+        """A rule that holds back by what is done, whichever program does it."""
+        return not self.commands and bool(self.sql or self.reads or self.writes or self.does)
 
 
 _ANY = None
@@ -100,9 +125,16 @@ _Key = tuple[str | None, bytes | None, ArgumentKey | None]
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Rules by (group, program, argument), each possibly "any"; by group and category; by group for shells."""
+    """Rules by (group, program, argument), each possibly "any"; by group and category; by group for shells.
+
+    `holding` are those rules of `commands` that hold back and that a word decides which may be unknown; `deeds` those
+    that are about any program, and `openers` those that cover what is no command, by group.
+    """
 
     commands: dict[_Key, list[Rule]] = field(default_factory=dict)
+    holding: dict[tuple[str | None, bytes | None], list[tuple[int, Rule]]] = field(default_factory=dict)
+    deeds: dict[str | None, list[Rule]] = field(default_factory=dict)
+    openers: dict[str | None, list[Rule]] = field(default_factory=dict)
     categories: dict[tuple[str | None, str], list[Rule]] = field(default_factory=dict)
     shells: dict[str | None, list[Rule]] = field(default_factory=dict)
     permits: dict[str | None, list[Rule]] = field(default_factory=dict)
@@ -124,6 +156,12 @@ class Index:
                 keys = {(group, pattern.program, rarest(pattern)) for pattern in rule.commands}
                 for key in sorted(keys, key=repr):
                     index.commands.setdefault(key, []).append(rule)
+                    if key[2] is not None and rule.effect is not Effect.ALLOW:
+                        index.holding.setdefault(key[:2], []).append((key[2][0], rule))
+                if rule.of_any_program:
+                    index.deeds.setdefault(group, []).append(rule)
+                elif any(pattern.any_command for pattern in rule.commands):
+                    index.openers.setdefault(group, []).append(rule)
                 for category in sorted(rule.categories):
                     index.categories.setdefault((group, category), []).append(rule)
                 if rule.shell is not None:
@@ -149,14 +187,26 @@ class Policy:
     rules: tuple[Rule, ...]
     index: Index
 
-    def about_command(self, subject: Subject, argv: Sequence[bytes]) -> list[Rule]:
-        """The rules that could match this command by group, program and argument, in order, each once."""
-        arguments = [_ANY, *argument_keys(argv)]
+    def about_command(
+        self, subject: Subject, argv: Sequence[bytes | None], unknown: Mapping[int, Unknown]
+    ) -> list[Rule]:
+        """The rules that could be about this command by group, program and argument, in order, each once. Of a command
+        without a program, those that could cover its variables and files."""
         found: dict[int, Rule] = {}
         for group in _groups(subject):
+            found.update((rule.order, rule) for rule in self.index.deeds.get(group, ()))
+            if not argv or argv[0] is None:
+                found.update((rule.order, rule) for rule in self.index.openers.get(group, ()))
+                continue
+            arguments = [_ANY, *argument_keys(argv, unknown)]
             for program in (_ANY, base_name(argv[0])):
                 for argument in arguments:
                     found.update((rule.order, rule) for rule in self.index.commands.get((group, program, argument), ()))
+                if unknown:
+                    # From the first unknown word on, any word may stand anywhere.
+                    first = min(unknown)
+                    held = self.index.holding.get((group, program), ())
+                    found.update((rule.order, rule) for at, rule in held if at >= first)
         return [rule for _, rule in sorted(found.items())]
 
     def about_categories(self, subject: Subject, categories: Iterable[str]) -> list[Rule]:

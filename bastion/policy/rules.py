@@ -12,17 +12,23 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from bastion.analysis.profiles import CATEGORIES
+from bastion.analysis.sql import KINDS
 from bastion.document import Node, Section
 from bastion.policy import environment
 from bastion.policy.decision import Effect
 from bastion.policy.model import Approval, Pairs, Rule, Where, Who
-from bastion.policy.patterns import BadPattern, CommandPattern, NamePattern, command_pattern
+from bastion.policy.patterns import CommandPattern, NamePattern, PathPattern, command_pattern, path_pattern
+from bastion.policy.when import read_when
+from bastion.policy.words import BadPattern
 
-RESERVED_IDS = ("default", "undecidable", "observe", "error", "certificate", "inventory")
+RESERVED_IDS = ("default", "undecidable", "observe", "variable", "error", "certificate", "inventory")
 """Names that a Decision, or the gate, uses where no rule decided."""
 
-_NOT_YET = ("sql", "files", "writes", "dynamic", "when", "unmasked")
+_NOT_YET = ("files", "unmasked")
 _SHELLS = ("raw", "gated")
+DOES = ("reads", "network", "writes", "changes", "unknown")
+"""What `does` can say of a command; coverage.py has what each means."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _FORWARD = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.*-]+):(\d{1,5}|\*)\Z")
 _MAX_APPROVERS = 10
@@ -30,6 +36,7 @@ _DAY = 86400
 _NO_TEXTS: tuple[str, ...] = ()
 _NO_NAMES: tuple[NamePattern, ...] = ()
 _NO_COMMANDS: tuple[CommandPattern, ...] = ()
+_NO_PATHS: tuple[PathPattern, ...] = ()
 _NO_PAIRS: Pairs = ()
 
 T = TypeVar("T")
@@ -52,7 +59,13 @@ def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
         shell=section.read("shell", lambda found: found.choice(*_SHELLS), "") or None,
         forward=section.read("forward", _forwards, _NO_TEXTS),
         interactive=section.read("interactive", Node.boolean, False),
+        dynamic=section.read("dynamic", Node.boolean, False),
         env=section.read("env", _environment, _NO_NAMES),
+        reads=section.read("reads", _paths, _NO_PATHS),
+        writes=section.read("writes", _paths, _NO_PATHS),
+        sql=frozenset(section.read("sql", _kinds, _NO_TEXTS)),
+        does=frozenset(section.read("does", _does, _NO_TEXTS)),
+        when=section.read("when", read_when, None),
         approval=read_approval(section),
         reason=section.read("reason", Node.text, "") or None,
     )
@@ -67,15 +80,30 @@ def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
 
 def _fits_together(section: Section, rule: Rule, default_approval: bool) -> None:
     """What each key alone can not tell."""
-    if not any(key in section for key in ("commands", "categories", "shell", "forward", *_NOT_YET)):
+    deeds: tuple[str, ...] = ()
+    if rule.effect is not Effect.ALLOW:
+        deeds = ("sql", "does", "reads", "writes") if rule.effect is Effect.DENY else ("sql", "does")
+    if not any(key in section for key in ("commands", "categories", "shell", "forward", *deeds, *_NOT_YET)):
         section.problem('a rule says what it is about: `commands: ["**"]` is any command')
-    if rule.categories and rule.commands:
-        _refuse(section, "categories", "a rule has either `commands` or `categories`: write two rules")
+    if rule.categories:
+        for key in ("commands", "sql", "reads", "writes", "does"):
+            _refuse(section, key, f"a rule has either `{key}` or `categories`: write two rules")
     if rule.effect is Effect.ALLOW:
         _refuse(section, "categories", "`categories` hold back, they do not allow: name the `commands`")
     if rule.effect is Effect.DENY:
-        _refuse(section, "env", "`env` says what may pass: it belongs to an allow or approve rule")
-        _refuse(section, "interactive", "`interactive` belongs to an allow or approve rule")
+        for key in ("env", "interactive", "dynamic"):
+            _refuse(section, key, f"`{key}` says what may pass: it belongs to an allow or approve rule")
+    elif not rule.commands:
+        for key in ("interactive", "dynamic", "reads", "writes"):
+            _refuse(section, key, f"`{key}` is about the `commands` that this rule names: it names none")
+    if rule.effect is Effect.ALLOW:
+        if not rule.commands:
+            for key in ("sql", "does"):
+                _refuse(section, key, f"`{key}` is about the `commands` that this rule names: it names none")
+        if "writes" in rule.does and not rule.writes:
+            _refuse(section, "does", "`does` lets programs write: say where, in `writes`")
+        if "unknown" in rule.does:
+            _refuse(section, "does", "what is not known can not be allowed by `does`: name the `commands`")
     if rule.effect is Effect.APPROVE and "approval" not in section and not default_approval:
         section.problem("an approve rule needs `approval: {by: [GROUP]}`, here or at the top of the file")
     if rule.effect is not Effect.APPROVE:
@@ -202,6 +230,29 @@ def _command(node: Node) -> CommandPattern | None:
     except BadPattern as error:
         node.problem(f"{text!r}: {error}")
         return None
+
+
+def _paths(node: Node) -> tuple[PathPattern, ...]:
+    return filled(node, _path)
+
+
+def _path(node: Node) -> PathPattern | None:
+    text = node.text()
+    if text is None:
+        return None
+    try:
+        return path_pattern(text)
+    except BadPattern as error:
+        node.problem(f"{text!r}: {error}")
+        return None
+
+
+def _kinds(node: Node) -> tuple[str, ...]:
+    return filled(node, lambda item: item.choice(*sorted(KINDS)))
+
+
+def _does(node: Node) -> tuple[str, ...]:
+    return filled(node, lambda item: item.choice(*DOES))
 
 
 def _categories(node: Node) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bastion.audit.events import Event, SessionEnded
 from bastion.background import Background
-from bastion.context import Context
+from bastion.context import Context, in_session
 from bastion.errors import (
     EXIT_DENIED,
     EXIT_NOT_OPENED,
@@ -25,7 +25,7 @@ from bastion.errors import (
     NotRecorded,
     TargetDown,
 )
-from bastion.gate import Allowed, Asked, Gate, in_session
+from bastion.gate import Allowed, Asked, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
@@ -216,6 +216,13 @@ def _head(context: Context, session: str, wanted: Wanted) -> Head:
         rows=terminal.rows if terminal else 0,
         term=terminal.kind if terminal else "",
         shell=context.account.shell,
+        judged={
+            "source": context.knock.source,
+            "principals": identity.principals,
+            "groups": sorted(identity.groups),
+            "claims": dict(identity.claims),
+            "labels": dict(context.target.labels),
+        },
     )
 
 

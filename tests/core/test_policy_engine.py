@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bastion.analysis.command import Analysis, Command
+from bastion.analysis.command import Analysis, Command, Unknown
 from bastion.analysis.shell import analyse
 from bastion.policy.decision import Decision, Effect, Request, Subject
 from bastion.policy.engine import decide, reachable
@@ -191,19 +191,21 @@ def test_reachable_is_whether_a_rule_could_ever_let_someone_do_something_there(t
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "rule"),
     [
-        Command((b"ls", None)),
-        Command((b"ls",), environment=((b"A", b"b"),)),
-        Command((b"ls",), redirections=((">", b"x"),)),
-        Command(()),
+        (Command((b"ls", None)), "undecidable"),
+        (Command((b"ls",), environment=((b"A", b"b"),)), "default"),
+        (Command((b"ls",), redirections=((">", b"x"),)), "default"),
+        (Command((b"ls",), redirections=(("<", b"x"),)), "default"),
+        (Command((b"ls",), redirections=((">", None),)), "undecidable"),
+        (Command(()), "undecidable"),
     ],
 )
-def test_an_allow_rule_covers_nothing_that_it_does_not_see(command: Command, tmp_path: Path) -> None:
-    """A dynamic word, an assignment and a redirection are undecidable to the engine, whatever the analysis said."""
+def test_an_allow_rule_covers_nothing_that_it_does_not_name(command: Command, rule: str, tmp_path: Path) -> None:
+    """Not a dynamic word, a variable or a redirection; of a word that nothing is told of, nothing is assumed."""
     policy = policy_of(tmp_path, rules({"id": "all", "effect": "allow", "commands": ["**"]}))
     decision = decide(policy, SUBJECT, Request("exec", Analysis(b"", (command,), (), b"ls")))
-    assert (decision.effect, decision.rule) == (Effect.DENY, "undecidable")
+    assert (decision.effect, decision.rule) == (Effect.DENY, rule)
 
 
 def test_no_commands_is_never_fine(tmp_path: Path) -> None:
@@ -284,11 +286,18 @@ WILD = [*ARGUMENTS, "*", "/a/*", "/a/**", "a*", "/a/b*", "**"]
 @given(
     st.lists(st.tuples(st.sampled_from(NAMES), st.lists(st.sampled_from(WILD), max_size=2)), min_size=1, max_size=8),
     st.sampled_from(NAMES[:5]),
-    st.lists(st.sampled_from(ARGUMENTS), max_size=2),
+    st.lists(st.sampled_from([*ARGUMENTS, "?"]), max_size=2),
+    st.booleans(),
+    st.sampled_from([b"", b"/", b"/etc/", b"/var/log/", b"-"]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_the_index_hides_no_rule(
-    tmp_path_factory: pytest.TempPathFactory, patterns: list[tuple[str, list[str]]], name: str, arguments: list[str]
+    tmp_path_factory: pytest.TempPathFactory,
+    patterns: list[tuple[str, list[str]]],
+    name: str,
+    arguments: list[str],
+    single: bool,
+    prefix: bytes,
 ) -> None:
     """A rule whose pattern matches, in either reading, is always among those that the index finds."""
     texts = [" ".join([head, *(word or "''" for word in words)]) for head, words in patterns]
@@ -297,10 +306,12 @@ def test_the_index_hides_no_rule(
     if not made:
         return
     policy = policy_of(tmp_path_factory.mktemp("policy"), rules(*made))
-    argv = tuple(word.encode() for word in (name, *arguments))
-    found = {rule.id for rule in policy.about_command(SUBJECT, argv)}
+    argv = tuple(None if word == "?" else word.encode() for word in (name, *arguments))
+    unknown = {at: Unknown(at, single, prefix, glob=True) for at, word in enumerate(argv) if word is None}
+    found = {rule.id for rule in policy.about_command(SUBJECT, argv, unknown)}
     for rule in policy.rules:
         (pattern,) = rule.commands
-        if pattern.grants(argv) or pattern.restrains(argv):
+        grants = pattern.grants(argv, unknown, True)
+        if grants or pattern.restrains(argv, unknown):
             assert rule.id in found
-        assert not pattern.grants(argv) or pattern.restrains(argv), "a pattern that grants must also restrain"
+        assert not grants or pattern.restrains(argv, unknown), "a pattern that grants must also restrain"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bastion.policy.patterns import BadPattern, NamePattern, base_name, command_pattern, normal
+from bastion.policy.patterns import NamePattern, base_name, command_pattern
+from bastion.policy.words import BadPattern, normal
 
 
 @pytest.mark.parametrize(

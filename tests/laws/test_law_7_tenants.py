@@ -18,6 +18,7 @@ from bastion.identity.principal import Identity
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from tests.laws.not_asked import NotAsked
 
 NOW = 1_800_000_000
 KNOCK = Knock("c0ffee", "192.0.2.7")
@@ -90,7 +91,7 @@ async def test_no_path_crosses(
         )
         for tenant in TENANTS
     }
-    gate = Gate(tenants, trail, lambda _: None, lambda: float(NOW))
+    gate = Gate(tenants, trail, lambda _: None, lambda: float(NOW), NotAsked())
     try:
         credential = gate.check(KNOCK, certificate(authorities[signer], mine))
         context = await gate.admit(KNOCK, credential, asks, "deploy")

@@ -53,7 +53,8 @@ class Acts:
     `known` is false when no profile covers this use: then nothing is claimed, which is not undecidable by itself.
     `code` are reasons why it runs code that is not judged here, `unknown` reasons why it can not be decided,
     `changes` what it changes besides the paths in `writes` and `deletes`. `interactive`: it takes commands from its
-    terminal or standard input.
+    terminal or standard input; `asks` says of what kind (`shell`, `sql` or `code`) it reads from a standard input that
+    is not known.
     """
 
     known: bool = True
@@ -69,13 +70,18 @@ class Acts:
     categories: frozenset[str] = frozenset()
     techniques: frozenset[str] = frozenset()
     interactive: bool = False
+    asks: str = ""
 
     @property
     def reads_only(self) -> bool:
         """Whether the profile vouches that this use changes nothing and runs nothing. SQL and nested commands, and
         what is sent to a peer, are for the caller to judge."""
-        doubts = self.code or self.unknown or self.changes or self.writes or self.deletes or self.interactive
-        return self.known and not doubts
+        return self.vouched and not (self.changes or self.writes or self.deletes)
+
+    @property
+    def vouched(self) -> bool:
+        """Whether the profile knows all that this use does by itself."""
+        return self.known and not (self.code or self.unknown or self.interactive)
 
 
 @dataclass(slots=True)
@@ -101,6 +107,7 @@ class Tally:
     categories: set[str] = field(default_factory=set)
     techniques: set[str] = field(default_factory=set)
     interactive: bool = False
+    asks: str = ""
     archives: list[Word] = field(default_factory=list)
     folder: bytes | None = b""
     replaced: Word = b""
@@ -137,4 +144,5 @@ class Tally:
             categories=frozenset(self.categories),
             techniques=frozenset(self.techniques),
             interactive=self.interactive,
+            asks=self.asks,
         )

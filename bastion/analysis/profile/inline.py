@@ -15,7 +15,8 @@ from bastion.analysis.profile.paths import of_path
 
 _STARTS = re.compile(
     rb"\bos\.(?:system|popen|exec[lv]|spawn)|\bsubprocess\b|\bpty\.spawn|child_process|\b(?:shell_exec|passthru|proc_open"
-    rb"|popen|execSync|spawnSync)\b|\b(?:system|exec|spawn|qx)\s*[(\[{\"'/]|do shell script|\bdo script\b|Runtime\.exec|%x[({\[]"
+    rb"|popen|execSync|spawnSync)\b|\b(?:system|exec|spawn|qx)\s*[(\[{\"'/]|do shell script|\bdo script\b|Runtime\.exec"
+    rb"|%x[({\[]"
 )
 _FETCHES = re.compile(
     rb"\burlopen\b|\burllib|\brequests\.|http\.client|\bhttpx\b|LWP::|Net::HTTP|open-uri|URI\.open|HTTP::Tiny"
@@ -28,8 +29,8 @@ _DECODES = re.compile(
 _CONNECTS = re.compile(rb"\bsocket\b|IO::Socket|TCPSocket|fsockopen|net\.(?:connect|Socket)|/dev/tcp/|\bSocket\s*\(")
 _SHELLS = re.compile(rb"/bin/(?:ba|da|z|k)?sh\b|\bdup2\b|pty\.spawn|\bcmd\.exe\b|popen|exec\b|system\b|\$SHELL")
 _DELETES = re.compile(
-    rb"\bshutil\.rmtree|\bos\.(?:remove|unlink|rmdir|removedirs|truncate)\b|\brmtree\b|FileUtils\.rm|\bunlink(?:Sync)?\s*[( ]"
-    rb"|\brm(?:dir)?Sync\b|File\.(?:delete|unlink)|to delete\b|DROP\s+TABLE"
+    rb"\bshutil\.rmtree|\bos\.(?:remove|unlink|rmdir|removedirs|truncate)\b|\brmtree\b|FileUtils\.rm"
+    rb"|\bunlink(?:Sync)?\s*[( ]|\brm(?:dir)?Sync\b|File\.(?:delete|unlink)|to delete\b|DROP\s+TABLE"
 )
 _ASKS = re.compile(rb"with hidden answer|hidden answer|getpass\b.*\bopen\(|pynput|CGEventTap|XGrabKeyboard|/dev/input/")
 _PATH = re.compile(rb"(?:~|\$HOME|\$\{HOME\})?/[A-Za-z0-9_.~*-]+(?:/[A-Za-z0-9_.~*-]+)*")

@@ -164,6 +164,7 @@ def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tall
         tally.sql.append(Sql(use.dialect, stdin))
     else:
         tally.interactive = True
+        tally.asks = told
         tally.code.append(f"{tally.program}: it takes commands from its standard input")
         if told == "shell":
             tally.categories.add("shell-escape")

@@ -13,7 +13,14 @@ from bastion.analysis.profile.paths import of_folder, of_path
 
 _SET_ID = re.compile(rb"[-/+]?(?:0*[2-7]\d{3}|(?:[ugoa]*[+=][rwxXtugo]*s[rwxXtugo]*,?)+)\Z")
 _METADATA = frozenset(
-    [b"169.254.169.254", b"169.254.170.2", b"[fd00:ec2::254]", b"metadata.google.internal", b"metadata", b"100.100.100.200"]
+    [
+        b"169.254.169.254",
+        b"169.254.170.2",
+        b"[fd00:ec2::254]",
+        b"metadata.google.internal",
+        b"metadata",
+        b"100.100.100.200",
+    ]
 )
 _HOST = re.compile(rb"(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)")
 _NUMBERS = re.compile(rb"(?:0x[0-9a-fA-F]{8}|\d{8,10})\Z")
@@ -26,8 +33,9 @@ def sought(at: At) -> None:
         if word is None:
             continue
         spellings = {word, word.rstrip(b"/") + b"/x", *((b"*/" + word.lstrip(b"*/"),) if word.startswith(b"*") else ())}
-        for spelling in spellings:
+        for spelling in sorted(spellings):
             _told(at.tally, of_path("reads", spelling))
+        _told(at.tally, of_folder(word, above=False))
 
 
 def sought_mode(at: At) -> None:

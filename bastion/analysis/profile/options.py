@@ -226,7 +226,7 @@ class _Reader:
             return True
         for option in self.use.prefixes:
             if word.startswith(option.name[:-1]) and option.name[:1] not in (b"-", b"+"):
-                self._note(option, ())
+                self._note(option, (Value(word[len(option.name) - 1 :], self.at - 1, len(option.name) - 1),))
                 return True
         if len(word) < 2 or word[:1] not in (b"-", b"+") or (word[:1] == b"+" and not self._plus()):
             return False

@@ -3,7 +3,8 @@
 An outline is a path in which NUL marks what is not known: `/etc/sh*` and `/etc/sh"$x"` are both `/etc/sh` and a NUL.
 What stands for a NUL is taken to hold no slash.
 
-A pattern that begins at the root is met whenever some value makes the two alike. One that begins with `**/` could lie
+A pattern that begins at the root is met whenever some value makes the two alike and the match is no accident of two
+wildcards. One that begins with `**/` could lie
 anywhere, so nearly every glob could be it (`*.json` is `credentials.json` in some folder): there, what is known must
 itself point at it: the folder above, the beginning of the name, or the whole of its end.
 
@@ -18,6 +19,7 @@ from functools import lru_cache
 _UNKNOWN = "\0"
 _MIN_BEGINNING = 2
 _MIN_END = 4
+_DEEP = 3
 
 
 def could_be(outline: str, pattern: str) -> bool:
@@ -33,13 +35,24 @@ def could_be(outline: str, pattern: str) -> bool:
     return any(_points(parts[at:], wanted) for at in range(len(parts)))
 
 
-def _meets(parts: list[str], wanted: list[str]) -> bool:
+def _meets(parts: list[str], wanted: list[str], depth: int = 0) -> bool:
     """Whether some path is both; `**` stands for any parts."""
     if not wanted or not parts:
         return not wanted and not parts
     if wanted[0] == "**":
-        return any(_meets(parts[at:], wanted[1:]) for at in range(1 if len(wanted) == 1 else 0, len(parts) + 1))
-    return _alike(parts[0], wanted[0]) and _meets(parts[1:], wanted[1:])
+        first = 1 if len(wanted) == 1 else 0
+        return any(_meets(parts[at:], wanted[1:], depth + at) for at in range(first, len(parts) + 1))
+    return (
+        _alike(parts[0], wanted[0]) and _likely(parts[0], wanted[0], depth) and _meets(parts[1:], wanted[1:], depth + 1)
+    )
+
+
+def _likely(part: str, wanted: str, depth: int) -> bool:
+    """Whether a part that could be what is wanted is not so by the width of both (`/tmp/*.log`, `/tmp/krb5cc_*`): a
+    name of which something is wanted needs to show it, but in a folder that holds little else."""
+    if wanted in ("*", "") or "*" not in wanted or _UNKNOWN not in part:
+        return True
+    return _shows(part, wanted) or (part == _UNKNOWN and depth >= _DEEP)
 
 
 @lru_cache(maxsize=4096)

@@ -40,13 +40,13 @@ class Rule:
     text: str
     pattern: re.Pattern[str]
 
-    def below(self, folder: str) -> bool:
-        """Whether what the pattern names may lie below this folder (made plain)."""
+    def below(self, folder: str, above: bool) -> bool:
+        """Whether what the pattern names may lie below this folder (made plain): in it, or anywhere under it."""
         fixed = self.text.partition("*")[0]
         if fixed.startswith("/"):
-            return fixed.startswith(folder.rstrip("/") + "/")
+            return above and fixed.startswith(folder.rstrip("/") + "/")
         if folder in ("/", "/home", "/Users") or _IS_HOME.match(folder):
-            return True
+            return above
         inner = self.text.removeprefix("**/").rpartition("/")[0]
         return bool(inner) and "*" not in inner and f"/{folder}".endswith(f"/{inner}")
 
@@ -74,10 +74,11 @@ def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
-def of_folder(path: bytes) -> tuple[frozenset[str], frozenset[str]]:
-    """Categories and techniques of reading a path with all that lies below it."""
+def of_folder(path: bytes, above: bool = True) -> tuple[frozenset[str], frozenset[str]]:
+    """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
+    that is known for what lies in it."""
     plain = _plain(path)
-    found = [rule for rule in rules() if "reads" in rule.kinds and rule.below(plain)]
+    found = [rule for rule in rules() if "reads" in rule.kinds and rule.below(plain, above)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 

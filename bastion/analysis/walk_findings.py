@@ -1,0 +1,81 @@
+"""What is found while a text is walked: doubts, effects with their categories, and the SQL that clients are given.
+
+Each is told once, with the command that it is about; all are bounded in number.
+"""
+
+from __future__ import annotations
+
+from bastion.analysis.bounds import MAX_FINDINGS
+from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
+from bastion.analysis.profile.categories import TECHNIQUE_OF
+from bastion.analysis.profile.paths import of_outline, of_path
+from bastion.analysis.read_words import Unreadable
+from bastion.analysis.sql import judge_sql
+from bastion.analysis.tree import Redirection
+from bastion.analysis.walk import Walk
+from bastion.analysis.walk_words import outline, spelled, text_of
+
+_PEERS = (b"/dev/tcp/", b"/dev/udp/")
+_KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
+_DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
+_REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
+
+
+class FindingWalk(Walk):
+    """The lists, in the order of the text, and what adds to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[Command] = []
+        self.undecidable: list[Finding] = []
+        self.findings: list[Finding] = []
+        self.sql: list[SqlFinding] = []
+        self._told: set[tuple[int, str]] = set()
+
+    def _opens(self, command: Command, redirections: tuple[Redirection, ...]) -> None:
+        """What opening these files means, whatever the program then does with them."""
+        for given in redirections:
+            path = spelled(given.target)
+            told = outline(given.target) if path is None else path
+            if given.operator == b"<<<":
+                continue
+            if told.startswith(_PEERS):
+                self._effect(command, "reverse-shell", "a redirection to a network peer")
+            for kind in _KINDS.get(given.operator, ()):
+                categories, techniques = of_outline(kind, told) if path is None else of_path(kind, path)
+                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(told)}")
+
+    def _sql(self, found: Command, dialect: str, text: bytes) -> None:
+        verdict = judge_sql(text, dialect)
+        self.sql.append(
+            SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end, found.index)
+        )
+        for reason in verdict.undecidable:
+            self._doubt(found, reason, FindingKind.UNKNOWN)
+        if verdict.kinds & _DESTROYS:
+            kinds = ", ".join(sorted(verdict.kinds & _DESTROYS))
+            self._effect(found, "sql-destructive", f"SQL that does {kinds}")
+        if verdict.kinds & _REACHES_OUT:
+            self._effect(found, "sql-destructive", "SQL that reaches out of the database")
+        if "grant" in verdict.kinds:
+            self._effect(found, "privilege", "SQL that grants")
+
+    def _doubt(self, found: Command, reason: str, kind: FindingKind) -> None:
+        """A doubt that was not kept would be a command without one: past the bound nothing is decided."""
+        if len(self.undecidable) >= MAX_FINDINGS:
+            raise Unreadable(found.start, found.end, f"more than {MAX_FINDINGS} doubts; the last: {reason}")
+        self.undecidable.append(Finding(found.start, found.end, reason, kind, command=found.index))
+
+    def _effects(self, found: Command, categories: frozenset[str], techniques: frozenset[str], reason: str) -> None:
+        rest = iter(sorted(techniques))
+        for category in sorted(categories):
+            usual = TECHNIQUE_OF.get(category, "")
+            self._effect(found, category, reason, usual if usual in techniques else next(rest, usual))
+
+    def _effect(self, found: Command, category: str, reason: str, technique: str = "") -> None:
+        """Each category once a command, so that there are never more of them than commands times categories."""
+        technique = technique or TECHNIQUE_OF.get(category, "")
+        if (found.index, category) not in self._told:
+            self._told.add((found.index, category))
+            finding = Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique, found.index)
+            self.findings.append(finding)

@@ -1,0 +1,272 @@
+"""Does one rule cover one command, or hold it back? What each key of a rule means is written here, and nowhere else.
+
+An allow or approve rule covers a command when nothing stands against it (`objection`):
+
+    commands     a pattern matches its words; a word that only the target knows needs `dynamic: true` and a wildcard;
+                 what is no command (`X=1`, `> file`) is covered by `**` alone
+    interactive  programs that take commands, and uses whose effect is not known, need `interactive: true`
+    env          variables that it sets are named; a variable of the script's own needs no rule (below)
+    reads        files that it opens by `<` are named; /dev/null needs no rule
+    writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
+    sql          where it is said: all that the command's SQL does is named
+    does         where it is said: the program's profile vouches that this use does no more than that
+
+A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sql`, `does`, `reads` and `writes` that it
+says is about the command: any one pattern, kind, deed or path of each, read widely, and paths as far as the profile
+knows them too. An approve rule's `reads` and `writes` say what an approval covers instead.
+
+A script's own variable is one whose name has a lower-case letter: POSIX keeps the names without one for programs
+(XBD 8.1). Those that decide what other commands do, such as PATH, the analysis refuses whatever a rule says.
+
+Limits: variables that `for` and `read` set are not asked about. `does` is as good as the profiles are; it reads no file
+and knows no link. A path in a shell's variable is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bastion.analysis.command import Analysis, Command, Finding, Unknown
+from bastion.analysis.profile.acts import Acts
+from bastion.policy import environment
+from bastion.policy.decision import Effect
+from bastion.policy.model import Rule
+from bastion.policy.patterns import PathPattern
+from bastion.policy.shown import show
+
+_NOWHERE = b"/dev/null"
+_READS = frozenset({"<", "<>"})
+_WRITES = frozenset({">", ">>", ">|", "<>"})
+_DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One command with all that was found of it. `doubts` are findings for which nothing vouches; `kinds` what its SQL
+    does; `categories` those of its findings."""
+
+    command: Command
+    unknown: Mapping[int, Unknown]
+    doubts: tuple[Finding, ...]
+    kinds: frozenset[str]
+    categories: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a rule does not cover a command. `stage` grows with what did fit; `doubt`: because something is not known."""
+
+    stage: int
+    text: str
+    doubt: bool = False
+
+
+def cases(analysis: Analysis) -> tuple[Case, ...]:
+    """One a command, in order."""
+    doubts: dict[int, list[Finding]] = {}
+    categories: dict[int, set[str]] = {}
+    kinds: dict[int, set[str]] = {}
+    for finding in analysis.undecidable:
+        doubts.setdefault(finding.command, []).append(finding)
+    for finding in analysis.findings:
+        categories.setdefault(finding.command, set()).add(finding.category)
+    for sql in analysis.sql:
+        kinds.setdefault(sql.command, set()).update(sql.kinds)
+    # A doubt about the whole text is one about each of its commands.
+    of_all = doubts.get(-1, [])
+    return tuple(
+        Case(
+            command,
+            _unknown(command),
+            (*of_all, *doubts.get(at, ())),
+            frozenset(kinds.get(at, ())),
+            frozenset(categories.get(at, ())),
+        )
+        for at, command in enumerate(analysis.commands)
+    )
+
+
+def _unknown(command: Command) -> dict[int, Unknown]:
+    """One for each word that is not known; of one that nothing is told of, nothing is assumed."""
+    if None not in command.argv:
+        return {}
+    told = {word.index: word for word in command.unknown}
+    return {at: told.get(at, Unknown(at)) for at, word in enumerate(command.argv) if word is None}
+
+
+def objection(rule: Rule, case: Case) -> Objection | None:
+    """Why an allow or approve rule does not cover this command; None when it does."""
+    for stage, check in enumerate(_CHECKS):
+        found = check(rule, case)
+        if found is not None:
+            return Objection(stage, found[0], found[1])
+    return None
+
+
+def holds_back(rule: Rule, case: Case) -> bool:
+    """Whether a deny or approve rule is about this command."""
+    argv = case.command.argv
+    if rule.commands:
+        if not argv or not any(pattern.restrains(argv, case.unknown) for pattern in rule.commands):
+            return False
+    elif not rule.of_any_program:
+        return False
+    if rule.sql and rule.sql.isdisjoint(case.kinds):
+        return False
+    if rule.does and rule.does.isdisjoint(deeds(case.command)):
+        return False
+    if rule.effect is Effect.APPROVE:
+        return True
+    return _touches(rule.reads, _read(case.command)) and _touches(rule.writes, _written(case.command))
+
+
+def deeds(command: Command) -> frozenset[str]:
+    """What the command does, in the words of `does`, as far as its profile and its redirections tell."""
+    acts, found = command.acts, set()
+    if command.argv and (acts is None or not acts.known):
+        found.add("unknown")
+    if acts is not None and acts.known:
+        found |= {"reads"}
+        found |= {"changes"} if acts.changes else set()
+        found |= {"network"} if acts.network else set()
+    if any(path != _NOWHERE for path in _written(command)):
+        found.add("writes")
+    return frozenset(found)
+
+
+def _touches(patterns: tuple[PathPattern, ...], paths: Iterable[bytes | None]) -> bool:
+    return not patterns or any(pattern.restrains(path) for path in paths for pattern in patterns)
+
+
+def _read(command: Command) -> list[bytes | None]:
+    paths = [path for operator, path in command.redirections if operator in _READS]
+    return [*paths, *(command.acts.reads if command.acts is not None else ())]
+
+
+def _written(command: Command) -> list[bytes | None]:
+    paths = [path for operator, path in command.redirections if operator in _WRITES]
+    return [*paths, *((*command.acts.writes, *command.acts.deletes) if command.acts is not None else ())]
+
+
+# -- what can stand against a rule
+
+_Why = tuple[str, bool] | None
+
+
+def _words(rule: Rule, case: Case) -> _Why:
+    argv, unknown = case.command.argv, case.unknown
+    if not argv:
+        if not case.command.environment and not case.command.redirections:
+            return "there is nothing in it", True
+        # A variable is for all that follows, and `> file` is nobody's: a rule for some program does not mean them.
+        if any(pattern.any_command for pattern in rule.commands):
+            return None
+        return "only a rule for any command (`**`) covers what is no command", False
+    if any(pattern.grants(argv, unknown, rule.dynamic) for pattern in rule.commands):
+        return None
+    name = show(argv[0] or b"")
+    if unknown and not rule.dynamic and any(pattern.grants(argv, unknown, True) for pattern in rule.commands):
+        at = min(unknown)
+        return f"word {at + 1} of {name} is known to the target only: a rule must say `dynamic: true`", True
+    return f"no pattern of it matches {name} with these arguments", bool(unknown)
+
+
+def _doubts(rule: Rule, case: Case) -> _Why:
+    if not case.doubts or rule.interactive:
+        return None
+    return f"{case.doubts[0].reason}: a rule must say `interactive: true` to let it run", True
+
+
+def own_variables(case: Case) -> bool:
+    """Whether the command does nothing but set variables of the script's own: then no rule need cover it."""
+    command = case.command
+    names = [name.decode("utf-8", "replace") for name, _ in command.environment]
+    return bool(names) and not command.argv and not command.redirections and all(_own(name) for name in names)
+
+
+def _own(name: str) -> bool:
+    return name != name.upper()
+
+
+def _variables(rule: Rule, case: Case) -> _Why:
+    command = case.command
+    alone = not command.argv or command.argv[0] in _DECLARES
+    for name, _ in command.environment:
+        text = name.decode("utf-8", "replace")
+        if alone and _own(text):
+            continue
+        if not any(environment.passes(pattern, text) for pattern in rule.env):
+            return f"it sets {show(name)}: a rule must name that in `env`", False
+    return None
+
+
+def _files_read(rule: Rule, case: Case) -> _Why:
+    return _files(rule.reads, case.command, _READS, "reads", rule.dynamic)
+
+
+def _files_written(rule: Rule, case: Case) -> _Why:
+    return _files(rule.writes, case.command, _WRITES, "writes", rule.dynamic)
+
+
+def _files(
+    patterns: tuple[PathPattern, ...], command: Command, operators: frozenset[str], key: str, dynamic: bool
+) -> _Why:
+    for operator, path in command.redirections:
+        if operator not in operators or path == _NOWHERE:
+            continue
+        if path is None and not dynamic:
+            return f"it {key} a file that only the target knows: a rule must say `dynamic: true`", True
+        if not any(pattern.grants(path) for pattern in patterns):
+            what = "a file that only the target knows" if path is None else show(path)
+            return f"it {key} {what}: a rule must name that in `{key}`", False
+    return None
+
+
+def _sql(rule: Rule, case: Case) -> _Why:
+    if not rule.sql or (rule.effect is Effect.ALLOW and case.kinds <= rule.sql):
+        return None
+    if rule.effect is Effect.ALLOW:
+        return f"its SQL does {', '.join(sorted(case.kinds - rule.sql))}: a rule must name that in `sql`", False
+    return None if rule.sql & case.kinds else ("its SQL does nothing that the rule names", False)
+
+
+def _does(rule: Rule, case: Case) -> _Why:
+    if not rule.does or not case.command.argv:
+        return None
+    done = deeds(case.command)
+    name = show(case.command.argv[0] or b"")
+    if rule.effect is not Effect.ALLOW:
+        return None if rule.does & done else (f"{name} does nothing that the rule names in `does`", "unknown" in done)
+    acts = case.command.acts
+    if acts is None or not acts.known:
+        return f"no profile says what {name} does, and the rule is for what one vouches for", True
+    if case.doubts or not acts.vouched:
+        reason = case.doubts[0].reason if case.doubts else "it takes commands"
+        return f"{reason}, and the rule is for what a profile vouches for", True
+    if case.categories and "changes" not in rule.does:
+        return f"{name} counts as {', '.join(sorted(case.categories))}, which is more than the rule's `does`", False
+    more = _own_deeds(acts) - rule.does
+    if more:
+        return f"{name} does more than the rule's `does`: {', '.join(sorted(more))}", False
+    for path in (*acts.writes, *acts.deletes):
+        if path != _NOWHERE and not any(pattern.grants(path) for pattern in rule.writes):
+            what = "a file that only the target knows" if path is None else show(path)
+            return f"{name} writes {what}: a rule must name that in `writes`", False
+    return None
+
+
+def _own_deeds(acts: Acts) -> frozenset[str]:
+    """What the program does itself, its redirections apart: `writes` is about those."""
+    return frozenset(
+        deed
+        for deed, done in (
+            ("changes", acts.changes),
+            ("writes", acts.writes or acts.deletes),
+            ("network", acts.network),
+        )
+        if done
+    )
+
+
+_CHECKS = (_words, _doubts, _variables, _files_read, _files_written, _sql, _does)
