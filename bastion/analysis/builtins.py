@@ -168,6 +168,8 @@ def _set(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
 
 
 def _getopts(arguments: Sequence[Word], single: frozenset[int]) -> str | None:
+    if arguments and arguments[0] == b"--":
+        arguments = arguments[1:]
     return _names(arguments[1:2], single) if len(arguments) > 1 else "getopts without a name"
 
 
@@ -201,7 +203,8 @@ def _shopt(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
 
 
 def _hash(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
-    return None if all(word in (b"-r", b"-l", b"-t") for word in arguments[:1]) else "hash can name another program"
+    harmless = all(word in (b"-r", b"-l", b"-t") or (word is not None and word[:1] != b"-") for word in arguments)
+    return None if harmless else "hash can name another program"
 
 
 _CHECKS = {

@@ -49,7 +49,7 @@ from bastion.analysis.tree import (
 from bastion.analysis.walk_commands import CommandWalk
 from bastion.characters import shown
 
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./^-]+\Z")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_@%+=:,./^-]+|\[|\]|\{\})\Z")
 _HIDDEN_ONLY = 1 << 20
 """Characters of one text; the reader's own bounds are far below."""
 

@@ -99,9 +99,9 @@ def acts(
     more: bool = False,
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
+    globs: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
     outlines: Mapping[int, bytes] = MappingProxyType({}),
-    globs: frozenset[int] = frozenset(),
     piped: bool = False,
 ) -> Acts:
     """What this command does, by the shipped profiles (the package `profile`). Never raises, for any argv.
@@ -114,7 +114,7 @@ def acts(
     whether another program writes its standard input.
     A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
     """
-    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, outlines, globs, piped)
+    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped)
     if found.known or not argv or argv[0] is None:
         return found
     name = judge.base_name(argv[0])

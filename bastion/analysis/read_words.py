@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis import read_ansi, read_braces, read_parameters
+from bastion.analysis import names, read_ansi, read_braces, read_parameters
 from bastion.analysis.bounds import MAX_LEVELS, MAX_STEPS
 from bastion.analysis.read_braces import CLOSE, COMMA, OPEN, Mark, Piece, Sequence
+from bastion.analysis.read_here import Here
 from bastion.analysis.tree import Arithmetic, Glob, Literal, Parameter, Part, Process, Script, Substitution, Tilde, Word
 
 
@@ -84,6 +85,8 @@ class WordReader:
         self.posix = posix
         self.depth = 0
         self.steps = 0
+        self.here: dict[int, Here] = {}
+        self.here_read: set[int] = set()
         self.script_at: Callable[[int, bytes], tuple[Script, int]]
         self.script_of: Callable[[bytes, int, int], Script]
 
@@ -236,6 +239,9 @@ class WordReader:
                 found = read_parameters.BRACED_BASH.match(text, at, end)
             if found is None:
                 raise self.refuse(at, "an expansion of a kind that is not known to be harmless", end)
+            given = read_parameters.ASSIGNS.match(found[1])
+            if given is not None and names.decides(given[1], not self.posix):
+                raise self.refuse(at, f"a value for {given[1].decode()}, which decides what other commands do")
             builder.add(Parameter(found[1], quoted))
             return found.end()
         if following == b"(":

@@ -63,13 +63,19 @@ class Result:
         decided = self.decision
         return decided.effect is self.case.effect and self.case.rule in ("", decided.rule)
 
-    def __str__(self) -> str:
-        """What was expected, what was decided, and why: one line without the place."""
-        case, decided = self.case, self.decision
-        expected = f"{case.effect.value} by {case.rule}" if case.rule else case.effect.value
-        unknown = "" if self.known else ", which this policy does not have"
-        at = "" if decided.place is None else f" ({decided.place})"
-        return f"expected {expected}{unknown}; decided {decided.effect.value} by {decided.rule}{at}: {decided.reason}"
+    @property
+    def expected(self) -> str:
+        """One line for people."""
+        case = self.case
+        by = f" by {case.rule}" if case.rule else ""
+        return f"{case.effect.value}{by}{'' if self.known else ', a rule that this policy does not have'}"
+
+    @property
+    def decided(self) -> str:
+        """One line for people, with the reason."""
+        decision = self.decision
+        at = "" if decision.place is None else f" ({decision.place})"
+        return f"{decision.effect.value} by {decision.rule}{at}: {decision.reason}"
 
 
 def load(directory: Path) -> tuple[Case, ...]:
@@ -138,7 +144,7 @@ def _result(policy: Policy, case: Case, ids: set[str]) -> Result:
     subject = asker.subject
     analysis = analyse(case.command.encode(), asker.shell, asker.terminal)
     decision = decide(policy, subject, Request("exec", analysis=analysis))
-    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis))}
+    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis, False))}
     return Result(case, decision, frozenset(deciding), not case.rule or case.rule in ids or case.rule == decision.rule)
 
 

@@ -22,7 +22,7 @@ import orjson
 from bastion import document
 from bastion.asciicast.reader import BadRecording, Header, header
 from bastion.errors import OperatorError
-from bastion.policy.asker import SHELLS, Asker, BadAsker
+from bastion.policy.asker import MAX_MOMENT, SHELLS, Asker, BadAsker
 
 MAX_HEADER = 2 << 20
 """Bytes of a first line; those that the bastion writes are shorter."""
@@ -96,7 +96,8 @@ def _past(found: Header, torn: str) -> Past:
         "source": told.get("source"),
         **mappings,
     }
-    asker = Asker(at=found.timestamp, terminal="TERM" in found.env)
+    began = found.timestamp if found.timestamp is not None and 0 <= found.timestamp < MAX_MOMENT else None
+    asker = Asker(at=began, terminal="TERM" in found.env)
     asker = asker.but({name: value for name, value in values.items() if value is not None})
     shell = posixpath.basename(found.env.get("SHELL", ""))
     if shell in SHELLS:

@@ -26,16 +26,18 @@ def acts(
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
-    outlines: Mapping[int, bytes] = MappingProxyType({}),
     globs: frozenset[int] = frozenset(),
+    outlines: Mapping[int, bytes] = MappingProxyType({}),
     piped: bool = False,
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
     `stdin` is literal standard input, when it is known; `terminal` whether there is one; `more` whether any number of
     unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted), `plain`
-    of those that are no option either; `folder` the directory in which it runs, empty for the one the text began in,
-    None for one that is not known.
+    of those that are no option either, `globs` of those that become any number of words, each of which fits its
+    outline; `folder` the directory in which it runs, empty for the one the text began in, None for one that is not
+    known; `outlines` what is known of unknown words, by index (outlines.py); `piped` whether another program writes its
+    standard input.
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
@@ -84,7 +86,7 @@ def _held(reading: Reading) -> list[When]:
         and (not when.given or not when.given.isdisjoint(given))
         and (not when.also or not when.also.isdisjoint(given))
         and when.missing.isdisjoint(given)
-        and when.at_least <= count <= when.at_most
+        and (reading.many is not None or when.at_least <= count <= when.at_most)
     ]
 
 
@@ -106,7 +108,8 @@ def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tall
         apply(role, tuple(Value(argv[i], i) for i in range(index, last)), tally)
     if reading.many is not None:
         fixed = sum(index < reading.many for index in reading.operands)
-        _shifted((*operands.first[fixed:], *((operands.repeated,) if operands.repeated else ()), *operands.last), tally)
+        told = [operands, *(when.operands for when in held if when.operands is not None)]
+        _shifted([role for each in told for role in (*each.first[fixed:], each.repeated, *each.last) if role], tally)
 
 
 def _shifted(roles: Iterable[str], tally: Tally) -> None:

@@ -222,6 +222,13 @@ def _archive(at: At) -> None:
     at.tally.archives.extend(value.word for value in at.values if value.word != b"-")
 
 
+def _writes_or_runs(at: At) -> None:
+    word = at.values[0].word
+    if word is None or word[:1] in (b"|", b"!"):
+        at.tally.code.append(f"{at.tally.program}: {at.name} can name a program to run")
+    _writes(at)
+
+
 def _privileged(at: At) -> None:
     at.tally.categories.add("privilege")
     at.tally.techniques.add("T1611")
@@ -268,6 +275,7 @@ _ROLES: dict[str, _Role] = {
     "harmless": _harmless,
     "reads": _reads,
     "writes": _writes,
+    "writes-or-runs": _writes_or_runs,
     "deletes": _deletes,
     "folder": _folder,
     "peer": _peer,

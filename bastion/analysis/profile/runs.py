@@ -32,7 +32,9 @@ def _shell_text(values: tuple[Value, ...], tally: Tally, name: str, *, remote: b
         tally.unknown.append(f"{tally.program}: the text for a shell in {name} is known to the target only")
         return
     place = (values[0].index, values[-1].index + 1)
-    tally.nested.append(Nested(shell=b" ".join(words), words=place, prefix=values[0].prefix, remote=remote))
+    tally.nested.append(
+        Nested(shell=b" ".join(words), words=place, prefix=values[0].prefix, remote=remote, folder=tally.folder)
+    )
 
 
 def command(at: At) -> None:

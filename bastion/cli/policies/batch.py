@@ -8,6 +8,7 @@ A line that can not be used gets `{"error": "…", "line": N}` in its place, and
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -30,13 +31,11 @@ class BadLine(ValueError):
 
 def run(policy: Policy, asker: Asker, source: Path) -> int:
     """Judge every line of `source` (`-` is standard input). The exit status."""
+    gc.freeze()  # the policy stays as it is: nobody needs to look through it for garbage again and again
     if source == STDIN:
         return _write(answers(policy, asker, sys.stdin.buffer), sys.stdout.buffer, at_once=True)
-    try:
-        with source.open("rb") as lines:
-            return _write(answers(policy, asker, lines), sys.stdout.buffer, at_once=False)
-    except OSError as error:
-        raise OperatorError(f"{source}: can not be read: {error.strerror}") from error
+    with _opened(source) as lines:
+        return _write(answers(policy, asker, lines), sys.stdout.buffer, at_once=False)
 
 
 def answers(policy: Policy, asker: Asker, lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
@@ -78,7 +77,14 @@ def _answer(policy: Policy, asker: Asker, line: bytes) -> dict[str, object]:
         one = asker.but(values) if isinstance(values, dict) and len(values) > 1 else asker
     except BadAsker as error:
         raise BadLine(str(error)) from error
-    return explain(policy, one, command).told(trace=False)
+    return explain(policy, one, command, trace=False).told()
+
+
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise OperatorError(f"{source}: can not be read: {error.strerror}") from error
 
 
 def _write(found: Iterable[dict[str, object]], out: BinaryIO, *, at_once: bool) -> int:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from bastion.characters import shown
 from bastion.cli.policies import asking
-from bastion.errors import BadFile, OperatorError, Place
+from bastion.errors import BadFile, OperatorError, Place, Problem
 
 if TYPE_CHECKING:
     from bastion.policy.cases import Result
@@ -72,7 +72,9 @@ def configure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    tested, problems, without = [], [], []
+    tested: list[Tested] = []
+    problems: list[Problem] = []
+    without: list[Path] = []
     for folder in _folders(arguments.directories):
         try:
             found = _tested(folder)
@@ -130,8 +132,8 @@ def _print(tested: Tested) -> None:
         case = result.case
         about = f" ({case.about})" if case.about else ""
         print(f"{case.place}: {shown(case.command, MAX_TOLD)}{about}")
-        print(f"    as {shown(str(case.asker), MAX_TOLD)}")
-        print(f"    {shown(str(result), MAX_TOLD)}")
+        for label, text in (("as", str(case.asker)), ("expected", result.expected), ("decided", result.decided)):
+            print(f"    {label:<8}  {shown(text, MAX_TOLD)}")
     total, bad = len(tested.results), len(tested.failed)
     verdict = f"{total} case{'' if total == 1 else 's'} as expected" if not bad else f"{bad} of {total} cases failed"
     print(f"{tested.folder}: {verdict}; {tested.rules - len(tested.never)} of {tested.rules} rules exercised")
