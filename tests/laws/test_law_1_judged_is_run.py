@@ -12,10 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bastion.analysis.shell import analyse
+from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import Denied
-from bastion.gate import Asked, Gate, Tenant
+from bastion.gate import Gate, Tenant
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.loader import load
 from bastion.targets.inventory import Inventory

@@ -180,4 +180,4 @@ def test_a_target_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
             assert b"did not say within 5 s which login shell the account has" in done.stderr
             assert "did not say" in bastion.audit("login-shell-asked")[0]["problem"]
             (judged,) = bastion.audit("command-judged")
-            assert (judged["effect"], judged["rule"], "runs" in judged) == ("deny", "login-shell", False)
+            assert (judged["effect"], judged["rule"], "runs" in judged) == ("deny", "unjudged", False)
