@@ -25,16 +25,18 @@ name; a copy of it under another name is for the allow rules' strict reading of 
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from types import MappingProxyType
 
 from bastion import document
 from bastion.analysis.profile import judge, loader
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Word
-from bastion.analysis.profile.categories import CATEGORIES
+from bastion.analysis.profile.categories import CATEGORIES, TECHNIQUE_OF
 from bastion.document import Node
 from bastion.errors import Problem
 
@@ -97,17 +99,22 @@ def acts(
     more: bool = False,
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
+    globs: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
+    outlines: Mapping[int, bytes] = MappingProxyType({}),
+    piped: bool = False,
 ) -> Acts:
     """What this command does, by the shipped profiles (the package `profile`). Never raises, for any argv.
 
     `stdin` is literal standard input where it is known, `terminal` whether there is one, `more` whether any number of
     unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words).
-    `folder` is the directory in which it runs (Nested.folder), None for one that is not known.
+    `folder` is the directory in which it runs (Nested.folder), None for one that is not known. `outlines` are of
+    unknown words, by index (profile/outlines.py), `globs` those that may become several words which all fit; `piped`
+    whether another program writes its standard input.
     A program without a profile is not `known`; what the older entries of programs/*.yaml say of it is told.
     """
-    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder)
+    found = judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped)
     if found.known or not argv or argv[0] is None:
         return found
     name = judge.base_name(argv[0])
@@ -115,7 +122,11 @@ def acts(
         return found
     old = profile([argv[0], *(word if word is not None else b"-" for word in argv[1:])])
     reasons = (f"{name}: {old.acts}",) if old.acts else ()
-    return Acts(known=False, code=reasons, categories=old.categories, interactive=bool(old.acts))
+    categories = found.categories | old.categories
+    techniques = found.techniques | {TECHNIQUE_OF[name] for name in old.categories if name in TECHNIQUE_OF}
+    return dataclasses.replace(
+        found, code=reasons, categories=categories, techniques=techniques, interactive=bool(old.acts)
+    )
 
 
 def _read() -> tuple[dict[str, tuple[Entry, ...]], tuple[tuple[str, Entry], ...]]:
