@@ -4,6 +4,7 @@ bastion policy check policies/demo          every mistake, as file:line:column: 
 bastion policy check --json policies/demo   the same for programs
 bastion policy explain -- 'ls | wc -l'      what a policy says of a command, and why (--help shows the options)
 bastion policy test policies/demo           the cases that lie beside the policy
+bastion policy diff OLD NEW --recordings DIR   which past commands would now be judged otherwise
 bastion policy schema                       the JSON Schema of policy files, for editors
 bastion policy profiles show tar            what the analysis knows of a program
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from bastion.characters import shown
 from bastion.cli import MAX_LINE
-from bastion.cli.policies import cases, explain, profiles, schema
+from bastion.cli.policies import cases, diff, explain, profiles, schema
 from bastion.errors import BadFile, OperatorError, Problem
 from bastion.policy.loader import load, passed_over
 from bastion.policy.model import Policy
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("directory", metavar="DIR", type=Path, help="the folder of one tenant's *.yaml files")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
     check.set_defaults(command=_check)
-    for subcommand in (explain, cases, schema, profiles):
+    for subcommand in (explain, cases, diff, schema, profiles):
         subcommand.configure(commands)
 
 
