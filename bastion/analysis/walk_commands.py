@@ -11,7 +11,8 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from bastion.analysis import builtins, names
@@ -48,6 +49,8 @@ class Judge(Protocol):
         plain: frozenset[int] = frozenset(),
         globs: frozenset[int] = frozenset(),
         folder: bytes | None = b"",
+        outlines: Mapping[int, bytes] = MappingProxyType({}),
+        piped: bool = False,
     ) -> Acts: ...
 
 
@@ -200,6 +203,8 @@ class CommandWalk(FindingWalk):
             plain=words.plain,
             globs=words.globs,
             folder=folder,
+            outlines=words.outlines,
+            piped=self.piped,
         )
         wrong = builtins.fault(words.argv, words.single)
         if wrong is None and words.argv[0] in builtins.JUDGED:
