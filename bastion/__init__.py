@@ -15,6 +15,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones
     gate         login, admit, judge: the only maker of Context and Allowed
+    asked        what a channel asks for: how it is put to the analysis, and how it is told
     recording/   one recording a channel; mending torn ones
     context      who, where, whence
     targets/     inventory, keyring (the keys that only the bastion holds)

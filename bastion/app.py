@@ -43,6 +43,7 @@ from bastion.policy import loader
 from bastion.recording.mend import mend
 from bastion.recording.recorder import Recordings
 from bastion.reload import Files, Reload
+from bastion.session.login_shells import LoginShells
 from bastion.session.registry import Registry
 from bastion.session.service import Sessions
 from bastion.ssh.hostkeys import HostKeys
@@ -123,10 +124,11 @@ class App:
 
     def _build(self) -> None:
         config, clock = self._config, time.time
-        self._gate = Gate(self._tenants, self._audit, self._revocations.revoked, clock)
         upstream = config.ssh.upstream
         keys = Keys(self._held_key, self._minted_certificate)
         self._upstreams = Upstreams(keys, Settings(upstream.connect, upstream.keep, upstream.sessions))
+        self._shells = LoginShells(self._upstreams, self._audit)
+        self._gate = Gate(self._tenants, self._audit, self._revocations.revoked, clock, self._shells)
         self._sessions = Sessions(self._gate, self._recordings, self._upstreams, self._audit, self._registry)
         limits = config.ssh.limits
         host_keys = HostKeys(
@@ -229,6 +231,7 @@ class App:
             await self._settled(SETTLE)
         await self._listener.close()
         await self._sessions.stop()
+        await self._shells.stop()
         await self._upstreams.close()
         await self._reload.stop()
         await self._background.stop()

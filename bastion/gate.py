@@ -9,8 +9,11 @@
 Fail closed: whatever goes wrong between a request and its decision denies it, and no permission leaves this room
 before the audit event that tells of it is durable (laws 3 and 6).
 
-What the gate does not do: it judges the text of a command, not what the program then does, and not what the program
-reads from its standard input. Approvals are not built yet: what a policy holds for approval is denied.
+A script on standard input (`bash -s < script`) is a part of what is asked: it is read whole, within bounds, and judged
+and printed with the text. What a program reads there that is no script for a shell, or SQL, is not judged.
+
+What the gate does not do: it judges the text of a command, not what the program then does. Approvals are not built yet:
+what a policy holds for approval is denied.
 """
 
 from __future__ import annotations
@@ -18,34 +21,36 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from bastion.analysis.command import Analysis
-from bastion.analysis.pagers import without_pager
-from bastion.analysis.shell import analyse
+from bastion.analysis.guards import MAX_TEXT
+from bastion.asked import Asked, Verdict, names, request, runs, told
 from bastion.audit.events import (
     AdmissionRefused,
     Admitted,
-    CommandJudged,
     ConnectionRefused,
     Event,
     LoginAccepted,
     LoginRefused,
     RequestRefused,
 )
-from bastion.context import Context, Knock
-from bastion.errors import BadCertificate, Denied, NoSuchTarget
+from bastion.context import Context, Knock, at_account, who
+from bastion.errors import BadCertificate, BastionError, Denied, InputRefused, NoSuchTarget, NotRecorded
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
-from bastion.policy.decision import Decision, Effect, Request, Subject
-from bastion.policy.engine import decide, reachable
+from bastion.policy.decision import Decision, Effect, Subject
+from bastion.policy.engine import OBSERVE, UNDECIDABLE, decide, reachable
 from bastion.policy.model import Policy
 from bastion.targets.inventory import Inventory
+from bastion.targets.login_shell import RULE, is_named
 from bastion.targets.target import Target
 
 log = logging.getLogger(__name__)
 
 SSH_PORT = 22
+UNJUDGED = "unjudged"
+"""What stands for a rule's id where the session ended before its command could be judged."""
 
 _MADE_HERE = object()
 
@@ -58,6 +63,14 @@ class Audit(Protocol):
     def write_soon(self, event: Event) -> None: ...
 
 
+class Shells(Protocol):
+    """The login shells of accounts where the inventory does not say: `known` is what was answered, None before; `of`
+    asks if it must. Raises Denied for a shell that does not read right, TargetDown, NotRecorded."""
+
+    def known(self, context: Context) -> str | None: ...
+    async def of(self, context: Context) -> str: ...
+
+
 @dataclass(slots=True)
 class Tenant:
     """One tenant's state as it is now; a reload swaps `policy` and `inventory` whole."""
@@ -68,22 +81,13 @@ class Tenant:
     inventory: Inventory
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; `environment` what the client would set;
-    `terminal` whether there is one."""
-
-    session: str
-    kind: str
-    text: bytes
-    environment: Mapping[bytes, bytes]
-    terminal: bool = False
-
-
 class Allowed:
-    """Permission to send `runs` (None for a raw shell) to one context's target. Only Gate.judge can make one."""
+    """Permission to send `runs` (None for a raw shell) to one context's target. Only Gate.judge can make one.
 
-    __slots__ = ("_context", "decision", "environment", "kind", "runs")
+    `input_used`: the client's standard input was judged and is a part of `runs`, so nothing of it may be sent.
+    """
+
+    __slots__ = ("_context", "decision", "environment", "input_used", "kind", "runs")
 
     def __init__(
         self,
@@ -93,6 +97,7 @@ class Allowed:
         runs: bytes | None,
         environment: Mapping[str, str],
         decision: Decision,
+        input_used: bool,
     ) -> None:
         if maker is not _MADE_HERE:
             raise TypeError("an Allowed is made by Gate.judge and nowhere else")
@@ -101,6 +106,7 @@ class Allowed:
         self.runs = runs
         self.environment = environment
         self.decision = decision
+        self.input_used = input_used
 
     def for_context(self, context: Context) -> None:
         """Raise Denied unless this permission was made for the very `context`."""
@@ -117,11 +123,13 @@ class Gate:
         audit: Audit,
         revoked: Callable[[Credential], str | None],
         clock: Callable[[], float],
+        shells: Shells,
     ) -> None:
         self._tenants = tenants
         self._audit = audit
         self._revoked = revoked
         self._clock = clock
+        self._shells = shells
 
     # -- who
 
@@ -132,7 +140,7 @@ class Gate:
 
     async def login(self, knock: Knock, credential: Credential, user: str) -> None:
         """The key was proven on the outer connection. Raises BadCertificate, NotRecorded."""
-        await self._audit.write(LoginAccepted(**_who(knock, credential), user=user))
+        await self._audit.write(LoginAccepted(**who(knock, credential), user=user))
         self._still_good(credential)  # a revocation that came meanwhile found no live connection to end
 
     def refused(self, knock: Knock, user: str, reason: str) -> None:
@@ -145,7 +153,7 @@ class Gate:
 
     def request_refused(self, knock: Knock, credential: Credential, what: str) -> None:
         """Something that the bastion does not offer was asked for."""
-        self._audit.write_soon(RequestRefused(**_who(knock, credential), request=what, reason="not offered"))
+        self._audit.write_soon(RequestRefused(**who(knock, credential), request=what, reason="not offered"))
 
     # -- where
 
@@ -181,18 +189,31 @@ class Gate:
         if not self._reachable(tenant, knock, credential, target, account):
             self._refuse_admission(knock, credential, host, account, "no rule lets this identity reach it")
             raise NoSuchTarget
-        await self._audit.write(Admitted(**_who(knock, credential), target=target.name, account=account))
-        return Context(credential, target, login, knock)
+        context = Context(credential, target, login, knock)
+        await self._audit.write(Admitted(**at_account(context)))
+        return context
 
     # -- what
 
     async def judge(self, context: Context, asked: Asked) -> Allowed:
-        """Decide. Raises Denied, when the event that tells of it is durable too; NotRecorded when none can be."""
-        runs, decision = self._decide(context, asked)
-        passed = {name: value for name, value in _names(asked).items() if name in decision.environment}
-        await self._audit.write(_judged(context, asked, runs, decision, frozenset(passed)))
+        """Decide. Raises Denied when the event that tells of it is durable, and NotRecorded when none can be. While it
+        waits for the client's script, or for the login shell, what ends the session is raised, and told as a denial:
+        TargetDown, ConnectionError and what the relay was ended with."""
+        try:
+            verdict = await self._verdict(context, asked)
+        except NotRecorded:
+            raise
+        except (BastionError, ConnectionError) as error:
+            policy = self._tenants[context.tenant].policy.version
+            await self._audit.write(told(context, asked, Verdict(Decision(Effect.DENY, UNJUDGED, str(error), policy))))
+            raise
+        decision = verdict.decision
+        passed = {name: value for name, value in names(asked).items() if name in decision.environment}
+        await self._audit.write(told(context, asked, verdict, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
-            return Allowed(_MADE_HERE, context, asked.kind, runs, passed, decision)
+            return Allowed(
+                _MADE_HERE, context, asked.kind, verdict.runs, passed, decision, input_used=verdict.input_used
+            )
         reason = decision.reason
         if decision.effect is Effect.APPROVE:
             reason = f"needs approval, which this bastion can not ask for yet: {reason}"
@@ -200,29 +221,65 @@ class Gate:
 
     # -- inside
 
-    def _decide(self, context: Context, asked: Asked) -> tuple[bytes | None, Decision]:
+    async def _verdict(self, context: Context, asked: Asked) -> Verdict:
+        """What becomes of it, by the login shell that will read it, and with the script on its standard input."""
+        named = is_named(context.account.shell)
+        shell = context.account.shell if named or asked.kind != "exec" else self._shells.known(context)
+        # bash has all that any other shell has, and more: what is denied to it is denied whatever the shell is.
+        verdict = self._decide(context, asked, shell or "bash", None)
+        script = None
+        if verdict.wants_input and asked.stdin is not None:
+            try:
+                script = await asked.stdin.whole(MAX_TEXT)
+            except InputRefused as error:
+                if verdict.decision.effect is not Effect.ALLOW:
+                    return _denied(verdict, UNDECIDABLE, str(error))
+            else:
+                verdict = self._with_script(context, asked, shell or "bash", script)
+        if shell is not None or verdict.decision.effect is Effect.DENY:
+            return verdict
+        try:
+            shell = await self._shells.of(context)
+        except Denied as error:
+            return _denied(verdict, error.rule or RULE, error.reason, error.remedy)
+        return self._with_script(context, asked, shell, script)
+
+    def _with_script(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
+        """The verdict on a text whose script has been read, if it is one that has any."""
+        alone = self._decide(context, asked, shell, None)
+        if script is None or not alone.wants_input:
+            return alone
+        judged = self._decide(context, asked, shell, script)
+        # Mode observe lets also those through that can not be judged: as they came, then.
+        return alone if alone.decision.effect is Effect.ALLOW and judged.decision.effect is Effect.DENY else judged
+
+    def _decide(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
         """The text to run, and the decision. Total: what can not be judged is denied. An exec that is allowed has a
         text to run."""
         tenant = self._tenants[context.tenant]
         policy = tenant.policy
+        analysis, text = None, None
         try:
             self._still_good(context.credential)
             self._still_there(tenant, context)
-            request = _request(context, asked)
-            decision = decide(
-                policy, self._subject(context.knock, context.credential, context.target, context.account.name), request
-            )
-            runs = None if request.analysis is None else _runs(asked, request.analysis)
+            wanted = request(asked, shell, script)
+            analysis = wanted.analysis
+            subject = self._subject(context.knock, context.credential, context.target, context.account.name)
+            decision = decide(policy, subject, wanted)
+            text = None if analysis is None else runs(asked, analysis)
         except BadCertificate as error:
-            return None, Decision(Effect.DENY, "certificate", str(error), policy.version)
+            decision = Decision(Effect.DENY, "certificate", str(error), policy.version)
         except NoSuchTarget as error:
-            return None, Decision(Effect.DENY, "inventory", str(error), policy.version)
+            decision = Decision(Effect.DENY, "inventory", str(error), policy.version)
         except Exception:
             log.exception("judging failed")
-            return None, Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
-        if decision.effect is Effect.ALLOW and asked.kind == "exec" and not runs:
-            return None, Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
-        return runs, decision
+            decision = Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
+        else:
+            if decision.effect is Effect.ALLOW and asked.kind == "exec" and not text:
+                decision = Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
+            unsure = decision.effect is not Effect.ALLOW or decision.rule == OBSERVE
+            return Verdict(decision, text, analysis, script, wants_input=unsure and _wants_input(analysis))
+        return Verdict(decision)
 
     def _still_good(self, credential: Credential) -> None:
         """A certificate may have been revoked, or have run out, since it was proven."""
@@ -239,8 +296,8 @@ class Gate:
             raise NoSuchTarget("the target was changed or removed since this connection began: connect again")
 
     def _refuse_admission(self, knock: Knock, credential: Credential, host: str, account: str, reason: str) -> None:
-        who = _who(knock, credential)
-        self._audit.write_soon(AdmissionRefused(**who, target=host, account=account, reason=reason))
+        refused = AdmissionRefused(**who(knock, credential), target=host, account=account, reason=reason)
+        self._audit.write_soon(refused)
 
     def _reachable(self, tenant: Tenant, knock: Knock, credential: Credential, target: Target, account: str) -> bool:
         return reachable(tenant.policy, self._subject(knock, credential, target, account))
@@ -259,91 +316,12 @@ class Gate:
         )
 
 
-class _Who(TypedDict):
-    """The fields that every event by a proven identity has."""
-
-    tenant: str
-    identity: str
-    issuer: str
-    subject: str
-    serial: int
-    source: str
-    connection: str
+def _wants_input(analysis: Analysis | None) -> bool:
+    return analysis is not None and analysis.wants_stdin
 
 
-class _InSession(_Who):
-    target: str
-    account: str
-    session: str
-
-
-def _who(knock: Knock, credential: Credential) -> _Who:
-    identity = credential.identity
-    return {
-        "tenant": identity.tenant,
-        "identity": identity.name,
-        "issuer": identity.issuer,
-        "subject": identity.subject,
-        "serial": credential.serial,
-        "source": knock.source,
-        "connection": knock.connection,
-    }
-
-
-def in_session(context: Context, session: str) -> _InSession:
-    """The fields that every event of a session has."""
-    return {
-        **_who(context.knock, context.credential),
-        "target": context.target.name,
-        "account": context.account.name,
-        "session": session,
-    }
-
-
-def _judged(
-    context: Context, asked: Asked, runs: bytes | None, decision: Decision, passed: frozenset[str]
-) -> CommandJudged:
-    names = [name.decode("utf-8", "backslashreplace") for name in asked.environment]
-    return CommandJudged(
-        **in_session(context, asked.session),
-        request=asked.kind,
-        text=asked.text,
-        runs=runs if decision.effect is Effect.ALLOW else None,
-        effect=decision.effect.value,
-        rule=decision.rule,
-        reason=decision.reason,
-        policy=decision.policy,
-        would=None if decision.would is None else decision.would.value,
-        passed=tuple(sorted(passed)),
-        dropped=tuple(sorted(set(names) - passed)),
-    )
-
-
-def _names(asked: Asked) -> dict[str, str]:
-    """The environment as text; a name or value that is not UTF-8 is never passed on."""
-    names = {}
-    for name, value in asked.environment.items():
-        try:
-            names[name.decode()] = value.decode()
-        except UnicodeDecodeError:
-            continue
-    return names
-
-
-def _runs(asked: Asked, analysis: Analysis) -> bytes | None:
-    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken."""
-    if analysis.runs is None or not asked.terminal or analysis.takes_commands is not None:
-        return analysis.runs
-    return without_pager(analysis.runs)
-
-
-def _request(context: Context, asked: Asked) -> Request:
-    environment = tuple(sorted(_names(asked)))
-    match asked.kind:
-        case "exec":
-            analysis = analyse(asked.text, context.account.shell, asked.terminal)
-            return Request("exec", analysis=analysis, environment=environment)
-        case "shell":
-            return Request("shell", name="raw", environment=environment)
-        case kind:
-            return Request(kind, name=asked.text.decode("utf-8", "replace"), environment=environment)
+def _denied(verdict: Verdict, rule: str, reason: str, remedy: str | None = None) -> Verdict:
+    """The same request, denied for what came of waiting."""
+    before = verdict.decision
+    decision = Decision(Effect.DENY, rule, reason, before.policy, remedy=remedy)
+    return Verdict(decision, script=verdict.script)

@@ -39,6 +39,14 @@ if [ "$goal" = test ]; then
     need plink putty-tools
     need asciinema asciinema
     need tmux tmux
+    # Login shells: those that are used, and those that must be refused.
+    need bash bash
+    need dash dash
+    need busybox busybox
+    need zsh zsh
+    need mksh mksh
+    need fish fish
+    need tcsh tcsh
     has_node || missing="$missing nodejs npm"
 fi
 

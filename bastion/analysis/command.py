@@ -61,7 +61,8 @@ class Unknown:
 
     `single`: it is exactly one word, whatever its value; otherwise it may be none, or several. `prefix`: what each
     word that it becomes begins with. `glob`: it is made of literals and of `*`, `?` and bracket sets only, so it
-    becomes paths that exist and match it, or stays as it was written; `text` is it then, as written.
+    becomes paths that exist and match it, or stays as it was written; `text` is it then, as written. `outline` is all
+    of its known text, with b"\\0" for each part that is not known; empty when none is.
     """
 
     index: int
@@ -69,6 +70,7 @@ class Unknown:
     prefix: bytes = b""
     glob: bool = False
     text: bytes = b""
+    outline: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

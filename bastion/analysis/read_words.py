@@ -15,6 +15,7 @@ from collections.abc import Callable
 from bastion.analysis import names, read_ansi, read_braces, read_parameters
 from bastion.analysis.bounds import MAX_LEVELS, MAX_STEPS
 from bastion.analysis.read_braces import CLOSE, COMMA, OPEN, Mark, Piece, Sequence
+from bastion.analysis.read_here import Here
 from bastion.analysis.tree import Arithmetic, Glob, Literal, Parameter, Part, Process, Script, Substitution, Tilde, Word
 
 
@@ -84,6 +85,8 @@ class WordReader:
         self.posix = posix
         self.depth = 0
         self.steps = 0
+        self.here: dict[int, Here] = {}
+        self.here_read: set[int] = set()
         self.script_at: Callable[[int, bytes], tuple[Script, int]]
         self.script_of: Callable[[bytes, int, int], Script]
 

@@ -40,7 +40,7 @@ def analyse(text: bytes, shell: str = "bash", terminal: bool = False, stdin: byt
         script = read(text, shell)
         if not script.items:
             raise Unreadable(0, len(text), "there is no command here")
-        runs = printed_within_bounds(walk.script(script), 0, len(text))
+        runs = printed_within_bounds(walk.script(script), 0, len(text), shell != "bash")
     except Unreadable as error:
         return _unreadable(text, Finding(error.start, error.end, error.reason), walk)
     hidden = guard_characters(runs)

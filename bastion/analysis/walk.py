@@ -45,11 +45,12 @@ _SAYS = frozenset({b"echo", b"printf"})
 class Walk:
     """The structure. `simple`, `declaration` and `test` are for the class that judges commands.
 
-    `stdin` is what a pipe brings to the next command, where that is known. `inherits`: its standard input is the whole
-    text's, and no other command's besides as far as the structure tells."""
+    `stdin` is what a pipe brings to the next command, where that is known, and `piped` whether one does. `inherits`:
+    its standard input is the whole text's, and no other command's besides as far as the structure tells."""
 
     def __init__(self) -> None:
         self.stdin: bytes | None = None
+        self.piped = False
         self.inherits = True
         self.functions: list[bytes] = []
         self.around: tuple[Redirection, ...] = ()
@@ -93,14 +94,14 @@ class Walk:
         if len(pipeline.commands) == 1:
             commands = each(pipeline.commands, self._command)
         else:
-            outer, inherits = self.stdin, self.inherits
+            outer, piped, inherits = self.stdin, self.piped, self.inherits
             commands = each(pipeline.commands, self._stage)
-            self.stdin, self.inherits = outer, inherits
+            self.stdin, self.piped, self.inherits = outer, piped, inherits
         return pipeline if commands is pipeline.commands else dataclasses.replace(pipeline, commands=commands)
 
     def _stage(self, command: Command) -> Command:
         walked = self._command(command)
-        self.stdin, self.inherits = _said(command), False
+        self.stdin, self.piped, self.inherits = _said(command), True, False
         return walked
 
     def _command(self, command: Command) -> Command:
@@ -130,10 +131,11 @@ class Walk:
     def _function(self, command: Function) -> Function:
         """A body runs when it is called, with an input that is not this one."""
         outer, self.stdin = self.stdin, None
+        piped, self.piped = self.piped, False
         self.functions.append(command.name)
         body = self.apart(lambda: self._command(command.body))
         self.functions.pop()
-        self.stdin = outer
+        self.stdin, self.piped = outer, piped
         return command if body is command.body else dataclasses.replace(command, body=body)
 
     def _compound(self, command: Compound) -> Compound:

@@ -11,10 +11,11 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
-from bastion.analysis import builtins
+from bastion.analysis import builtins, names
 from bastion.analysis.arrays import Arrays
 from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
 from bastion.analysis.command import Command, FindingKind, Unknown
@@ -26,7 +27,7 @@ from bastion.analysis.read_words import Unreadable
 from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk_findings import FindingWalk
 from bastion.analysis.walk_input import ASKS, given_input, inside, setting, shown
-from bastion.analysis.walk_words import assigned, known_words, name_of, opened_files, text_of, unknowns
+from bastion.analysis.walk_words import Words, assigned, judged_words, name_of, opened_files, spelled, text_of, unknowns
 
 Argv = tuple[bytes | None, ...]
 
@@ -45,6 +46,11 @@ class Judge(Protocol):
         *,
         more: bool = False,
         single: frozenset[int] = frozenset(),
+        plain: frozenset[int] = frozenset(),
+        globs: frozenset[int] = frozenset(),
+        folder: bytes | None = b"",
+        outlines: Mapping[int, bytes] = MappingProxyType({}),
+        piped: bool = False,
     ) -> Acts: ...
 
 
@@ -65,6 +71,7 @@ class CommandWalk(FindingWalk):
         self._levels = 0
         self._judged = 0
         self._place: tuple[int, int] | None = None
+        self._folder: bytes | None = b""
         self._arrays = Arrays()
 
     # -- the nodes that are commands
@@ -175,8 +182,9 @@ class CommandWalk(FindingWalk):
             raise Unreadable(found.start, found.end, "a command without a name")
         if name in self.functions:
             self._doubt(found, f"{text_of(name)} calls itself", FindingKind.UNKNOWN)
-        known, single = known_words(words, found.unknown)
-        acts = self._acts(dataclasses.replace(found, argv=known), single, False)
+        # A profile knows paths in a home directory, and reads them as the words that they are.
+        known = tuple([spelled(word) for word in words]) if found.unknown else found.argv
+        acts = self._acts(found, judged_words(known, found.unknown), self._folder)
         replaced: list[tuple[int, int, Word]] = []
         for nested in acts.nested:
             if not nested.stdin:
@@ -185,10 +193,21 @@ class CommandWalk(FindingWalk):
             words = (*words[:low], word, *words[high:])
         return words, acts
 
-    def _acts(self, found: Command, single: frozenset[int], more: bool) -> Acts:
-        acts = self._judge(found.argv, found.stdin, self.terminal, more=more, single=single)
-        wrong = builtins.fault(found.argv, single)
-        if wrong is None and found.argv[0] in builtins.JUDGED:
+    def _acts(self, found: Command, words: Words, folder: bytes | None, more: bool = False) -> Acts:
+        acts = self._judge(
+            words.argv,
+            found.stdin,
+            self.terminal,
+            more=more,
+            single=words.single,
+            plain=words.plain,
+            globs=words.globs,
+            folder=folder,
+            outlines=words.outlines,
+            piped=self.piped,
+        )
+        wrong = builtins.fault(words.argv, words.single)
+        if wrong is None and words.argv[0] in builtins.JUDGED:
             acts = Acts()
         for reason in (*((wrong,) if wrong else ()), *acts.code):
             self._doubt(found, reason, FindingKind.TAKES_COMMANDS)
@@ -212,10 +231,12 @@ class CommandWalk(FindingWalk):
         via, self._via = self._via, (*self._via, program.encode())
         low, high = nested.words
         if nested.shell is not None:
-            script = self._shell_text(outer, nested.shell, program)
+            folder, self._folder = self._folder, nested.folder
+            text = self._shell_text(outer, nested.shell, program)
+            self._folder = folder
             first = argv[low]
             head = (Literal(first[: nested.prefix]),) if nested.prefix and first is not None else ()
-            replaced.append((offset + low, offset + high, Word((*head, ShellText(script)))))
+            replaced.append((offset + low, offset + high, Word((*head, text))))
         elif nested.argv:
             words = (*nested.argv, None) if nested.more else nested.argv
             inner = self._keep(
@@ -231,8 +252,9 @@ class CommandWalk(FindingWalk):
             if inner.argv[0] is None:
                 self._doubt(inner, f"a program for {program} that only the target would know", FindingKind.UNREADABLE)
             else:
-                # Whether an unknown word is one is not told of a command inside another: each may be several.
-                acts = self._acts(dataclasses.replace(inner, argv=nested.argv), frozenset(), nested.more)
+                self._sets(inner)
+                known = judged_words(nested.argv, inner.unknown, nested.plain)
+                acts = self._acts(inner, known, nested.folder, nested.more)
                 before = len(replaced)
                 self._deeper(inner, acts, nested, offset, replaced)
                 printed: Argv = inner.argv
@@ -242,6 +264,13 @@ class CommandWalk(FindingWalk):
                 self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via = via
         self._levels -= 1
+
+    def _sets(self, inner: Command) -> None:
+        """`env PATH=… ls` is no better than `PATH=… ls`, which the reader refuses."""
+        for name, _ in inner.environment:
+            if names.decides(name):
+                reason = f"a value for {text_of(name)}, which decides what other commands do"
+                self._doubt(inner, reason, FindingKind.UNREADABLE)
 
     def _deeper(
         self, inner: Command, acts: Acts, nested: Nested, offset: int, replaced: list[tuple[int, int, Word]]
@@ -256,7 +285,7 @@ class CommandWalk(FindingWalk):
             else:
                 self._nested(inner, deeper, nested.argv, offset + low, replaced)
 
-    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> Script:
+    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> ShellText:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
         refused = guard(text)
@@ -273,25 +302,24 @@ class CommandWalk(FindingWalk):
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
         walked = self.apart(lambda: self.script(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
-        printed_within_bounds(walked, outer.start, outer.end)
-        return walked
+        printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
+        return ShellText(walked, by_input, shell != "bash")
 
     def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
         """Note a program to which its standard input would be all that is missing."""
-        known, single = known_words(words, found.unknown)
-        if not self._judge(known, b"", self.terminal, single=single).interactive:
+        known = judged_words(tuple([spelled(word) for word in words]), found.unknown)
+        if not self._judge(known.argv, b"", self.terminal, single=known.single, plain=known.plain).interactive:
             self.asking.append(found.index)
 
     def _with_input(self, command: Simple, text: bytes) -> Simple:
         """The command with the whole text's standard input, when it reads commands from there."""
-        known, single = known_words(command.words, unknowns(command.words))
-        if not known or self._judge(known, None, self.terminal, single=single).asks not in ASKS:
+        known = judged_words(tuple([spelled(word) for word in command.words]), unknowns(command.words))
+        asks = self._judge(known.argv, None, self.terminal, single=known.single, plain=known.plain).asks
+        if asks not in ASKS:
             return command
         refused = guard(text)
         if refused is not None:
             raise Unreadable(command.start, command.end, f"standard input: {refused.reason}")
-        if self._shell != "bash":
-            raise Unreadable(command.start, command.end, "standard input, which is not printed for this login shell")
         self.stdin_used, self._unused = True, None
         here = Redirection(b"", b"<<<", Word((Literal(text.removesuffix(b"\n")),)))
         return dataclasses.replace(command, redirections=(*command.redirections, here))
@@ -307,7 +335,7 @@ class CommandWalk(FindingWalk):
         via, self._via = self._via, (*self._via, program.encode())
         script = self._shell_text(found, text, program, by_input=True)
         self._via = via
-        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script, True),)))
+        changed = dataclasses.replace(redirections[at], target=Word((script,)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
 
 
@@ -325,10 +353,10 @@ def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:
     )
 
 
-def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
+def printed_within_bounds(script: Script, start: int, end: int, posix: bool) -> bytes:
     """The printed text. Raises Unreadable where there is none, or too much."""
     try:
-        printed = print_script(script)
+        printed = print_script(script, posix)
     except NotPrintable as error:
         raise Unreadable(start, end, str(error)) from None
     if len(printed) > MAX_PRINTED:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from bastion.analysis.bounds import MAX_FINDINGS
 from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
 from bastion.analysis.profile.categories import TECHNIQUE_OF
-from bastion.analysis.profile.paths import of_path
+from bastion.analysis.profile.paths import of_outline, of_path
 from bastion.analysis.read_words import Unreadable
 from bastion.analysis.sql import judge_sql
 from bastion.analysis.tree import Redirection
 from bastion.analysis.walk import Walk
-from bastion.analysis.walk_words import spelled, text_of
+from bastion.analysis.walk_words import outline, spelled, text_of
 
 _PEERS = (b"/dev/tcp/", b"/dev/udp/")
 _KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
@@ -36,13 +36,14 @@ class FindingWalk(Walk):
         """What opening these files means, whatever the program then does with them."""
         for given in redirections:
             path = spelled(given.target)
-            if path is None or given.operator == b"<<<":
+            told = outline(given.target) if path is None else path
+            if given.operator == b"<<<":
                 continue
-            if path.startswith(_PEERS):
+            if told.startswith(_PEERS):
                 self._effect(command, "reverse-shell", "a redirection to a network peer")
             for kind in _KINDS.get(given.operator, ()):
-                categories, techniques = of_path(kind, path)
-                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(path)}")
+                categories, techniques = of_outline(kind, told) if path is None else of_path(kind, path)
+                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(told)}")
 
     def _sql(self, found: Command, dialect: str, text: bytes) -> None:
         verdict = judge_sql(text, dialect)

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -43,7 +44,11 @@ _BINARY_TABLE = "".join(chr(code) if code < 0x80 else "\ufffd" for code in range
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """What the first line tells. `command` is the client's text as far as it can be shown; `kind` is `exec`, `shell`,
-    `subsystem` or `forward`; `columns` and `rows` are 0 without a terminal."""
+    `subsystem` or `forward`; `columns` and `rows` are 0 without a terminal.
+
+    `judged` is what policy looked at besides (the source, all principals, groups, claims, the target's labels), so that
+    it can be asked again later (`bastion policy diff`): text, or values that JSON has, which are written as its text.
+    One of more than MAX_TEXT characters is left out."""
 
     session: str
     connection: str
@@ -59,6 +64,7 @@ class Head:
     rows: int = 0
     term: str = ""
     shell: str = ""
+    judged: Mapping[str, object] = field(default_factory=dict)
 
 
 def size(columns: int, rows: int) -> tuple[int, int]:
@@ -95,7 +101,10 @@ class Encoder:
             "timestamp": int(timestamp),
             "title": _plain(f"{head.identity} as {head.account} on {head.target}: {head.command or head.kind}", 200),
             "env": {name: _plain(value, MAX_LABEL) for name, value in env.items()},
-            "bastion": {name: _plain(getattr(head, name), MAX_TEXT) for name in (*names, "command", "kind")},
+            "bastion": {
+                **{name: _plain(getattr(head, name), MAX_TEXT) for name in (*names, "command", "kind")},
+                **dict(_judged(head.judged)),
+            },
         }
         return orjson.dumps(header) + b"\n" + self._event(0.0, b"o", "")
 
@@ -133,6 +142,13 @@ class Encoder:
         self._last = max(time, self._last)
         self.events += 1
         return b'[%.6f, "%b", %b]\n' % (self._last, code, _json(text))
+
+
+def _judged(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+        if len(text) <= MAX_TEXT:
+            yield name, text
 
 
 def _plain(text: str, bound: int) -> str:

@@ -11,6 +11,7 @@
     connection-refused    a connection ended before any login: garbage, timeout, limits
     admitted              inner connection: an identity was let in to one account of one target
     admission-refused     it was not (no such target or account, or not permitted; `reason` says which)
+    login-shell-asked     the inventory does not say which login shell an account has, so the account was asked
     command-judged        an exec, shell or subsystem was decided, allowed or not
     request-refused       something the bastion does not do was asked for: forwarding of ports, the agent or X11
     session-ended         a channel is over: how, how much, and where the recording is
@@ -251,10 +252,23 @@ class AdmissionRefused(_Placed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginShellAsked(_Placed):
+    """`question` is what was sent, always the same; `answer` what was printed, None when nothing came. `shell` is what
+    the answer says, None when it was refused or failed: `problem` says why."""
+
+    kind = "login-shell-asked"
+    question: bytes
+    answer: bytes | None = None
+    shell: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandJudged(_InSession):
-    """`request` is `exec`, `shell` or `subsystem`; `text` what the client wrote, `runs` what is sent to the
-    target. `effect` and `would` are effects of policy, `policy` its version. `passed` and `dropped` are names of
-    environment variables, never values."""
+    """`request` is `exec`, `shell` or `subsystem`; `text` what the client wrote, `script` what it sent to the standard
+    input where that is a script (None where it was not read), `runs` what is sent to the target. `effect` and `would`
+    are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE ATT&CK) what was found.
+    `passed` and `dropped` are names of environment variables, never values."""
 
     kind = "command-judged"
     request: str
@@ -265,6 +279,9 @@ class CommandJudged(_InSession):
     reason: str
     policy: str
     would: str | None = None
+    script: bytes | None = None
+    categories: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
     passed: tuple[str | bytes, ...] = ()
     dropped: tuple[str | bytes, ...] = ()
 

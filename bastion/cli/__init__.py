@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,7 +25,7 @@ COMMANDS = {
     "cert": "trade an OIDC token for a short-lived SSH certificate",
     "login": "the same for people: sign in with a browser",
     "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
-    "policy": "check policy files",
+    "policy": "check, explain, test and compare policies",
     "audit": "check that an audit trail is whole",
     "ca": "make the bastion's authorities, show them, revoke certificates",
     "doctor": "say what is missing or unsafe",
@@ -58,6 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Who read our output has had enough (`| head`); what is still in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _overview() -> str:

@@ -1,7 +1,11 @@
-"""Check policy files before they ship.
+"""Check, try and compare policies before they ship.
 
 bastion policy check policies/demo          every mistake, as file:line:column: message
 bastion policy check --json policies/demo   the same for programs
+bastion policy explain -- 'ls | wc -l'      what a policy says of a command, and why (--help shows the options)
+bastion policy test policies/demo           the cases that lie beside the policy
+bastion policy diff OLD NEW --recordings DIR   which past commands would now be judged otherwise
+bastion policy schema                       the JSON Schema of policy files, for editors
 bastion policy profiles show tar            what the analysis knows of a program
 """
 
@@ -12,8 +16,10 @@ import json
 import sys
 from pathlib import Path
 
-from bastion.cli.policies import profiles
-from bastion.errors import BadFile, Problem
+from bastion.characters import shown
+from bastion.cli import MAX_LINE
+from bastion.cli.policies import cases, diff, explain, profiles, schema
+from bastion.errors import BadFile, OperatorError, Problem
 from bastion.policy.loader import load, passed_over
 from bastion.policy.model import Policy
 
@@ -30,12 +36,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("directory", metavar="DIR", type=Path, help="the folder of one tenant's *.yaml files")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
     check.set_defaults(command=_check)
-    profiles.configure(commands)
+    for subcommand in (explain, cases, diff, schema, profiles):
+        subcommand.configure(commands)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand that was named."""
-    return int(arguments.command(arguments))
+    try:
+        return int(arguments.command(arguments))
+    except OperatorError as error:
+        trouble = getattr(arguments, "trouble", None)
+        if trouble is None:
+            raise
+        for line in str(error).split("\n"):
+            print(f"bastion policy: {shown(line, MAX_LINE)}", file=sys.stderr)
+        return int(trouble)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -18,21 +18,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bastion import document
+from bastion import characters, document
 from bastion.document import Node, Section
-from bastion.errors import Place, Problem
-from bastion.policy.decision import Effect
-from bastion.policy.model import Approval, Index, Policy, Rule
+from bastion.errors import BadFile, Place, Problem
+from bastion.policy.decision import Approval, Effect
+from bastion.policy.model import Index, Policy, Rule
 from bastion.policy.rules import read_approval, read_rule
 
 VERSION = 1
 MAX_FILES = 1000
+MAX_NAME = 255
+"""Characters of a file's name that problems tell, when it comes from memory."""
 
-_CASES = ".cases.yaml"
+CASES = ".cases.yaml"
+"""How the name of a file of cases ends (cases.py reads them)."""
+
 _NEARLY = (".yaml", ".yml")
 _NO_RULES: tuple[Rule, ...] = ()
 _APPROVE_OR_DENY = (Effect.DENY.value, Effect.APPROVE.value)
@@ -49,21 +53,52 @@ class _File:
     rules: tuple[Rule, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file's contents. `name` is its name in its folder, `shown` what problems call it."""
+
+    name: str
+    shown: str
+    content: bytes
+
+
 def load(directory: Path) -> Policy:
     """Read the policy of one tenant. Raises BadFile with every problem of every file."""
     problems: list[Problem] = []
+    return _built(_read(directory, problems), problems)
+
+
+def load_texts(texts: Mapping[str, bytes]) -> Policy:
+    """The same from memory: contents by the names of files, which are those that a folder may hold. The version is
+    that of a folder with the same files. Raises BadFile."""
+    problems: list[Problem] = []
+    sources: list[Source] = []
+    for name, content in sorted(texts.items()):
+        shown = characters.shown(name, MAX_NAME)
+        if not name.endswith(".yaml") or name.startswith(".") or "/" in name or characters.hidden(name):
+            problems.append(Problem(Place(shown, 1, 1), "not the name of a policy file: expected NAME.yaml, no folder"))
+        elif not content:
+            problems.append(Problem(Place(shown, 1, 1), "empty: expected a mapping"))
+        elif not name.endswith(CASES):
+            sources.append(Source(name, shown, content))
+    if not sources and not problems:
+        problems.append(Problem(Place("policy", 1, 1), "no policy here: expected at least one file NAME.yaml"))
+    if len(sources) > MAX_FILES:
+        raise BadFile([Problem(Place("policy", 1, 1), f"more than {MAX_FILES} policy files")])
+    return _built(sources, problems)
+
+
+def _built(sources: Iterable[Source], problems: list[Problem]) -> Policy:
+    """The policy of these files, which are told apart by their names and stand in their order."""
     digest = hashlib.sha256()
     files: list[_File] = []
     names: list[str] = []
     rules: list[Rule] = []
-    for path in _policy_files(directory, problems):
-        source = document.read(path, problems)
-        if source is None:
-            continue
-        for part in (os.fsencode(path.name), source):
+    for source in sources:
+        for part in (os.fsencode(source.name), source.content):
             digest.update(len(part).to_bytes(8, "big") + part)
-        names.append(document.shown(Path(path.name)))
-        files.append(_file(document.parse(source, document.shown(path), problems), len(rules)))
+        names.append(document.shown(Path(source.name)))
+        files.append(_file(document.parse(source.content, source.shown, problems), len(rules)))
         rules.extend(files[-1].rules)
     _unique(rules, problems)
     document.finish(problems)
@@ -79,6 +114,13 @@ def load(directory: Path) -> Policy:
     )
 
 
+def _read(directory: Path, problems: list[Problem]) -> Iterator[Source]:
+    for path in _policy_files(directory, problems):
+        content = document.read(path, problems)
+        if content is not None:
+            yield Source(path.name, document.shown(path), content)
+
+
 def _policy_files(directory: Path, problems: list[Problem]) -> list[Path]:
     """The files to read, by name. A folder without any is a problem: nothing would be allowed, and nobody told why."""
     here = Place(document.shown(directory), 1, 1)
@@ -92,7 +134,7 @@ def _policy_files(directory: Path, problems: list[Problem]) -> list[Path]:
         if entry.suffix != ".yaml" and entry.suffix.lower() in _NEARLY:
             place = Place(document.shown(entry), 1, 1)
             problems.append(Problem(place, "policy files end in .yaml: rename it, or move it away"))
-    files = [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.endswith(_CASES)]
+    files = [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.endswith(CASES)]
     if not files and not problems:
         hint = f"; name one tenant's folder, such as {document.shown(directory / folders[0])}" if folders else ""
         problems.append(Problem(here, f"no policy here: expected at least one file NAME.yaml{hint}"))

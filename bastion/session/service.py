@@ -13,19 +13,21 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
+from bastion.asked import Asked
 from bastion.audit.events import Event, SessionEnded
 from bastion.background import Background
-from bastion.context import Context
+from bastion.context import Context, in_session
 from bastion.errors import (
     EXIT_DENIED,
     EXIT_NOT_OPENED,
     EXIT_NOT_RECORDED,
     BastionError,
     Denied,
+    Interrupted,
     NotRecorded,
     TargetDown,
 )
-from bastion.gate import Allowed, Asked, Gate, in_session
+from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
@@ -142,10 +144,12 @@ class Sessions:
         try:
             wanted = one.wanted
             terminal = wanted.terminal is not None
-            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal)
+            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay)
             allowed = await self._gate.judge(one.context, asked)
             one.recorder.marker(_marker(one, allowed))
             one.relay.check()
+            if allowed.input_used:
+                one.relay.drop_input()
             target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
             one.relay.attach(target)
             return await one.relay.ended, "exit"
@@ -161,6 +165,8 @@ class Sessions:
         except SessionOver as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
+        except Interrupted as error:
+            return Ended(None, error.signal), str(error)
         except ConnectionError as error:
             return Ended(EXIT_NOT_OPENED), str(error)
         except NotRecorded:
@@ -216,6 +222,13 @@ def _head(context: Context, session: str, wanted: Wanted) -> Head:
         rows=terminal.rows if terminal else 0,
         term=terminal.kind if terminal else "",
         shell=context.account.shell,
+        judged={
+            "source": context.knock.source,
+            "principals": identity.principals,
+            "groups": sorted(identity.groups),
+            "claims": dict(identity.claims),
+            "labels": dict(context.target.labels),
+        },
     )
 
 

@@ -4,7 +4,8 @@ A connection is kept for a certificate of an identity, a target and an account, 
 its last session, so that the next one opens without a handshake, and a minted certificate names the agent's own. A
 target that allows few sessions on a connection gets another one.
 
-Law 2: `open` takes a Context and the Allowed that was made for it, and sends the text that Allowed carries.
+Law 2: `open` takes a Context and the Allowed that was made for it, and sends the text that Allowed carries. `ask` sends
+one constant text of the bastion's own (question.py), and takes none.
 Limit: a session request whose answer is lost is not tried again, since the command may have run.
 """
 
@@ -13,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 import asyncssh
 
@@ -25,7 +26,7 @@ from bastion.gate import Allowed
 from bastion.identity.principal import Credential
 from bastion.session.channel import TargetChannel, Terminal
 from bastion.session.relay import Relay
-from bastion.ssh import algorithms
+from bastion.ssh import algorithms, question
 from bastion.ssh.hooks import ClientConnection, connect
 from bastion.ssh.intake import MAX_PACKET, WINDOW
 from bastion.ssh.target_channel import TargetSession
@@ -33,6 +34,8 @@ from bastion.targets.target import Target
 
 KEEPALIVE = 30
 """Seconds of silence after which a target is asked whether it is there; the third unanswered time ends it."""
+
+T = TypeVar("T")
 
 _NOTHING_RAN = {
     asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED,
@@ -80,7 +83,7 @@ class Lines:
 
 
 class Upstreams:
-    """Life: `open` at will, `drop` on a revocation, `close` once."""
+    """Life: `open` and `ask` at will, `drop` on a revocation, `close` once."""
 
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
@@ -90,15 +93,27 @@ class Upstreams:
     async def open(self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
         """A channel to the target that runs what was allowed. TargetDown when it can not be had."""
         allowed.for_context(context)
+
+        async def opened(line: Line) -> TargetChannel:
+            return await self._channel(line, allowed, terminal, relay)
+
+        return await self._on_line(context, opened, relay.check)
+
+    async def ask(self, context: Context) -> bytes:
+        """What the account's login shell answers to QUESTION. TargetDown when there is no answer in time."""
+        return await self._on_line(context, self._question, lambda: None)
+
+    async def _on_line(self, context: Context, use: Callable[[Line], Awaitable[T]], check: Callable[[], None]) -> T:
+        """What `use` makes of a connection with room for a session; it gives the connection back when that ends."""
         while True:
             line = await self._line(context)
             try:
-                relay.check()
+                check()
             except BaseException:
                 self._give_back(line)
                 raise
             try:
-                return await self._channel(line, allowed, terminal, relay)
+                return await use(line)
             except asyncssh.ChannelOpenError as error:
                 # A connection that has carried sessions may be full, so another is tried; a new one is no better.
                 if not line.carried or error.code not in _NOTHING_RAN:
@@ -208,6 +223,21 @@ class Upstreams:
             session.let_go()
             raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
         return session
+
+    async def _question(self, line: Line) -> bytes:
+        try:
+            return await question.put(line.connection, line.carries)
+        except TimeoutError as error:
+            line.connection.abort()
+            seconds = f"{question.SECONDS:g} s"
+            message = f"target {line.target.name} did not say within {seconds} which login shell the account has"
+            raise TargetDown(message) from error
+        except asyncssh.ChannelOpenError:
+            raise
+        except (OSError, asyncssh.Error) as error:
+            raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
+        finally:
+            self._give_back(line)
 
 
 class _Watcher(asyncssh.SSHClient):

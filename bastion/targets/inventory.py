@@ -31,16 +31,9 @@ from bastion import document
 from bastion.document import Node, Section
 from bastion.errors import Problem
 from bastion.targets.keyring import MIN_RSA_BITS, secret
+from bastion.targets.login_shell import REFUSED, SHELLS
 from bastion.targets.target import Account, Target
 
-SHELLS = ("sh", "bash", "dash", "ash", "busybox", "ksh", "mksh", "zsh")
-"""Login shells that read POSIX quoting as the printer writes it. Every exec is read by the account's login shell."""
-
-_REFUSED_SHELLS = {
-    "fish": "a backslash inside single quotes escapes there",
-    "tcsh": "it expands '!' inside single quotes",
-    "csh": "it expands '!' inside single quotes",
-}
 _KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?\Z")
@@ -220,7 +213,7 @@ def _account(name: str, section: Section) -> Account | None:
     key = section.read("key", secret, None)
     passphrase = section.read("passphrase", secret, None)
     certificate = section.read("certificate", lambda node: node.boolean(), False)
-    shell = section.read("shell", _shell, "sh")
+    shell = section.read("shell", _shell, "")
     section.close()
     if section.kind != "mapping":
         return None
@@ -237,9 +230,13 @@ def _shell(node: Node) -> str | None:
     value = node.text()
     if value is None or value in SHELLS:
         return value
-    why = _REFUSED_SHELLS.get(value)
-    if why is not None:
-        node.problem(f"{value} can not be a target's login shell: {why}, so what was judged might not be what runs")
+    name = value.rpartition("/")[2]
+    if name in REFUSED:
+        node.problem(
+            f"{name} can not be a target's login shell: {REFUSED[name]}, so what was judged might not be what runs"
+        )
+    elif name in SHELLS:
+        node.problem(f"{value!r}: write the shell's name alone, {name!r}")
     else:
         node.problem(f"{value!r} is not a login shell known to read quoting right: {', '.join(SHELLS)}")
     return None

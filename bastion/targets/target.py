@@ -18,7 +18,7 @@ class Secret:
 class Account:
     """A login on a target. Exactly one of `key` (a held private key) and `certificate` (minted for a minute) is set.
 
-    `shell` is the account's login shell, by name; only shells that read POSIX quoting are accepted (see inventory).
+    `shell` is the account's login shell, one of login_shell.SHELLS; "" when the inventory does not say: it is asked.
     """
 
     name: str

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastion.asciicast.encoder import MAX_LABEL, MAX_PIECE, MAX_TEXT, Encoder, Head
-from bastion.asciicast.reader import read
+from bastion.asciicast.reader import header, read
 
 HEAD = Head(
     session="s1",
@@ -206,3 +206,14 @@ def test_the_incremental_decoder_is_the_standard_one() -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         data = bytes(pair)
         assert shown([(0, data[:1]), (0, data[1:])]) == decoder.decode(data[:1]) + decoder.decode(data[1:], True)
+
+
+def test_what_was_judged_besides_is_text_of_json_and_bounded() -> None:
+    """A reader gets text by name, as for all of the extra key; what would not fit is left out, never cut."""
+    judged = {"source": "192.0.2.7", "groups": ["agents", "größe"], "claims": {"a": "x" * MAX_TEXT}, "labels": {}}
+    line = Encoder().begin(dataclasses.replace(HEAD, judged=judged), 0).splitlines(keepends=True)[0]
+    told = header(line).bastion
+    assert told["source"] == "192.0.2.7"
+    assert orjson.loads(told["groups"]) == ["agents", "größe"]
+    assert orjson.loads(told["labels"]) == {}
+    assert "claims" not in told

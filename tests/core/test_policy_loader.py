@@ -14,7 +14,7 @@ from bastion.analysis.shell import analyse
 from bastion.errors import BadFile
 from bastion.policy.decision import Effect, Request, Subject
 from bastion.policy.engine import decide, reachable
-from bastion.policy.loader import load, passed_over
+from bastion.policy.loader import load, load_texts, passed_over
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 MISTAKES = yaml.safe_load((VECTORS / "policy_mistakes.yaml").read_text())
@@ -238,7 +238,7 @@ def test_any_bytes_are_a_policy_or_a_bad_file(tmp_path_factory: pytest.TempPathF
         ("bash", "undecidable"),
         ("echo x > y", "default"),
         ("hostname evil", "default"),
-        ("date -s tomorrow", "default"),
+        ("date -s tomorrow", "never-become-another"),
     ],
 )
 def test_what_the_demo_allows(command: str, rule: str) -> None:
@@ -257,3 +257,34 @@ def test_the_demo_gives_nothing_to_others_and_no_shell() -> None:
     assert reachable(policy, subject)
     assert not reachable(policy, replace(subject, groups=frozenset({"people"})))
     assert decide(policy, subject, Request("shell", name="raw")).effect is Effect.DENY
+
+
+def test_texts_in_memory_are_the_same_policy_as_a_folder(tmp_path: Path) -> None:
+    """Version, rules and their order; cases are left out here, too."""
+    texts = {"b.yaml": GOOD.replace("RULE", "b"), "a.yaml": GOOD.replace("RULE", "a"), "a.cases.yaml": "x"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    ours = load_texts({name: text.encode() for name, text in texts.items()})
+    theirs = load(tmp_path)
+    assert (ours.version, ours.files) == (theirs.version, theirs.files) == (theirs.version, ("a.yaml", "b.yaml"))
+    assert [(rule.id, rule.order) for rule in ours.rules] == [(rule.id, rule.order) for rule in theirs.rules]
+
+
+@pytest.mark.parametrize(
+    ("texts", "problems"),
+    [
+        ({}, ["policy:1:1: no policy here"]),
+        ({"a.cases.yaml": b"x"}, ["policy:1:1: no policy here"]),
+        ({"a.yml": b"version: 1", "b/c.yaml": b"version: 1"}, ["a.yml:1:1: not the name", "b/c.yaml:1:1: not the"]),
+        ({"../a.yaml": b"version: 1"}, ["../a.yaml:1:1: not the name"]),
+        ({".yaml": b"version: 1", "a\0.yaml": b"version: 1"}, [".yaml:1:1: not the name", "a\\x00.yaml:1:1: not the"]),
+        ({"\ud800.yaml": b"version: 1"}, ["\\u{d800}.yaml:1:1: not the name"]),
+        ({"a.yaml": b""}, ["a.yaml:1:1: empty"]),
+        ({"a.yaml": b"version: 1\nx: 1", "b.yaml": b"\xff"}, ["a.yaml:2:1: unknown key", "b.yaml:1:1: not UTF-8"]),
+    ],
+)
+def test_problems_of_texts_are_told_by_their_names(texts: dict[str, bytes], problems: list[str]) -> None:
+    with pytest.raises(BadFile) as caught:
+        load_texts(texts)
+    told = [str(problem) for problem in caught.value.problems]
+    assert [one[: len(start)] for one, start in zip(told, problems, strict=True)] == problems

@@ -12,15 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bastion.analysis.shell import analyse
+from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import Denied
-from bastion.gate import Asked, Gate, Tenant
+from bastion.gate import Gate, Tenant
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.loader import load
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
 from tests.core.oracle.sandbox import named
+from tests.laws.not_asked import NotAsked
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SHELLS = [shell for name in ("bash", "dash", "mksh", "zsh") if (shell := shutil.which(name))]
@@ -135,7 +137,7 @@ def everything_allowed(folder: Path) -> tuple[Gate, Context]:
     account = Account("deploy", None, None, True, "bash")
     target = Target("t", "web", "host", 22, {}, (), (), {"deploy": account})
     tenant = Tenant("t", (), load(folder), Inventory([target]))
-    gate = Gate({"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0)
+    gate = Gate({"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0, shells=NotAsked())
     identity = Identity("t", "issuer", "subject", ("agent",), frozenset(), {})
     return gate, Context(Credential(identity, 1, "id", "SHA256:x", b"", 0, 1), target, account, Knock("c", "127.0.0.1"))
 

@@ -2,105 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bastion.audit.events import Event
-from bastion.context import Context, Knock
 from bastion.errors import BadCertificate, Denied, NoSuchTarget, NotRecorded
-from bastion.gate import Allowed, Asked, Gate, Tenant
-from bastion.identity.authority import Authority, generate
-from bastion.identity.principal import Credential, Identity
-from bastion.identity.revocation import Revocation, Revocations
+from bastion.gate import Allowed
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
-from bastion.targets.target import Account, Target
-
-NOW = 1_800_000_000
-KNOCK = Knock("c0ffee", "192.0.2.7")
-POLICY = """\
-version: 1
-rules:
-  - id: look
-    effect: allow
-    who: {groups: [agents]}
-    where: {targets: [web-1], accounts: [deploy]}
-    commands: ["uptime", "echo **"]
-"""
-
-
-class Trail:
-    """An audit trail in memory. `failing` makes it one that can not be written."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.failing = False
-        self.before_return: Any = lambda: None
-
-    async def write(self, event: Event) -> None:
-        await asyncio.sleep(0)
-        if self.failing:
-            raise NotRecorded("the disk is full")
-        self.events.append(event)
-        self.before_return()
-
-    def write_soon(self, event: Event) -> None:
-        if not self.failing:
-            self.events.append(event)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [event.kind for event in self.events]
-
-
-def target(name: str, tenant: str = "acme") -> Target:
-    accounts = {account: Account(account, None, None, True, "bash") for account in ("deploy", "root")}
-    return Target(tenant, name, "192.0.2.1", 22, {}, ("ssh-ed25519 AAAA",), (), accounts)
-
-
-class House:
-    """A gate with one tenant, and everything that it is made of."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "policy.yaml").write_text(POLICY)
-        self.authority = Authority.load(generate()[0], None, "acme-user-ca")
-        self.trail = Trail()
-        self.now = float(NOW)
-        self.revocations = Revocations(None)
-        self.tenant = Tenant(
-            "acme", (self.authority.public_blob,), loader.load(folder), Inventory([target("web-1"), target("db-1")])
-        )
-        self.gate = Gate({"acme": self.tenant}, self.trail, lambda one: self.revocations.revoked(one), lambda: self.now)
-
-    def blob(self, identity: Identity) -> bytes:
-        line = self.authority.issue_user(
-            generate()[1], identity, serial=7, valid_after=NOW - 10, valid_before=NOW + 600
-        )
-        return base64.b64decode(line.split()[1])
-
-    def credential(self, *, groups: frozenset[str] = frozenset({"agents"})) -> Credential:
-        identity = Identity("acme", "https://i.example.com", "agent-1", ("agent-1",), groups, {})
-        return self.gate.check(KNOCK, self.blob(identity))
-
-    async def context(self) -> Context:
-        return await self.gate.admit(KNOCK, self.credential(), "web-1", "deploy")
-
-    def revoke(self) -> None:
-        self.revocations = Revocations(None, [Revocation("acme", "left", "2026-01-31T12:00:00Z", serial=7)])
+from tests.services.gate_house import KNOCK, NOW, POLICY, House, asked, target
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(tmp_path)
-
-
-def asked(text: bytes = b"uptime", kind: str = "exec", **more: Any) -> Asked:
-    return Asked("5e551011", kind, text, more.pop("environment", {}), **more)
 
 
 # -- who
@@ -214,7 +130,7 @@ async def test_nothing_is_allowed_while_the_trail_can_not_be_written(house: Hous
         await house.gate.judge(context, asked())
 
 
-@pytest.mark.parametrize("part", ["analyse", "decide", "_request", "Gate._subject", "_runs"])
+@pytest.mark.parametrize("part", ["asked.analyse", "gate.decide", "gate.request", "gate.Subject", "gate.runs"])
 @pytest.mark.parametrize(
     "fault", [RuntimeError("boom"), RecursionError(), MemoryError(), KeyError("x"), NotImplementedError()]
 )
@@ -227,7 +143,7 @@ async def test_whatever_fails_between_request_and_decision_denies(
     def fails(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(f"bastion.gate.{part}", fails)
+    monkeypatch.setattr(f"bastion.{part}", fails)
     with pytest.raises(Denied, match="could not be judged") as caught:
         await house.gate.judge(context, asked())
     assert caught.value.rule == "error"
@@ -238,7 +154,7 @@ async def test_whatever_fails_between_request_and_decision_denies(
 async def test_what_can_not_be_printed_is_not_allowed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law 1, should analysis and policy ever disagree: an allowed exec without a text would be a raw shell."""
     context = await house.context()
-    monkeypatch.setattr("bastion.gate._runs", lambda *_: None)
+    monkeypatch.setattr("bastion.gate.runs", lambda *_: None)
     with pytest.raises(Denied, match="nothing could be printed"):
         await house.gate.judge(context, asked())
 

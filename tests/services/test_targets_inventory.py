@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastion.errors import BadFile
-from bastion.targets.inventory import SHELLS, Inventory, load
+from bastion.targets.inventory import Inventory, load
+from bastion.targets.login_shell import SHELLS
 from bastion.targets.target import Account, Secret
 
 
@@ -60,7 +61,7 @@ def test_a_target_is_read_with_everything_it_tells(tmp_path: Path) -> None:
     assert target.accounts["deploy"] == Account(
         "deploy", Secret("file", "/k"), Secret("credential", "p"), certificate=False, shell="bash"
     )
-    assert target.accounts["app"] == Account("app", None, None, certificate=True, shell="sh")
+    assert target.accounts["app"] == Account("app", None, None, certificate=True, shell="")
 
 
 def test_names_are_found_whatever_their_case(tmp_path: Path) -> None:
@@ -137,7 +138,13 @@ def test_every_shell_that_quotes_as_posix_says_is_accepted(tmp_path: Path, shell
         ({"accounts": "{a: {certificate: true, shell: fish}}"}, "backslash inside single quotes"),
         ({"accounts": "{a: {certificate: true, shell: tcsh}}"}, "it expands '!'"),
         ({"accounts": "{a: {certificate: true, shell: csh}}"}, "it expands '!'"),
-        ({"accounts": "{a: {certificate: true, shell: nu}}"}, "not a login shell"),
+        ({"accounts": "{a: {certificate: true, shell: zsh}}"}, "evaluates quoted words"),
+        ({"accounts": "{a: {certificate: true, shell: mksh}}"}, "evaluates quoted words"),
+        ({"accounts": "{a: {certificate: true, shell: nu}}"}, "does not read quotes as POSIX shells do"),
+        ({"accounts": "{a: {certificate: true, shell: nologin}}"}, "it runs no commands"),
+        ({"accounts": "{a: {certificate: true, shell: /usr/bin/fish}}"}, "backslash inside single quotes"),
+        ({"accounts": "{a: {certificate: true, shell: /bin/bash}}"}, "write the shell's name alone, 'bash'"),
+        ({"accounts": "{a: {certificate: true, shell: nosh}}"}, "not a login shell"),
         ({"accounts": "{a: {certificate: true, sehll: sh}}"}, "did you mean 'shell'"),
         ({"adress": "x"}, "did you mean 'address'"),
     ],

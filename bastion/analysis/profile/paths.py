@@ -1,8 +1,11 @@
-"""Categories that follow from a path, whoever reads, writes or deletes it: data in programs/paths.yaml's folder.
+"""Categories that follow from a path, whoever reads, writes, deletes or runs it: data in paths.yaml beside this.
 
 A pattern is a path in which `*` stands for anything but `/`, and `**` for anything; `~` at its beginning is any home
 directory. A path is first made plain (`//`, `/./`, `/x/../`), and one that is relative could lie anywhere: a pattern
 that begins with `**/` matches it too.
+
+Of a path that only the target knows an outline may be known (`/etc/sh*`, `/proc/$pid/mem`): outlines.py says whether it
+could be one of these.
 
 Limits: symbolic links, and folders that a command went into before, are not known here.
 """
@@ -12,36 +15,54 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from bastion import document
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.categories import CATEGORIES
+from bastion.analysis.profile.outlines import could_be
 from bastion.document import Node
 from bastion.errors import Problem
 
-KINDS = ("reads", "writes", "deletes")
+KINDS = ("reads", "writes", "deletes", "runs")
 _HOME = r"(?:~[^/]*|/root|/var/root|/home/[^/]+|/Users/[^/]+|\$HOME|\$\{HOME\})"
+_IS_HOME = re.compile(_HOME + r"\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What reading, writing or deleting some paths means."""
+    """What reading, writing, deleting or running some paths means."""
 
     kinds: frozenset[str]
     category: str
     technique: str
+    text: str
     pattern: re.Pattern[str]
+
+    def below(self, folder: str, above: bool) -> bool:
+        """Whether what the pattern names may lie below this folder (made plain): in it, or anywhere under it."""
+        fixed = self.text.partition("*")[0]
+        if fixed.startswith("/"):
+            return above and fixed.startswith(folder.rstrip("/") + "/")
+        if folder in ("/", "/home", "/Users") or _IS_HOME.match(folder):
+            return above
+        inner = self.text.removeprefix("**/").rpartition("/")[0]
+        return bool(inner) and "*" not in inner and f"/{folder}".endswith(f"/{inner}")
 
 
 def add_categories(tally: Tally) -> None:
     """Add what the paths of `tally` mean to its categories and techniques."""
-    for kind, words in (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes)):
+    kinds = (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes), ("runs", tally.runs))
+    for kind, words in kinds:
         for word in words:
             categories, techniques = of_path(kind, word)
             tally.categories |= categories
             tally.techniques |= techniques
+    for kind, outline in tally.outlined:
+        categories, techniques = of_outline(kind, outline)
+        tally.categories |= categories
+        tally.techniques |= techniques
 
 
 def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
@@ -50,6 +71,22 @@ def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(), frozenset()
     plain = _plain(path)
     found = [rule for rule in rules() if kind in rule.kinds and rule.pattern.match(plain)]
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+def of_folder(path: bytes, above: bool = True) -> tuple[frozenset[str], frozenset[str]]:
+    """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
+    that is known for what lies in it."""
+    plain = _plain(path)
+    found = [rule for rule in rules() if "reads" in rule.kinds and rule.below(plain, above)]
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+@lru_cache(maxsize=1024)
+def of_outline(kind: str, outline: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    """The same of a path of which b"\0" marks what only the target knows."""
+    plain = _plain(outline)
+    found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
@@ -81,7 +118,8 @@ def _rules(node: Node) -> list[Rule]:
         section.problem(f"{kind!r} is not one of {', '.join(KINDS)}")
     patterns = section.require("patterns", Node.texts, empty)
     section.close()
-    return [Rule(frozenset(kinds), category, technique, re.compile(_expression(text))) for text in patterns]
+    made = frozenset(kinds)
+    return [Rule(made, category, technique, text, re.compile(_expression(text))) for text in patterns]
 
 
 def _expression(pattern: str) -> str:

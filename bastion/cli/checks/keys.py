@@ -17,10 +17,12 @@ from bastion.config import Api, Config, Tenant
 from bastion.config.apart import public_blob
 from bastion.errors import KeyUnusable
 from bastion.identity.authority import Authority, fingerprint
+from bastion.targets import login_shell
 from bastion.targets.inventory import Inventory
 from bastion.targets.keyring import Keyring
 from bastion.targets.target import Secret
 
+_SHOWN = 5
 _EXPIRES_SOON = datetime.timedelta(days=14)
 _UNDER_SYSTEMD = "while the bastion runs under systemd, root can check: sudo bastion doctor"
 
@@ -54,7 +56,8 @@ def check(config: Config, keyring: Keyring) -> Iterator[Finding]:
 
 
 def accounts(tenant: Tenant, inventory: Inventory, keyring: Keyring) -> Iterator[Finding]:
-    """Every held key of the inventory, unlocked; and that there is an authority for accounts by certificate."""
+    """Every held key of the inventory, unlocked; that there is an authority for accounts by certificate; and which
+    accounts will be asked for their login shell."""
     usable = 0
     for target in inventory.targets:
         for account in target.accounts.values():
@@ -68,6 +71,14 @@ def accounts(tenant: Tenant, inventory: Inventory, keyring: Keyring) -> Iterator
                 usable += 1
             except KeyUnusable as error:
                 yield _unusable(account.key, f"{where}: {error}", "mend the key, or take the account away")
+    if asked := [
+        f"{account.name} at {target.name}"
+        for target in inventory.targets
+        for account in target.accounts.values()
+        if not login_shell.is_named(account.shell)
+    ]:
+        shown = ", ".join(asked[:_SHOWN]) + (", …" if len(asked) > _SHOWN else "")
+        yield ok("account", f"{tenant.name}: no `shell` named, so asked at the first command: {shown}")
     if usable:
         yield ok("account", f"{tenant.name}: {usable} account(s) with a key that opens, or by certificate")
 

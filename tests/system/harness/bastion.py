@@ -38,7 +38,7 @@ rules:
 
 @dataclass(frozen=True)
 class Target:
-    """One entry of an inventory. `key` None means `certificate: true`."""
+    """One entry of an inventory. `key` None means `certificate: true`; no `shell`, that the account is asked for it."""
 
     name: str
     host: str
@@ -60,7 +60,7 @@ class Target:
             "address": f"{self.host}:{self.port}",
             "labels": dict(self.labels),
             "host-keys": [self.host_key],
-            "accounts": {self.account: {**login, "shell": self.shell}},
+            "accounts": {self.account: {**login, **({"shell": self.shell} if self.shell else {})}},
         }
 
 
