@@ -15,8 +15,8 @@ A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sq
 says is about the command: any one pattern, kind, deed or path of each, read widely, and paths as far as the profile
 knows them too. An approve rule's `reads` and `writes` say what an approval covers instead.
 
-What is the text's own needs no rule (`of_the_script`): a function that it defines, whose body is judged where it stands,
-and a variable whose name has a lower-case letter, since POSIX keeps the names without one for programs (XBD
+What is the text's own needs no rule (`of_the_script`): a function that it defines, whose body is judged where that
+stands, and a variable whose name has a lower-case letter, since POSIX keeps the names without one for programs (XBD
 8.1). Those that decide what other commands do, such as PATH, the analysis refuses whatever a rule says.
 
 Limits: variables that `for` and `read` set are not asked about. `does` is as good as the profiles are; it reads no file
