@@ -88,8 +88,6 @@ class CommandWalk(FindingWalk):
         )
         if found.argv and found.argv[0] in self.defined and not self.functions:
             found = self.commands[found.index] = dataclasses.replace(found, function=True)
-        if found.argv[:1] == (b"unset",):
-            self.defined.clear()
         if fault := self._arrays.simple(command):
             self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
