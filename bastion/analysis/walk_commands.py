@@ -86,6 +86,10 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
+        if found.argv and found.argv[0] in self.defined and not self._via and not self.functions:
+            found = self.commands[found.index] = dataclasses.replace(found, function=True)
+        if found.argv[:1] == (b"unset",):
+            self.defined.clear()
         if fault := self._arrays.simple(command):
             self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
