@@ -162,7 +162,7 @@ def _result(policy: Policy, case: Case, ids: set[str]) -> Result:
     subject = asker.subject
     analysis = analyse(case.command.encode(), asker.shell, asker.terminal)
     decision = decide(policy, subject, Request("exec", analysis=analysis))
-    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis, False))}
+    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis, trace=False))}
     return Result(case, decision, frozenset(deciding), not case.rule or case.rule in ids or case.rule == decision.rule)
 
 

@@ -132,7 +132,7 @@ def _rows(comparisons: dict[str, Comparison], commands: list[Past]) -> tuple[lis
             continue
         compared += 1
         counted.update(
-            (one.tenant, found) for found in comparison.differences(one.command, one.asker, one.groups_known)
+            (one.tenant, found) for found in comparison.differences(one.command, one.asker, one.groups_known, one.stdin)
         )
     rows = [Row(tenant, found, times) for (tenant, found), times in counted.items()]
     rows.sort(key=lambda row: (-row.found.change, row.tenant, -row.times, row.found.command))

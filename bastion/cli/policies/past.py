@@ -1,7 +1,7 @@
 """Past commands from wherever they were kept: recordings, an audit trail, a file of JSON lines.
 
-A session that is in the trail and in a recording is one command: the trail has its text byte for byte and, where the
-recording is an old one, its groups; the recording has claims, labels and the login shell.
+A session that is in the trail and in a recording is one command: the trail has its text byte for byte, the script
+on its standard input and, where the recording is an old one, its groups; the recording has claims and labels.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def _joined(one: trail.Judged, recorded: Past | None) -> Past:
     if recorded is not None:
         asker, groups = recorded.asker, one.groups
         if recorded.groups_known or groups is None:
-            return dataclasses.replace(recorded, command=one.command)
+            return dataclasses.replace(recorded, command=one.command, stdin=one.stdin)
         asker = dataclasses.replace(asker, groups=groups, identity=one.principals)
-        return dataclasses.replace(recorded, command=one.command, asker=asker, groups_known=True)
+        return dataclasses.replace(recorded, command=one.command, stdin=one.stdin, asker=asker, groups_known=True)
     asker = Asker(
         identity=one.principals,
         groups=one.groups or frozenset(),
@@ -81,7 +81,7 @@ def _joined(one: trail.Judged, recorded: Past | None) -> Past:
         source=one.source,
         at=one.moment,
     )
-    return Past(one.session, one.tenant, one.command, asker, one.groups is not None)
+    return Past(one.session, one.tenant, one.command, asker, one.groups is not None, stdin=one.stdin)
 
 
 def _listed(commands: Path, found: Found, asker: Asker, tenant: str) -> None:
@@ -89,12 +89,12 @@ def _listed(commands: Path, found: Found, asker: Asker, tenant: str) -> None:
         for number, line in enumerate(lines, 1):
             try:
                 values = batch.read_line(line)
-                command = batch.command_of(values)
+                command, stdin = batch.command_of(values)
                 one = asker.but(values) if isinstance(values, dict) else asker
             except (batch.BadLine, BadAsker) as error:
                 found.notes.append(f"{shown(commands)}:{number}: skipped: {error}")
                 continue
-            found.commands.append(Past("", tenant, command, one, groups_known=True))
+            found.commands.append(Past("", tenant, command, one, groups_known=True, stdin=stdin))
 
 
 def _lines(path: Path) -> BinaryIO:
