@@ -83,9 +83,9 @@ class Command:
     begins with `[[` for such a test.
 
     `redirections` are those that open a file (`2>&1` does not), without their descriptor; those of the compound
-    commands around it are among them. `stdin` is its standard
-    input where the text says it. `via` are the programs through which it is reached, outermost first. `acts` is what
-    its program's profile says, None where no program is called.
+    commands around it are among them. `stdin` is its standard input where the text says it. `via` are the
+    programs through which it is reached, outermost first. `acts` is what its program's profile says, None where no
+    program is called. `function`: it calls a function that the text has surely defined by then, so no program.
     """
 
     argv: tuple[bytes | None, ...]
@@ -98,6 +98,7 @@ class Command:
     acts: Acts | None = field(default=None, compare=False, repr=False)
     unknown: tuple[Unknown, ...] = field(default=(), compare=False)
     index: int = field(default=-1, compare=False)
+    function: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
+        if found.argv and found.argv[0] in self.defined and not self.functions:
+            found = self.commands[found.index] = dataclasses.replace(found, function=True)
         if fault := self._arrays.simple(command):
             self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
@@ -300,7 +302,7 @@ class CommandWalk(FindingWalk):
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
-        walked = self.apart(lambda: self.script(script))
+        walked = self.apart(lambda: self.anew(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
         printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
         return ShellText(walked, by_input, shell != "bash")
