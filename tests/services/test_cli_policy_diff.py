@@ -155,6 +155,17 @@ def test_commands_of_a_file_have_their_asker_from_the_line_or_the_options(
     assert err == f"{file}:3: skipped: not a line of JSON in UTF-8\n"
 
 
+def test_a_line_can_say_its_tenant(tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "past.jsonl"
+    line = {"command": "uptime", "groups": ["agents"]}
+    lines = [{**line, "tenant": "acme"}, {**line, "tenant": "../acme"}, {**line, "tenant": 7}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    status, found, err = told(capsys, old, new, "--commands", file)
+    assert (status, found["compared"], found["differences"][0]["tenant"]) == (1, 1, "acme")
+    assert "'tenant' must be text" in err
+    assert "no policy of the tenant '../acme'" in err
+
+
 def test_one_tenants_folder_takes_one_tenants_commands(
     tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

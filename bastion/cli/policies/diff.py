@@ -6,8 +6,9 @@
 
 OLD and NEW are one tenant's folders, or folders that hold one folder a tenant. The commands, and who asked for them
 where, come from the headers of recordings, from an audit trail, or from JSON lines such as {"command": "uptime",
-"identity": "agent@demo", "groups": ["agents"], "target": "web-1", "account": "deploy"}; the options say what a line
-leaves out. Where nothing tells an identity's groups (old recordings), each group that a rule names is tried.
+"tenant": "demo", "identity": "agent@demo", "groups": ["agents"], "target": "web-1", "account": "deploy"}; the options
+say what a line leaves out. Where nothing tells an identity's groups (old recordings), each group that a rule names is
+tried.
 
 Exit status, as that of diff: 0 no command would be judged otherwise, 1 some would, 2 trouble.
 """

@@ -90,11 +90,21 @@ def _listed(commands: Path, found: Found, asker: Asker, tenant: str) -> None:
             try:
                 values = batch.read_line(line)
                 command, stdin = batch.command_of(values)
-                one = asker.but(values) if isinstance(values, dict) else asker
+                one, whose = _asked(values, asker, tenant)
             except (batch.BadLine, BadAsker) as error:
                 found.notes.append(f"{shown(commands)}:{number}: skipped: {error}")
                 continue
-            found.commands.append(Past("", tenant, command, one, groups_known=True, stdin=stdin))
+            found.commands.append(Past("", whose, command, one, groups_known=True, stdin=stdin))
+
+
+def _asked(values: object, asker: Asker, tenant: str) -> tuple[Asker, str]:
+    """Who and whose, where the line says so."""
+    if not isinstance(values, dict):
+        return asker, tenant
+    whose = values.get("tenant", tenant)
+    if not isinstance(whose, str):
+        raise batch.BadLine("'tenant' must be text")
+    return asker.but(values), whose
 
 
 def _lines(path: Path) -> BinaryIO:
