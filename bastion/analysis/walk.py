@@ -76,7 +76,7 @@ class Walk:
         return script if items is script.items else Script(items)
 
     def anew(self, script: Script) -> Script:
-        """A script that a shell reads by itself: of the functions around it, and of its own outside, nothing is sure."""
+        """A script that a shell reads by itself: no function around it is surely there, nor one of its own outside."""
         depth, defined, self._depth, self.defined = self._depth, self.defined, 0, set()
         walked = self.script(script)
         self._depth, self.defined = depth, defined

@@ -51,6 +51,7 @@ class Judge(Protocol):
         folder: bytes | None = b"",
         outlines: Mapping[int, bytes] = MappingProxyType({}),
         piped: bool = False,
+        visited: Sequence[bytes] = (),
     ) -> Acts: ...
 
 
@@ -96,6 +97,7 @@ class CommandWalk(FindingWalk):
             printed = tuple([shown(word) for word in words])
             still = found.unknown if words is command.words else unknowns(words)
             self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            self._goes(found.argv, command.words)
             if inherits and acts is not None and acts.asks in ASKS:
                 self._asks(found, command.words)
         redirections = command.redirections
@@ -207,6 +209,7 @@ class CommandWalk(FindingWalk):
             folder=folder,
             outlines=words.outlines,
             piped=self.piped,
+            visited=tuple(self._visited),
         )
         wrong = builtins.fault(words.argv, words.single)
         if wrong is None and words.argv[0] in builtins.JUDGED:
