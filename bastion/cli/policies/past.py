@@ -7,6 +7,7 @@ on its standard input and, where the recording is an old one, its groups; the re
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from bastion.audit import past as trail
 from bastion.cli.policies import batch
 from bastion.document import shown
 from bastion.errors import OperatorError
-from bastion.policy.asker import Asker, BadAsker
+from bastion.policy.asker import Asker, BadAsker, Pairs
 from bastion.recording import past as recordings
 from bastion.recording.past import Past
 
@@ -30,7 +31,8 @@ class Found:
 
 
 def collect(directory: Path | None, audit: Path | None, commands: Path | None, asker: Asker, tenant: str) -> Found:
-    """All past commands. OperatorError where a source can not be read at all."""
+    """All past commands; `asker` and `tenant` are for lines of `commands` that leave them out. OperatorError where a
+    source can not be read at all."""
     found = Found()
     recorded = {} if directory is None else _recorded(directory, found)
     if audit is not None:
@@ -39,6 +41,16 @@ def collect(directory: Path | None, audit: Path | None, commands: Path | None, a
     if commands is not None:
         _listed(commands, found, asker, tenant)
     return found
+
+
+def with_labels(found: Found, labels: Mapping[str, Pairs]) -> None:
+    """Targets that nobody told labels of get those of `labels`, by their names."""
+    found.commands = [
+        one
+        if one.asker.labels or one.asker.target not in labels
+        else dataclasses.replace(one, asker=dataclasses.replace(one.asker, labels=labels[one.asker.target]))
+        for one in found.commands
+    ]
 
 
 def _recorded(directory: Path, found: Found) -> dict[tuple[str, str], Past]:
