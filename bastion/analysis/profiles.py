@@ -30,6 +30,7 @@ def acts(
     folder: bytes | None = b"",
     outlines: Mapping[int, bytes] = MappingProxyType({}),
     piped: bool = False,
+    visited: Sequence[bytes] = (),
 ) -> Acts:
     """What this command does, by the shipped profiles. Never raises, for any argv; a program without a profile is not
     `known`.
@@ -38,7 +39,10 @@ def acts(
     unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words), `globs` of those
     that may become several words which all fit. `folder` is the directory in which it runs (Nested.folder), None for
-    one that is not known. `outlines` are of unknown words, by index (profile/outlines.py); `piped` whether another
+    one that is not known. `outlines` are of unknown words, by index (profile/outlines.py); `visited` are other
+    folders to which paths may be relative, `piped` whether another
     program writes its standard input.
     """
-    return judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped)
+    return judge.acts(
+        loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped, visited
+    )

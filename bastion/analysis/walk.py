@@ -75,6 +75,13 @@ class Walk:
         self._depth -= 1
         return script if items is script.items else Script(items)
 
+    def anew(self, script: Script) -> Script:
+        """A script that a shell reads by itself: no function around it is surely there, nor one of its own outside."""
+        depth, defined, self._depth, self.defined = self._depth, self.defined, 0, set()
+        walked = self.script(script)
+        self._depth, self.defined = depth, defined
+        return walked
+
     def _and_or(self, item: AndOr) -> AndOr:
         if item.background:
             return self.apart(lambda: self._listed(item))

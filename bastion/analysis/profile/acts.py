@@ -118,8 +118,8 @@ class Tally:
     def path_of(self, kind: str, word: Word, index: int) -> None:
         """Note a path that is read, written or deleted (`kind`), the word at `index`."""
         {"reads": self.reads, "writes": self.writes, "deletes": self.deletes}[kind].append(self.path(word))
-        if word is None and index in self.outlines:
-            self.outlined.append((kind, self.outlines[index]))
+        if word is None:
+            self.outlined.append((kind, self.outlines.get(index, b"\0")))
 
     def path(self, word: Word) -> Word:
         """A path of the command, in the folder that an option such as -C named; None when either is unknown."""

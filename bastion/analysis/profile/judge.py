@@ -29,6 +29,7 @@ def acts(
     globs: frozenset[int] = frozenset(),
     outlines: Mapping[int, bytes] = MappingProxyType({}),
     piped: bool = False,
+    visited: Sequence[bytes] = (),
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
@@ -37,7 +38,7 @@ def acts(
     of those that are no option either, `globs` of those that become any number of words, each of which fits its
     outline; `folder` the directory in which it runs, empty for the one the text began in, None for one that is not
     known; `outlines` what is known of unknown words, by index (outlines.py); `piped` whether another program writes its
-    standard input.
+    standard input; `visited` the folders to which relative paths may be relative besides (paths.of_place).
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
@@ -64,7 +65,7 @@ def acts(
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally)
-    paths.add_categories(tally)
+    paths.add_categories(tally, visited)
     return tally.done()
 
 

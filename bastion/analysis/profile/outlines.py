@@ -28,7 +28,13 @@ def could_be(outline: str, pattern: str) -> bool:
         return False
     parts = outline.split("/")
     if pattern.startswith("/"):
-        return _meets(parts, pattern.split("/"))
+        wanted = pattern.split("/")
+        # A folder that is not known: any may be meant, as long as a name in it is.
+        anywhere = parts[0] == _UNKNOWN and any(_UNKNOWN not in part for part in parts[1:])
+        return _meets(parts, wanted) or (
+            anywhere
+            and any(_meets(parts[1:], wanted[at:], at) for at in range(2, len(wanted)) if "**" not in wanted[at:])
+        )
     if not pattern.startswith("**/"):
         return False
     wanted = pattern.removeprefix("**/").split("/")

@@ -7,13 +7,14 @@ that begins with `**/` matches it too.
 Of a path that only the target knows an outline may be known (`/etc/sh*`, `/proc/$pid/mem`): outlines.py says whether it
 could be one of these.
 
-Limits: symbolic links, and folders that a command went into before, are not known here.
+Limits: symbolic links are not known, nor the folder in which the text begins (a home directory, as a rule).
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -51,21 +52,44 @@ class Rule:
         return bool(inner) and "*" not in inner and f"/{folder}".endswith(f"/{inner}")
 
 
-def add_categories(tally: Tally) -> None:
-    """Add what the paths of `tally` mean to its categories and techniques."""
+Found = tuple[frozenset[str], frozenset[str]]
+_ROOTS = re.compile(r"\A(?:/proc/[^/]+/(?:task/[^/]+/)?root(?=/|\Z))+")
+
+
+def add_categories(tally: Tally, visited: Sequence[bytes] = ()) -> None:
+    """Add what the paths of `tally` mean to its categories and techniques. `visited`: see of_place."""
     kinds = (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes), ("runs", tally.runs))
     for kind, words in kinds:
         for word in words:
-            categories, techniques = of_path(kind, word)
+            categories, techniques = of_place(kind, word, visited)
             tally.categories |= categories
             tally.techniques |= techniques
     for kind, outline in tally.outlined:
-        categories, techniques = of_outline(kind, outline)
-        tally.categories |= categories
-        tally.techniques |= techniques
+        absolute = outline.startswith((b"/", b"~", b"$HOME"))
+        for folder in (b"", *(() if absolute else visited)):
+            categories, techniques = of_outline(kind, folder.rstrip(b"/") + b"/" + outline if folder else outline)
+            tally.categories |= categories
+            tally.techniques |= techniques
 
 
-def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
+def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
+    """Categories and techniques of a path, which may be relative to any of the folders in `visited` (outlines), and
+    which leads to the root where it climbs far enough."""
+    categories, techniques = of_path(kind, path)
+    if path is None or path.startswith((b"/", b"~", b"$HOME")):
+        return categories, techniques
+    plain = posixpath.normpath(path)
+    climbs = len(plain.split(b"../")) - 1
+    others = [folder.rstrip(b"/") + b"/" + plain for folder in visited]
+    if climbs >= (1 if kind == "reads" else 2):
+        others.append(b"/" + plain[3 * climbs :])
+    for other in others:
+        told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
+        categories, techniques = categories | told, techniques | named
+    return categories, techniques
+
+
+def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
     if path is None:
         return frozenset(), frozenset()
@@ -74,7 +98,7 @@ def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
-def of_folder(path: bytes, above: bool = True) -> tuple[frozenset[str], frozenset[str]]:
+def of_folder(path: bytes, above: bool = True) -> Found:
     """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
     that is known for what lies in it."""
     plain = _plain(path)
@@ -83,7 +107,7 @@ def of_folder(path: bytes, above: bool = True) -> tuple[frozenset[str], frozense
 
 
 @lru_cache(maxsize=1024)
-def of_outline(kind: str, outline: bytes) -> tuple[frozenset[str], frozenset[str]]:
+def of_outline(kind: str, outline: bytes) -> Found:
     """The same of a path of which b"\0" marks what only the target knows."""
     plain = _plain(outline)
     found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
@@ -92,7 +116,7 @@ def of_outline(kind: str, outline: bytes) -> tuple[frozenset[str], frozenset[str
 
 def _plain(path: bytes) -> str:
     text = posixpath.normpath(path.decode("utf-8", "replace"))
-    return re.sub(r"\A//+", "/", text)
+    return _ROOTS.sub("", re.sub(r"\A//+", "/", text)) or "/"
 
 
 @cache

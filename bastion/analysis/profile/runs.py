@@ -182,8 +182,8 @@ def script(at: At) -> None:
     for value in at.values:
         if value.word is not None:
             at.tally.runs.append(value.word)
-        elif value.index in at.tally.outlines:
-            at.tally.outlined.append(("runs", at.tally.outlines[value.index]))
+        else:
+            at.tally.outlined.append(("runs", at.tally.outlines.get(value.index, b"\0")))
     at.tally.code.append(f"{at.tally.program}: it runs a file whose text is not known here")
     at.tally.categories.add("shell-escape")
     at.tally.techniques.add("T1059")

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable
 from random import Random
 
-from tests.core.evasions.target import BIN
+from tests.core.evasions.cage import BIN
 
 Spelling = Callable[[Random, str], str]
 

@@ -33,7 +33,7 @@ read -r _ _ _ _ _ session _ < /proc/$$/stat
 _AT_ONCE = 4
 
 
-class Target:
+class Cage:
     """`sang` runs texts and says which of them ran the canary; `close` removes what they wrote."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Target:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def placed(self, text: str) -> bytes:
-        """A generated text as it is for this target."""
+        """A generated text as it is for this cage."""
         return text.replace(BIN, str(self.bin)).encode()
 
     def sang(self, texts: Iterable[tuple[str, bytes]], seconds: float = 4) -> list[bool]:
