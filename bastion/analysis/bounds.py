@@ -20,5 +20,5 @@ MAX_FINDINGS = 64
 """Findings and reasons that are told of one text."""
 MAX_TEXTS = 64
 """Texts inside the text that are read in turn: for a shell, or for a client of SQL."""
-MAX_INSIDE = 24 * 1024
+MAX_INSIDE = 16 * 1024
 """Bytes of all of them together: a text inside three others counts three times."""
