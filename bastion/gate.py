@@ -143,17 +143,37 @@ class Gate:
         await self._audit.write(LoginAccepted(**who(knock, credential), user=user))
         self._still_good(credential)  # a revocation that came meanwhile found no live connection to end
 
-    def refused(self, knock: Knock, user: str, reason: str) -> None:
-        """A certificate was refused."""
-        self._audit.write_soon(LoginRefused(source=knock.source, connection=knock.connection, user=user, reason=reason))
+    def refused(self, knock: Knock, user: str, reason: str, credential: Credential | None = None) -> None:
+        """A certificate was refused; `credential` says whose, where it is one of ours."""
+        refused = LoginRefused(
+            source=knock.source,
+            connection=knock.connection,
+            user=user,
+            reason=reason,
+            tenant=None if credential is None else credential.identity.tenant,
+            identity=None if credential is None else credential.identity.name,
+            serial=None if credential is None else credential.serial,
+            fingerprint=None if credential is None else credential.fingerprint,
+        )
+        self._audit.write_soon(refused)
 
     def never_proven(self, knock: Knock, reason: str) -> None:
         """A connection ended before anyone logged in."""
         self._audit.write_soon(ConnectionRefused(source=knock.source, connection=knock.connection, reason=reason))
 
-    def request_refused(self, knock: Knock, credential: Credential, what: str) -> None:
-        """Something that the bastion does not offer was asked for."""
-        self._audit.write_soon(RequestRefused(**who(knock, credential), request=what, reason="not offered"))
+    def request_refused(
+        self,
+        knock: Knock,
+        credential: Credential,
+        what: str,
+        context: Context | None = None,
+        session: str | None = None,
+    ) -> None:
+        """Something that the bastion does not offer was asked for: at an account, on a session's channel, where there
+        are such."""
+        place = {} if context is None else {"target": context.target.name, "account": context.account.name}
+        refused = RequestRefused(**who(knock, credential), **place, session=session, request=what, reason="not offered")
+        self._audit.write_soon(refused)
 
     # -- where
 

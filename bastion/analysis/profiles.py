@@ -8,7 +8,8 @@ that name; a copy of it under another name is for the allow rules' strict readin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bastion.analysis.profile import judge, loader
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Word
@@ -27,6 +28,9 @@ def acts(
     plain: frozenset[int] = frozenset(),
     globs: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
+    outlines: Mapping[int, bytes] = MappingProxyType({}),
+    piped: bool = False,
+    visited: Sequence[bytes] = (),
 ) -> Acts:
     """What this command does, by the shipped profiles. Never raises, for any argv; a program without a profile is not
     `known`.
@@ -34,7 +38,11 @@ def acts(
     `stdin` is literal standard input where it is known, `terminal` whether there is one, `more` whether any number of
     unknown words follow, `single` the indices of unknown words that are exactly one word, because they were quoted,
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words), `globs` of those
-    that become any number of words, none of which is an option.
-    `folder` is the directory in which it runs (Nested.folder), None for one that is not known.
+    that may become several words which all fit. `folder` is the directory in which it runs (Nested.folder), None for
+    one that is not known. `outlines` are of unknown words, by index (profile/outlines.py); `visited` are other
+    folders to which paths may be relative, `piped` whether another
+    program writes its standard input.
     """
-    return judge.acts(loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs)
+    return judge.acts(
+        loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped, visited
+    )

@@ -64,7 +64,8 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Tilde:
-    """`~` or `~user` where the shell expands it; what follows is nothing or begins with `/` (or `:`)."""
+    """`~` or `~user` where the shell expands it, `~+` and `~-` where some do; what follows is nothing or begins with
+    `/` (or `:`)."""
 
     user: bytes
 

@@ -11,7 +11,8 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from bastion.analysis import builtins, names
@@ -48,6 +49,9 @@ class Judge(Protocol):
         plain: frozenset[int] = frozenset(),
         globs: frozenset[int] = frozenset(),
         folder: bytes | None = b"",
+        outlines: Mapping[int, bytes] = MappingProxyType({}),
+        piped: bool = False,
+        visited: Sequence[bytes] = (),
     ) -> Acts: ...
 
 
@@ -84,6 +88,8 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
+        if found.argv and found.argv[0] in self.defined and not self.functions:
+            found = self.commands[found.index] = dataclasses.replace(found, function=True)
         if fault := self._arrays.simple(command):
             self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
@@ -92,6 +98,7 @@ class CommandWalk(FindingWalk):
             printed = tuple([shown(word) for word in words])
             still = found.unknown if words is command.words else unknowns(words)
             self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            self._goes(found.argv, command.words)
             if inherits and acts is not None and acts.asks in ASKS:
                 self._asks(found, command.words)
         redirections = command.redirections
@@ -201,6 +208,9 @@ class CommandWalk(FindingWalk):
             plain=words.plain,
             globs=words.globs,
             folder=folder,
+            outlines=words.outlines,
+            piped=self.piped,
+            visited=tuple(self._visited),
         )
         wrong = builtins.fault(words.argv, words.single)
         if wrong is None and words.argv[0] in builtins.JUDGED:
@@ -297,7 +307,7 @@ class CommandWalk(FindingWalk):
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
-        walked = self.apart(lambda: self.script(script))
+        walked = self.apart(lambda: self.anew(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
         printed = printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
         return ShellText(walked, by_input, shell != "bash", printed)

@@ -288,7 +288,8 @@ class CommandJudged(_InSession):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(_Known):
-    """`request` is what was asked for, in words that name its place too: `port forwarding to db-1 port 5432`."""
+    """`request` is what was asked for, in words that name its place too: `port forwarding to db-1 port 5432`. `target`
+    and `account` are those that the connection had been let in to, `session` the channel that it was asked on."""
 
     kind = "request-refused"
     request: str

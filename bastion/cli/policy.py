@@ -19,7 +19,8 @@ from pathlib import Path
 from bastion.characters import shown
 from bastion.cli import MAX_LINE
 from bastion.cli.policies import cases, diff, explain, profiles, schema
-from bastion.errors import BadFile, OperatorError, Problem
+from bastion.errors import BadFile, OperatorError
+from bastion.policy import told
 from bastion.policy.loader import load, passed_over
 from bastion.policy.model import Policy
 
@@ -60,31 +61,17 @@ def _check(arguments: argparse.Namespace) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         if arguments.json:
-            print(json.dumps({"ok": False, "problems": [_problem(problem) for problem in error.problems]}))
+            print(json.dumps({"ok": False, "problems": [told.problem(problem) for problem in error.problems]}))
         return 1
     ignored = passed_over(arguments.directory)
     for problem in ignored:
         print(f"warning: {problem}", file=sys.stderr)
-    told = {**_told(policy), "warnings": [_problem(problem) for problem in ignored]}
-    print(json.dumps(told) if arguments.json else _summary(policy, arguments.directory))
+    if arguments.json:
+        warnings = [told.problem(problem) for problem in ignored]
+        print(json.dumps({"ok": True, **told.policy(policy), "warnings": warnings}))
+    else:
+        print(_summary(policy, arguments.directory))
     return 0
-
-
-def _problem(problem: Problem) -> dict[str, object]:
-    place = problem.place
-    return {"file": place.file, "line": place.line, "column": place.column, "message": problem.message}
-
-
-def _told(policy: Policy) -> dict[str, object]:
-    return {
-        "ok": True,
-        "version": policy.version,
-        "files": list(policy.files),
-        "rules": len(policy.rules),
-        "mode": "observe" if policy.observe else "enforce",
-        "default": policy.default.value,
-        "undecidable": policy.undecidable.value,
-    }
 
 
 def _summary(policy: Policy, directory: Path) -> str:

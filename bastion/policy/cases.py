@@ -31,6 +31,7 @@ from bastion.policy.decision import Decision, Effect, Request
 from bastion.policy.engine import decide, judged
 from bastion.policy.loader import CASES
 from bastion.policy.model import Policy, Rule
+from bastion.policy.told import Told, place
 
 VERSION = 1
 MAX_CASES = 100_000
@@ -76,6 +77,23 @@ class Result:
         decision = self.decision
         at = "" if decision.place is None else f" ({decision.place})"
         return f"{decision.effect.value} by {decision.rule}{at}: {decision.reason}"
+
+    def told(self) -> Told:
+        """The same for programs."""
+        case, decision = self.case, self.decision
+        return {
+            "place": place(case.place),
+            "command": case.command,
+            "as": str(case.asker),
+            "about": case.about or None,
+            "expected": {"effect": case.effect.value, "rule": case.rule or None},
+            "decided": {
+                "effect": decision.effect.value,
+                "rule": decision.rule,
+                "place": place(decision.place),
+                "reason": decision.reason,
+            },
+        }
 
 
 def load(directory: Path) -> tuple[Case, ...]:

@@ -15,8 +15,9 @@ A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sq
 says is about the command: any one pattern, kind, deed or path of each, read widely, and paths as far as the profile
 knows them too. An approve rule's `reads` and `writes` say what an approval covers instead.
 
-A script's own variable is one whose name has a lower-case letter: POSIX keeps the names without one for programs
-(XBD 8.1). Those that decide what other commands do, such as PATH, the analysis refuses whatever a rule says.
+What is the text's own needs no rule (`of_the_script`): a function that it defines, whose body is judged where that
+stands, and a variable whose name has a lower-case letter, since POSIX keeps the names without one for programs (XBD
+8.1). Those that decide what other commands do, such as PATH, the analysis refuses whatever a rule says.
 
 Limits: variables that `for` and `read` set are not asked about. `does` is as good as the profiles are; it reads no file
 and knows no link. A path in a shell's variable is not known.
@@ -178,11 +179,16 @@ def _doubts(rule: Rule, case: Case) -> _Why:
     return f"{case.doubts[0].reason}: a rule must say `interactive: true` to let it run", True
 
 
-def own_variables(case: Case) -> bool:
-    """Whether the command does nothing but set variables of the script's own: then no rule need cover it."""
+def of_the_script(case: Case) -> bool:
+    """Whether the command does nothing but set variables of the script's own, or call a function of its own, whose body
+    is judged where it stands: then no rule need cover it."""
     command = case.command
+    if command.redirections or case.doubts:
+        return False
+    if command.function:
+        return not command.environment
     names = [name.decode("utf-8", "replace") for name, _ in command.environment]
-    return bool(names) and not command.argv and not command.redirections and all(_own(name) for name in names)
+    return bool(names) and not command.argv and all(_own(name) for name in names)
 
 
 def _own(name: str) -> bool:

@@ -15,7 +15,7 @@ from itertools import islice
 
 from bastion.analysis.command import Analysis, Command
 from bastion.policy import environment
-from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, own_variables
+from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, of_the_script
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
 from bastion.policy.model import RAW, Policy, Rule
 from bastion.policy.shown import show
@@ -23,7 +23,7 @@ from bastion.policy.shown import show
 DEFAULT = "default"
 UNDECIDABLE = "undecidable"
 OBSERVE = "observe"
-VARIABLE = "variable"
+SCRIPT = "script"
 
 _REMEDY_PATTERNS = 4
 _REMEDY_RULES_READ = 30
@@ -141,8 +141,8 @@ def _simple(policy: Policy, subject: Subject, case: Case, names: tuple[str, ...]
             return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(case.command)}")
     tried = [(rule, objection(rule, case)) for rule in about if rule.effect is not Effect.DENY]
     granting = [rule for rule, against in tried if against is None]
-    if own_variables(case):
-        return Decision(Effect.ALLOW, VARIABLE, "it sets a variable of its own", policy.version)
+    if of_the_script(case):
+        return Decision(Effect.ALLOW, SCRIPT, "a variable or function of the text's own", policy.version)
     if not granting:
         return _uncovered(policy, case, [(rule, against) for rule, against in tried if against is not None])
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)

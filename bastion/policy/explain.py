@@ -21,13 +21,11 @@ from dataclasses import dataclass
 
 from bastion.analysis.command import Analysis, Command, Finding, SqlFinding
 from bastion.analysis.shell import analyse
-from bastion.errors import Place
 from bastion.policy.asker import Asker
 from bastion.policy.decision import Decision, Request
 from bastion.policy.engine import Judged, Tried, decide, judged
 from bastion.policy.model import Policy
-
-Told = dict[str, object]
+from bastion.policy.told import Told, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,6 @@ def _of_categories(policy: Policy, asker: Asker, analysis: Analysis) -> Iterator
 def text(word: bytes) -> str:
     """Bytes as text: what is not UTF-8 is backslash-escaped."""
     return word.decode("utf-8", "backslashreplace")
-
-
-def place(found: Place | None) -> Told | None:
-    """Where a rule stands."""
-    return None if found is None else {"file": found.file, "line": found.line, "column": found.column}
 
 
 def _decision(decision: Decision) -> Told:

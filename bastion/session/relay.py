@@ -41,7 +41,9 @@ class Relay:
     ConnectionError when the client was, or what `end` was called with.
     """
 
-    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool) -> None:
+    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool, session: str = "") -> None:
+        self.session = session
+        """The name in the audit trail of the session whose relay this is."""
         self._client = client
         self._tape = tape
         self._newline = "\r\n" if terminal else "\n"

@@ -77,14 +77,14 @@ class Sessions:
             name = f"session {session}, not recorded"
             self._background.start(self._never(context, session, wanted, client, error), name)
             return None
-        relay = Relay(client, recorder, terminal=wanted.terminal is not None)
+        relay = Relay(client, recorder, terminal=wanted.terminal is not None, session=session)
         one = _One(session, context, wanted, client, recorder, relay)
         self._background.start(self._run(one), f"session {session}")
         return relay
 
     def refuse(self, context: Context, relay: Relay, what: str) -> None:
         """Tell the client that something beside its command is not offered."""
-        self._gate.request_refused(context.knock, context.credential, what)
+        self._gate.request_refused(context.knock, context.credential, what, context, relay.session)
         relay.say(f"bastion: {what} is not permitted")
 
     async def settle(self) -> None:

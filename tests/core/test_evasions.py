@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bastion.analysis.shell import analyse
 from bastion.policy.decision import Decision, Effect
 from tests.core.evasions.judge import VECTORS, allowing, judged, named
 from tests.core.oracle.sandbox import Sandbox
@@ -119,6 +120,18 @@ def test_bash_agrees_with_the_vectors(row: Row, box: Sandbox) -> None:
     assert isinstance(row["argv"], list)
     said = [tuple(None if word is None else word.encode() for word in argv) for argv in row["argv"]]
     assert [call for call in box.calls(text_of(row)) if not any(names(call, argv) for argv in said)] == []
+
+
+@pytest.mark.parametrize("row", rows("evasions_tricky.jsonl"), ids=lambda row: str(row["class"]))
+def test_no_program_of_a_tricky_text_is_missed(row: Row) -> None:
+    """Either every program that bash would run is named, and no other, or the text is undecidable: never silence."""
+    analysis = analyse(text_of(row))
+    decided = analysis.runs is not None and not analysis.undecidable
+    assert decided == row.get("decided", True)
+    if decided:
+        assert isinstance(row["programs"], list)
+        named_here = {command.argv[0] for command in analysis.commands if command.argv}
+        assert named_here == {str(name).encode() for name in row["programs"]}
 
 
 def test_every_class_has_its_vectors() -> None:

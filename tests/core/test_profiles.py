@@ -26,7 +26,7 @@ from bastion.document import Node
 from bastion.errors import Problem
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-ROWS = yaml.safe_load((VECTORS / "profiles.yaml").read_text())
+ROWS = [row for name in ("profiles.yaml", "profiles_uses.yaml") for row in yaml.safe_load((VECTORS / name).read_text())]
 NAMES = [name.rstrip("*").encode() for name in shipped().names]
 OPTIONS = sorted({option.name for profile in shipped().profiles for option in profile.use.known_options})
 UNHEARD_OF = b"--zz-unheard-of"
@@ -264,8 +264,8 @@ PATHS_ROWS = yaml.safe_load((VECTORS / "profiles_paths.yaml").read_text())
 
 @pytest.mark.parametrize("row", PATHS_ROWS, ids=lambda row: ascii(row["path"]))
 def test_what_a_path_means(row: dict[str, object]) -> None:
-    """Reading, writing and deleting a path each have their categories."""
-    for kind in ("reads", "writes", "deletes"):
+    """Reading, writing, deleting and running a path each have their categories."""
+    for kind in ("reads", "writes", "deletes", "runs"):
         categories, techniques = of_path(kind, str(row["path"]).encode())
         assert sorted(categories) == row.get(kind, [])
         assert bool(categories) == bool(techniques)

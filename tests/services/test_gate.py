@@ -9,6 +9,7 @@ import pytest
 
 from bastion.errors import BadCertificate, Denied, NoSuchTarget, NotRecorded
 from bastion.gate import Allowed
+from bastion.identity.principal import BadCredential
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
 from tests.services.gate_house import KNOCK, NOW, POLICY, House, asked, target
@@ -50,6 +51,27 @@ async def test_what_strangers_cause_is_told_without_waiting(house: House) -> Non
     house.gate.refused(KNOCK, "root", "expired")
     house.gate.never_proven(KNOCK, "garbage")
     assert house.trail.kinds == ["login-refused", "connection-refused"]
+    assert "identity" not in house.trail.events[0].record()
+
+
+async def test_whose_certificate_was_refused_is_told_where_it_is_one_of_ours(house: House) -> None:
+    """By tenant, identity, serial and key: it was signed by our authority, though its key was not proven."""
+    house.revoke()
+    with pytest.raises(BadCredential) as caught:
+        house.credential()
+    house.gate.refused(KNOCK, "root", str(caught.value), caught.value.credential)
+    record = house.trail.events[-1].record()
+    assert (record["tenant"], record["identity"], record["serial"]) == ("acme", "agent-1", 7)
+    assert str(record["fingerprint"]).startswith("SHA256:")
+
+
+async def test_what_is_not_offered_is_told_with_its_place(house: House) -> None:
+    context = await house.context()
+    house.gate.request_refused(KNOCK, context.credential, "agent forwarding")
+    house.gate.request_refused(KNOCK, context.credential, "agent forwarding", context, "5e551011")
+    bare, placed = (event.record() for event in house.trail.events[-2:])
+    assert not {"target", "account", "session"} & bare.keys()
+    assert (placed["target"], placed["account"], placed["session"]) == ("web-1", "deploy", "5e551011")
 
 
 # -- where

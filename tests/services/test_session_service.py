@@ -61,7 +61,9 @@ class World:
         return cast(Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used}))
 
     def request_refused(self, *told: object) -> None:
-        what = told[-1]
+        _, credential, what, context, session = told
+        assert (credential, context) == (self.context.credential, self.context)
+        assert session
         self.seen.append(f"refused {what}")
 
     async def open(self, *asked: object) -> World:

@@ -1,51 +1,96 @@
-"""Categories that follow from a path, whoever reads, writes or deletes it: data in programs/paths.yaml's folder.
+"""Categories that follow from a path, whoever reads, writes, deletes or runs it: data in paths.yaml beside this.
 
 A pattern is a path in which `*` stands for anything but `/`, and `**` for anything; `~` at its beginning is any home
 directory. A path is first made plain (`//`, `/./`, `/x/../`), and one that is relative could lie anywhere: a pattern
 that begins with `**/` matches it too.
 
-Limits: symbolic links, and folders that a command went into before, are not known here.
+Of a path that only the target knows an outline may be known (`/etc/sh*`, `/proc/$pid/mem`): outlines.py says whether it
+could be one of these.
+
+Limits: symbolic links are not known, nor the folder in which the text begins (a home directory, as a rule).
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from bastion import document
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.categories import CATEGORIES
+from bastion.analysis.profile.outlines import could_be
 from bastion.document import Node
 from bastion.errors import Problem
 
-KINDS = ("reads", "writes", "deletes")
+KINDS = ("reads", "writes", "deletes", "runs")
 _NOTHING: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _HOME = r"(?:~[^/]*|/root|/var/root|/home/[^/]+|/Users/[^/]+|\$HOME|\$\{HOME\})"
+_IS_HOME = re.compile(_HOME + r"\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What reading, writing or deleting some paths means."""
+    """What reading, writing, deleting or running some paths means."""
 
     kinds: frozenset[str]
     category: str
     technique: str
+    text: str
     pattern: re.Pattern[str]
 
+    def below(self, folder: str, above: bool) -> bool:
+        """Whether what the pattern names may lie below this folder (made plain): in it, or anywhere under it."""
+        fixed = self.text.partition("*")[0]
+        if fixed.startswith("/"):
+            return above and fixed.startswith(folder.rstrip("/") + "/")
+        if folder in ("/", "/home", "/Users") or _IS_HOME.match(folder):
+            return above
+        inner = self.text.removeprefix("**/").rpartition("/")[0]
+        return bool(inner) and "*" not in inner and f"/{folder}".endswith(f"/{inner}")
 
-def add_categories(tally: Tally) -> None:
-    """Add what the paths of `tally` mean to its categories and techniques."""
-    for kind, words in (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes)):
+
+Found = tuple[frozenset[str], frozenset[str]]
+_ROOTS = re.compile(r"\A(?:/proc/[^/]+/(?:task/[^/]+/)?root(?=/|\Z))+")
+
+
+def add_categories(tally: Tally, visited: Sequence[bytes] = ()) -> None:
+    """Add what the paths of `tally` mean to its categories and techniques. `visited`: see of_place."""
+    kinds = (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes), ("runs", tally.runs))
+    for kind, words in kinds:
         for word in words:
-            categories, techniques = of_path(kind, word)
+            categories, techniques = of_place(kind, word, visited)
+            tally.categories |= categories
+            tally.techniques |= techniques
+    for kind, outline in tally.outlined:
+        absolute = outline.startswith((b"/", b"~", b"$HOME"))
+        for folder in (b"", *(() if absolute else visited)):
+            categories, techniques = of_outline(kind, folder.rstrip(b"/") + b"/" + outline if folder else outline)
             tally.categories |= categories
             tally.techniques |= techniques
 
 
-def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
+def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
+    """Categories and techniques of a path, which may be relative to any of the folders in `visited` (outlines), and
+    which leads to the root where it climbs far enough."""
+    categories, techniques = of_path(kind, path)
+    if path is None or path.startswith((b"/", b"~", b"$HOME")):
+        return categories, techniques
+    plain = posixpath.normpath(path)
+    climbs = len(plain.split(b"../")) - 1
+    others = [folder.rstrip(b"/") + b"/" + plain for folder in visited]
+    if climbs >= (1 if kind == "reads" else 2):
+        others.append(b"/" + plain[3 * climbs :])
+    for other in others:
+        told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
+        categories, techniques = categories | told, techniques | named
+    return categories, techniques
+
+
+def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
     if path is None or not _exists(path):
         return _NOTHING
@@ -70,9 +115,25 @@ def _about(kind: str) -> tuple[tuple[Rule, ...], re.Pattern[str]]:
     return about, re.compile("|".join(f"(?:{rule.pattern.pattern})" for rule in about) or r"(?!)", re.DOTALL)
 
 
+def of_folder(path: bytes, above: bool = True) -> Found:
+    """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
+    that is known for what lies in it."""
+    plain = _plain(path)
+    found = [rule for rule in rules() if "reads" in rule.kinds and rule.below(plain, above)]
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+@lru_cache(maxsize=1024)
+def of_outline(kind: str, outline: bytes) -> Found:
+    """The same of a path of which b"\0" marks what only the target knows."""
+    plain = _plain(outline)
+    found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
 def _plain(path: bytes) -> str:
     text = posixpath.normpath(path.decode("utf-8", "replace"))
-    return re.sub(r"\A//+", "/", text)
+    return _ROOTS.sub("", re.sub(r"\A//+", "/", text)) or "/"
 
 
 @cache
@@ -98,7 +159,8 @@ def _rules(node: Node) -> list[Rule]:
         section.problem(f"{kind!r} is not one of {', '.join(KINDS)}")
     patterns = section.require("patterns", Node.texts, empty)
     section.close()
-    return [Rule(frozenset(kinds), category, technique, re.compile(_expression(text), re.DOTALL)) for text in patterns]
+    made = frozenset(kinds)
+    return [Rule(made, category, technique, text, re.compile(_expression(text), re.DOTALL)) for text in patterns]
 
 
 def _expression(pattern: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis.profile import runs, scripts
+from bastion.analysis.profile import looks, runs, scripts
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
-from bastion.analysis.profile.paths import of_path
 
 Values = tuple[Value, ...]
 
@@ -38,15 +37,20 @@ def _harmless(at: At) -> None:
 
 
 def _reads(at: At) -> None:
-    at.tally.reads.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+    for value in at.values:
+        if value.word != b"-":
+            at.tally.path_of("reads", value.word, value.index)
 
 
 def _writes(at: At) -> None:
-    at.tally.writes.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+    for value in at.values:
+        if value.word != b"-":
+            at.tally.path_of("writes", value.word, value.index)
 
 
 def _deletes(at: At) -> None:
-    at.tally.deletes.extend(at.tally.path(value.word) for value in at.values)
+    for value in at.values:
+        at.tally.path_of("deletes", value.word, value.index)
 
 
 def _folder(at: At) -> None:
@@ -63,7 +67,9 @@ def _url(at: At) -> None:
         if found is not None and found[1].lower() == b"file" and value.word is not None:
             at.tally.reads.append(value.word[found.end() :] or b"/")
         else:
-            at.tally.network.append(found[2] if found is not None else value.word)
+            host = found[2] if found is not None else value.word
+            at.tally.network.append(host)
+            looks.asked(host, at.tally)
 
 
 def _remote(kind: str) -> _Role:
@@ -76,12 +82,9 @@ def _remote(kind: str) -> _Role:
             if found is not None:
                 at.tally.network.append(found[0][:-1])
                 if kind == "writes":
-                    at.tally.categories.add("exfiltration")
-                    at.tally.techniques.add("T1048")
-            elif kind == "writes":
-                at.tally.writes.append(at.tally.path(word))
+                    _sends(at.tally)
             else:
-                at.tally.reads.append(at.tally.path(word))
+                at.tally.path_of(kind, word, value.index)
 
     return remote
 
@@ -143,6 +146,7 @@ def _awk(at: At) -> None:
         at.tally.code.append(f"{at.tally.program}: {reason}")
         at.tally.categories.add("shell-escape")
         at.tally.techniques.add("T1059")
+        runs.shows(word, at.tally)
 
 
 def _ssh_option(at: At) -> None:
@@ -188,13 +192,6 @@ def _setting(at: At) -> None:
         at.tally.changes.append(f"a setting of {at.tally.program}")
 
 
-def _sought(at: At) -> None:
-    for value in at.values:
-        categories, techniques = of_path("reads", value.word)
-        at.tally.categories |= categories
-        at.tally.techniques |= techniques
-
-
 def _mode(at: At) -> None:
     word = at.values[0].word
     if word is None or _SET_ID.match(word):
@@ -218,8 +215,7 @@ def _mount(at: At) -> None:
 
 def _uploads(at: At) -> None:
     _reads(at)
-    at.tally.categories.add("exfiltration")
-    at.tally.techniques.add("T1048")
+    _sends(at.tally)
 
 
 def _archive(at: At) -> None:
@@ -249,14 +245,19 @@ def _data(at: At) -> None:
     word = at.values[0].word
     marker = -1 if word is None else word.find(b"@")
     if word is None:
-        at.tally.reads.append(None)
+        at.tally.path_of("reads", None, at.values[0].index)
+        _sends(at.tally)
     elif marker == 0 or (marker > 0 and word[marker - 1 : marker] == b"=") or b"=<" in word:
         start = marker + 1 if marker >= 0 else word.index(b"=<") + 2
         path = word[start:].partition(b";")[0]
         if path != b"-":
             at.tally.reads.append(path)
-        at.tally.categories.add("exfiltration")
-        at.tally.techniques.add("T1048")
+        _sends(at.tally)
+
+
+def _sends(tally: Tally) -> None:
+    tally.categories.add("exfiltration")
+    tally.techniques.add("T1048")
 
 
 def _changes(at: At) -> None:
@@ -307,7 +308,9 @@ _ROLES: dict[str, _Role] = {
     "git-config": _git_config,
     "git-url": _git_url,
     "setting": _setting,
-    "sought": _sought,
+    "sought": looks.sought,
+    "sought-mode": looks.sought_mode,
+    "walks": looks.walked,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,

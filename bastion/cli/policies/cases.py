@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 from bastion.characters import shown
 from bastion.cli.policies import asking
-from bastion.errors import BadFile, OperatorError, Place, Problem
+from bastion.errors import BadFile, OperatorError, Problem
+from bastion.policy.told import place
 
 if TYPE_CHECKING:
     from bastion.policy.cases import Result
@@ -145,28 +146,7 @@ def _told(tested: Tested) -> dict[str, object]:
     return {
         "folder": str(tested.folder),
         "cases": len(tested.results),
-        "failed": [_failed(result) for result in tested.failed],
+        "failed": [result.told() for result in tested.failed],
         "rules": tested.rules,
-        "never_exercised": [{"rule": rule.id, "place": _place(rule.place)} for rule in tested.never],
+        "never_exercised": [{"rule": rule.id, "place": place(rule.place)} for rule in tested.never],
     }
-
-
-def _failed(result: Result) -> dict[str, object]:
-    case, decision = result.case, result.decision
-    return {
-        "place": _place(case.place),
-        "command": case.command,
-        "as": str(case.asker),
-        "about": case.about or None,
-        "expected": {"effect": case.effect.value, "rule": case.rule or None},
-        "decided": {
-            "effect": decision.effect.value,
-            "rule": decision.rule,
-            "place": None if decision.place is None else _place(decision.place),
-            "reason": decision.reason,
-        },
-    }
-
-
-def _place(place: Place) -> dict[str, object]:
-    return {"file": place.file, "line": place.line, "column": place.column}

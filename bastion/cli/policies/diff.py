@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from bastion.characters import shown
 from bastion.cli.policies import asking
 from bastion.errors import BadFile, OperatorError, Problem
+from bastion.policy.told import place
 
 if TYPE_CHECKING:
     from bastion.policy.compare import Comparison, Difference
@@ -200,11 +201,10 @@ def _difference(row: Row) -> dict[str, object]:
 
 
 def _decision(decision: Decision) -> dict[str, object]:
-    place = decision.place
     return {
         "effect": decision.effect.value,
         "rule": decision.rule,
-        "place": None if place is None else {"file": place.file, "line": place.line, "column": place.column},
+        "place": place(decision.place),
         "reason": decision.reason,
         "policy": decision.policy,
     }

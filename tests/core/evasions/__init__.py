@@ -1,8 +1,8 @@
 """Texts that try to get past the judgement of shell text, and what must come of them.
 
 judge        one text under one policy: analysis and decision together
-target       a real shell with a canary: a program whose every run is written down
-payloads     texts that run the canary
-disguises    what turns a text into another one that does the same, or looks as if it did
-generator    disguises over payloads, seeded; the same as a strategy of hypothesis
+cage         a real shell with a canary: a program whose every run is written down
+wrappings    texts around a text, which run it in another way
+spellings    one word written in another way
+generator    wrappings over spellings, at random; seeded, or drawn by hypothesis
 """
