@@ -213,6 +213,8 @@ class CommandReader(TestReader):
         at = found.start()
         if len(descriptor) > 3:
             raise self.refuse(at, "a descriptor of more than three digits", found.end())
+        if len(descriptor) > 1 and self.posix:  # to dash and mksh `1` of `12>x` is a word
+            raise self.refuse(at, "a descriptor of more than one digit", found.end())
         if operator in (b"<<", b"<<-", b"<<<"):
             raise self.refuse(at, "a here-document of a kind that can not be read", found.end())
         here = self.here.get(found.start(2)) if operator == b"<" else None

@@ -212,7 +212,7 @@ class CommandWalk(FindingWalk):
             piped=self.piped,
             visited=tuple(self._visited),
         )
-        wrong = builtins.fault(words.argv, words.single)
+        wrong = builtins.fault(words.argv, words.single, self._shell)
         if wrong is None and words.argv[0] in builtins.JUDGED:
             acts = Acts()
         for reason in (*((wrong,) if wrong else ()), *acts.code):
@@ -294,6 +294,7 @@ class CommandWalk(FindingWalk):
     def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> ShellText:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
+        shell = program if program.endswith("ksh") else shell
         self._text(outer, text)
         refused = guard(text)
         if refused is not None:

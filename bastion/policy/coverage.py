@@ -17,8 +17,8 @@ knows them too. An approve rule's `reads` and `writes` say what an approval cove
 
 What is the text's own needs no rule (`of_the_script`): what steers it (`exit`, `return`, `break`, `continue`, `shift`,
 `:`), a function that it defines, whose body is judged where that stands, and a variable whose name has a lower-case
-letter, since POSIX keeps the names without one for programs (XBD 8.1). Those that decide what other commands do, such as
-PATH, the analysis refuses whatever a rule says.
+letter, since POSIX keeps the names without one for programs (XBD 8.1). Those that decide what other commands do, such
+as PATH, the analysis refuses whatever a rule says.
 
 Limits: variables that `for` and `read` set are not asked about. `does` is as good as the profiles are; it reads no file
 and knows no link. A path in a shell's variable is not known.
