@@ -290,8 +290,7 @@ class CommandReader(TestReader):
         if b"\\\n" in body:
             raise self.refuse(start, "a line continuation inside a here-document", end)
         # A reader of its own for the body: inside it, no offset means a place of the whole text.
-        inner = WordReader(body, self.posix)
-        inner.steps, builder = self.steps, Builder()
+        inner, builder = WordReader(body, self.posix, self.budget), Builder()
         inner.script_of = lambda text, _start, _end: self.script_of(text, start, end)
         inner.script_at = lambda at, _opener: self._here_script(body, at, start, end)
         at, stop = 0, len(body) - 1
@@ -300,7 +299,6 @@ class CommandReader(TestReader):
                 at = inner.quoted(at, stop, builder)
         except Unreadable as error:
             raise Unreadable(start, end, error.reason) from None
-        self.steps = max(self.steps, inner.steps)
         builder.flush()
         return Word(parts_of(builder.pieces)) if builder.pieces else Word((Literal(b""),))
 
