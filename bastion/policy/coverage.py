@@ -41,6 +41,7 @@ _NOWHERE = b"/dev/null"
 _READS = frozenset({"<", "<>"})
 _WRITES = frozenset({">", ">>", ">|", "<>"})
 _STEERS = frozenset({b"exit", b"return", b"break", b"continue", b"shift", b":"})
+_SQL_READS = frozenset({"select", "explain", "show", "several"})
 _DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"})
 
 
@@ -254,6 +255,9 @@ def _does(rule: Rule, case: Case) -> _Why:
         return f"{reason}, and the rule is for what a profile vouches for", True
     if case.categories and "changes" not in rule.does:
         return f"{name} counts as {', '.join(sorted(case.categories))}, which is more than the rule's `does`", False
+    more_sql = case.kinds - _SQL_READS
+    if more_sql and not rule.sql and "changes" not in rule.does:
+        return f"its SQL does {', '.join(sorted(more_sql))}, which is more than the rule's `does`", False
     more = _own_deeds(acts) - rule.does
     if more:
         return f"{name} does more than the rule's `does`: {', '.join(sorted(more))}", False
