@@ -18,3 +18,5 @@ MAX_PRINTED = 64 * 1024
 """Bytes of printed text, half of what Linux takes for one argument. Quotes inside quotes grow fourfold a level."""
 MAX_FINDINGS = 64
 """Findings and reasons that are told of one text."""
+MAX_OUTLINES = 192
+"""Names in paths of which only a part is known, each counted in every folder that the text may be in."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -33,23 +33,16 @@ _IS_HOME = re.compile(_HOME + r"\Z")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What reading, writing, deleting or running some paths means."""
+    """What reading, writing, deleting or running some paths means. `fixed` is what all of them begin with, `inner` the
+    folder that they lie in, wherever that is."""
 
     kinds: frozenset[str]
     category: str
     technique: str
     text: str
     pattern: re.Pattern[str]
-
-    def below(self, folder: str, above: bool) -> bool:
-        """Whether what the pattern names may lie below this folder (made plain): in it, or anywhere under it."""
-        fixed = self.text.partition("*")[0]
-        if fixed.startswith("/"):
-            return above and fixed.startswith(folder.rstrip("/") + "/")
-        if folder in ("/", "/home", "/Users") or _IS_HOME.match(folder):
-            return above
-        inner = self.text.removeprefix("**/").rpartition("/")[0]
-        return bool(inner) and "*" not in inner and f"/{folder}".endswith(f"/{inner}")
+    fixed: str
+    inner: str
 
 
 Found = tuple[frozenset[str], frozenset[str]]
@@ -94,24 +87,65 @@ def of_path(kind: str, path: Word) -> Found:
     if path is None:
         return frozenset(), frozenset()
     plain = _plain(path)
-    found = [rule for rule in rules() if kind in rule.kinds and rule.pattern.match(plain)]
-    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+    index, anyhow = _index(kind)
+    found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
+    found += [rule for rule in anyhow if rule.pattern.match(plain)]
+    return _found(found) if found else _NOTHING
+
+
+_NOTHING: Found = (frozenset(), frozenset())
+
+
+@cache
+def _index(kind: str) -> tuple[dict[str, list[Rule]], list[Rule]]:
+    """The rules of a kind by a name that every path of theirs holds; and those without one. Most paths match none."""
+    index: dict[str, list[Rule]] = {}
+    anyhow: list[Rule] = []
+    for rule in rules():
+        if kind in rule.kinds:
+            names = [part for part in rule.text.split("/") if part and part != "~" and "*" not in part]
+            index.setdefault(max(names, key=len), []).append(rule) if names else anyhow.append(rule)
+    return index, anyhow
 
 
 def of_folder(path: bytes, above: bool = True) -> Found:
     """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
     that is known for what lies in it."""
     plain = _plain(path)
-    found = [rule for rule in rules() if "reads" in rule.kinds and rule.below(plain, above)]
+    around, inside = _folders()
+    if above and (plain in ("/", "/home", "/Users") or _IS_HOME.match(plain)):
+        return _found(rule for rule in rules() if "reads" in rule.kinds)
+    found = [*around.get(plain, ())] if above else []
+    found += [rule for rule in inside.get(plain.rpartition("/")[2], ()) if f"/{plain}".endswith(rule.inner)]
+    return _found(found)
+
+
+def _found(rules: Iterable[Rule]) -> Found:
+    found = list(rules)
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+@cache
+def _folders() -> tuple[dict[str, list[Rule]], dict[str, list[Rule]]]:
+    """What is read below a folder: by each folder above what is known of it, and by the last name of its own folder."""
+    around: dict[str, list[Rule]] = {}
+    inside: dict[str, list[Rule]] = {}
+    for rule in rules():
+        if "reads" not in rule.kinds:
+            continue
+        names = rule.fixed.split("/")[1:-1] if rule.fixed.startswith("/") else []
+        for end in range(1, len(names) + 1):
+            around.setdefault("/" + "/".join(names[:end]), []).append(rule)
+        if rule.inner:
+            inside.setdefault(rule.inner.rpartition("/")[2], []).append(rule)
+    return around, inside
 
 
 @lru_cache(maxsize=1024)
 def of_outline(kind: str, outline: bytes) -> Found:
     """The same of a path of which b"\0" marks what only the target knows."""
     plain = _plain(outline)
-    found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
-    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+    return _found(rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text))
 
 
 def _plain(path: bytes) -> str:
@@ -143,7 +177,14 @@ def _rules(node: Node) -> list[Rule]:
     patterns = section.require("patterns", Node.texts, empty)
     section.close()
     made = frozenset(kinds)
-    return [Rule(made, category, technique, text, re.compile(_expression(text))) for text in patterns]
+    return [_rule(made, category, technique, text) for text in patterns]
+
+
+def _rule(kinds: frozenset[str], category: str, technique: str, text: str) -> Rule:
+    inner = text.removeprefix("**/").rpartition("/")[0]
+    within = f"/{inner}" if inner and "*" not in inner and not text.startswith("/") else ""
+    pattern = re.compile(_expression(text))
+    return Rule(kinds, category, technique, text, pattern, text.partition("*")[0], within)
 
 
 def _expression(pattern: str) -> str:
