@@ -111,6 +111,15 @@ def test_another_rule_alone_is_told_when_asked(
     assert (status, [one["command"] for one in found["differences"]]) == (1, ["id", "ls"])
 
 
+def test_a_recording_that_names_no_tenant_is_of_the_one_that_is_named(
+    tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recordings = record(tmp_path / "recordings", "uptime", tenant="")
+    for arguments in ((old / "acme", new / "acme"), (old, new), (old, new, "--tenant", "acme")):
+        status, found, _ = told(capsys, *arguments, "--recordings", recordings)
+        assert (status, found["compared"]) == (1, 1)
+
+
 def test_a_torn_recording_is_told_and_skipped(
     tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
