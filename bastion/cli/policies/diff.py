@@ -93,6 +93,8 @@ def _diff(arguments: argparse.Namespace) -> int:
     else:
         for line in _lines(rows, compared, found.others):
             print(line)
+    if not compared:
+        print("no past command was compared: is this where they are?", file=sys.stderr)
     for note in found.notes:
         print(shown(note, MAX_TOLD), file=sys.stderr)
     return EXIT_DIFFERENT if rows else 0
