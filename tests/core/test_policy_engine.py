@@ -113,7 +113,7 @@ def test_a_refusal_tells_the_rule_its_place_the_reason_and_the_way_out(tmp_path:
 
 def test_a_rule_that_holds_other_deeds_is_no_reason(tmp_path: Path) -> None:
     """Who is refused is not told of an approval that is about something else."""
-    held = {"id": "ask", "effect": "approve", "does": ["changes"], "approval": {"by": ["sre"]}}
+    held = {"id": "ask", "effect": "approve", "commands": ["**"], "does": ["changes"], "approval": {"by": ["sre"]}}
     policy = policy_of(tmp_path, rules(held))
     assert ask(policy, "ls").reason == "no rule allows ls with these arguments here"
     assert ask(policy, "systemctl restart x").rule == "ask"
