@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -27,22 +27,20 @@ from bastion.document import Node
 from bastion.errors import Problem
 
 KINDS = ("reads", "writes", "deletes", "runs")
+_NOTHING: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _HOME = r"(?:~[^/]*|/root|/var/root|/home/[^/]+|/Users/[^/]+|\$HOME|\$\{HOME\})"
 _IS_HOME = re.compile(_HOME + r"\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What reading, writing, deleting or running some paths means. `fixed` is what all of them begin with, `inner` the
-    folder that they lie in, wherever that is."""
+    """What reading, writing, deleting or running some paths means."""
 
     kinds: frozenset[str]
     category: str
     technique: str
     text: str
     pattern: re.Pattern[str]
-    fixed: str
-    inner: str
 
 
 Found = tuple[frozenset[str], frozenset[str]]
@@ -84,68 +82,91 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
 
 def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
-    if path is None:
-        return frozenset(), frozenset()
+    if path is None or not _exists(path):
+        return _NOTHING
     plain = _plain(path)
-    index, anyhow = _index(kind)
-    found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
-    found += [rule for rule in anyhow if rule.pattern.match(plain)]
-    return _found(found) if found else _NOTHING
+    about, any_of_them = _about(kind)
+    if any_of_them.match(plain) is None:
+        return _NOTHING
+    found = [rule for rule in about if rule.pattern.match(plain)]
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
-_NOTHING: Found = (frozenset(), frozenset())
+def _exists(path: bytes) -> bool:
+    """Whether a path of this length can: PATH_MAX and NAME_MAX of limits.h, which no common system has longer. It
+    bounds the work on patterns too."""
+    return len(path) < 256 or (len(path) <= 4096 and max(map(len, path.split(b"/"))) <= 255)
 
 
 @cache
-def _index(kind: str) -> tuple[dict[str, list[Rule]], list[Rule]]:
-    """The rules of a kind by a name that every path of theirs holds; and those without one. Most paths match none."""
-    index: dict[str, list[Rule]] = {}
-    anyhow: list[Rule] = []
-    for rule in rules():
-        if kind in rule.kinds:
-            names = [part for part in rule.text.split("/") if part and part != "~" and "*" not in part]
-            index.setdefault(max(names, key=len), []).append(rule) if names else anyhow.append(rule)
-    return index, anyhow
+def _about(kind: str) -> tuple[tuple[Rule, ...], re.Pattern[str]]:
+    """The rules of a kind, and one expression that matches whatever any of them does: few paths have any meaning."""
+    about = tuple([rule for rule in rules() if kind in rule.kinds])
+    return about, re.compile("|".join(f"(?:{rule.pattern.pattern})" for rule in about) or r"(?!)", re.DOTALL)
 
 
 def of_folder(path: bytes, above: bool = True) -> Found:
     """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
     that is known for what lies in it."""
-    plain = _plain(path)
-    around, inside = _folders()
-    if above and (plain in ("/", "/home", "/Users") or _IS_HOME.match(plain)):
-        return _found(rule for rule in rules() if "reads" in rule.kinds)
-    found = [*around.get(plain, ())] if above else []
-    found += [rule for rule in inside.get(plain.rpartition("/")[2], ()) if f"/{plain}".endswith(rule.inner)]
-    return _found(found)
+    if not _exists(path):
+        return _NOTHING
+    plain, below = _plain(path), _below()
+    found = []
+    if above:
+        found.append(below.roots.get(plain.rstrip("/"), _NOTHING))
+    if plain in ("/", "/home", "/Users") or _IS_HOME.match(plain):
+        return _both([*found, below.anywhere]) if above else _NOTHING
+    rooted = f"/{plain}"
+    slash = rooted.find("/", max(0, len(rooted) - below.longest - 1))
+    while slash >= 0:
+        found.append(below.inner.get(rooted[slash + 1 :], _NOTHING))
+        slash = rooted.find("/", slash + 1)
+    return _both(found)
 
 
-def _found(rules: Iterable[Rule]) -> Found:
-    found = list(rules)
-    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+def _both(found: Sequence[Found]) -> Found:
+    told = [each for each in found if each is not _NOTHING]
+    return frozenset().union(*(each[0] for each in told)), frozenset().union(*(each[1] for each in told))
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What reading a folder with all below it means: by each folder above a path that is absolute; in any home, for
+    those that are not; and by the end of the folder's own path, no longer than `longest`."""
+
+    roots: Mapping[str, Found]
+    anywhere: Found
+    inner: Mapping[str, Found]
+    longest: int
 
 
 @cache
-def _folders() -> tuple[dict[str, list[Rule]], dict[str, list[Rule]]]:
-    """What is read below a folder: by each folder above what is known of it, and by the last name of its own folder."""
-    around: dict[str, list[Rule]] = {}
-    inside: dict[str, list[Rule]] = {}
+def _below() -> _Below:
+    roots: dict[str, Found] = {}
+    inner: dict[str, Found] = {}
+    anywhere = _NOTHING
     for rule in rules():
         if "reads" not in rule.kinds:
             continue
-        names = rule.fixed.split("/")[1:-1] if rule.fixed.startswith("/") else []
-        for end in range(1, len(names) + 1):
-            around.setdefault("/" + "/".join(names[:end]), []).append(rule)
-        if rule.inner:
-            inside.setdefault(rule.inner.rpartition("/")[2], []).append(rule)
-    return around, inside
+        means = frozenset({rule.category}), frozenset({rule.technique})
+        fixed = rule.text.partition("*")[0]
+        if fixed.startswith("/"):
+            for at in [at for at, character in enumerate(fixed) if character == "/"]:
+                roots[fixed[:at]] = _both([roots.get(fixed[:at], _NOTHING), means])
+            continue
+        anywhere = _both([anywhere, means])
+        folder = rule.text.removeprefix("**/").rpartition("/")[0]
+        if folder and "*" not in folder:
+            inner[folder] = _both([inner.get(folder, _NOTHING), means])
+    return _Below(roots, anywhere, inner, max(map(len, inner), default=0))
 
 
 @lru_cache(maxsize=1024)
 def of_outline(kind: str, outline: bytes) -> Found:
     """The same of a path of which b"\0" marks what only the target knows."""
     plain = _plain(outline)
-    return _found(rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text))
+    found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
 def _plain(path: bytes) -> str:
@@ -177,24 +198,34 @@ def _rules(node: Node) -> list[Rule]:
     patterns = section.require("patterns", Node.texts, empty)
     section.close()
     made = frozenset(kinds)
-    return [_rule(made, category, technique, text) for text in patterns]
-
-
-def _rule(kinds: frozenset[str], category: str, technique: str, text: str) -> Rule:
-    inner = text.removeprefix("**/").rpartition("/")[0]
-    within = f"/{inner}" if inner and "*" not in inner and not text.startswith("/") else ""
-    pattern = re.compile(_expression(text))
-    return Rule(kinds, category, technique, text, pattern, text.partition("*")[0], within)
+    return [Rule(made, category, technique, text, re.compile(_expression(text), re.DOTALL)) for text in patterns]
 
 
 def _expression(pattern: str) -> str:
-    """A regular expression of bounded work: no part of it can match the same text in two ways, but for `**`."""
-    text = pattern
-    start = ""
+    """A regular expression of bounded work. What stands before a wildcard is taken at the first place where it fits,
+    and nowhere else (an atomic group), where that wildcard matches all that a later place would have left to it."""
+    text, start, first = pattern, "", ""
     if text.startswith("~"):
         start, text = _HOME, text[1:]
     elif text.startswith("**/"):
-        start, text = r"(?:.*/)?", text[3:]
-    parts = re.split(r"(\*\*|\*)", text)
-    body = "".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
-    return start + body + r"\Z"
+        first, text = "**/", text[3:]
+    wild, *rest = first, *re.split(r"(\*\*|\*)", text)
+    body = start
+    for at in range(0, len(rest), 2):
+        literal, following = rest[at], rest[at + 1] if at + 1 < len(rest) else ""
+        once = bool(wild) and (following == "**" or (wild == following == "*" and "/" not in literal))
+        part = _WILD[wild, once] + re.escape(literal)
+        body += f"(?>{part})" if once else part
+        wild = following
+    return body + r"\Z"
+
+
+_WILD = {
+    ("", False): "",
+    ("*", False): "[^/]*",
+    ("*", True): "[^/]*?",
+    ("**", False): ".*",
+    ("**", True): ".*?",
+    ("**/", False): "(?:.*/)?",
+    ("**/", True): "(?:.*?/)??",
+}
