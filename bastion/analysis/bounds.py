@@ -18,9 +18,9 @@ MAX_PRINTED = 64 * 1024
 """Bytes of printed text, half of what Linux takes for one argument. Quotes inside quotes grow fourfold a level."""
 MAX_FINDINGS = 64
 """Findings and reasons that are told of one text."""
-MAX_OUTLINES = 192
-"""Names in paths of which only a part is known, each counted in every folder that the text may be in."""
 MAX_TEXTS = 64
 """Texts inside the text that are read in turn: for a shell, or for a client of SQL."""
 MAX_INSIDE = 16 * 1024
 """Bytes of all of them together: a text inside three others counts three times."""
+MAX_OUTLINES = 192
+"""Names in paths of which only a part is known, each counted in every folder that the text may be in."""
