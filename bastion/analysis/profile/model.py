@@ -49,6 +49,7 @@ ROLES = {
     "expression": "an expression of yq, which can read files",
     "setting": "a name, or NAME=VALUE which sets it",
     "sought": "names that are looked for, or a folder that is searched: those of credentials are told",
+    "ps-letters": "options of ps without a dash: those that show environments are told",
     "sought-mode": "a file mode that is looked for: setuid and setgid are told",
     "walks": "a path that is read with all that lies below it",
     "mode": "a file mode: setuid and setgid are privileges",

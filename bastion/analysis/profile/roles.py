@@ -317,6 +317,7 @@ _ROLES: dict[str, _Role] = {
     "expression": _expression,
     "setting": _setting,
     "sought": looks.sought,
+    "ps-letters": looks.ps_letters,
     "sought-mode": looks.sought_mode,
     "walks": looks.walked,
     "mode": _mode,
