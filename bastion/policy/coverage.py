@@ -8,8 +8,8 @@ An allow or approve rule covers a command when nothing stands against it (`objec
     env          variables that it sets are named; a variable of the script's own needs no rule (below)
     reads        files that it opens by `<` are named; /dev/null needs no rule
     writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
-    sql          where it is said: all that the command's SQL does is named; what reaches out of the database (runs a
-                 program, opens a file) must be, or needs `interactive: true`
+    sql          where it is said: all that the command's SQL does is named; SQL that comes by standard input, and not
+                 in the command's words, needs it, and what reaches out of the database, or `interactive: true`
     does         where it is said: the program's profile vouches that this use does no more than that
 
 A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sql`, `does`, `reads` and `writes` that it
@@ -35,7 +35,7 @@ from bastion.analysis.profile.acts import Acts
 from bastion.policy import environment
 from bastion.policy.decision import Effect
 from bastion.policy.model import Rule
-from bastion.policy.patterns import SYSTEM_DIRECTORIES, PathPattern
+from bastion.policy.patterns import PathPattern
 from bastion.policy.shown import show
 
 _NOWHERE = b"/dev/null"
@@ -50,13 +50,15 @@ _DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"}
 @dataclass(frozen=True, slots=True)
 class Case:
     """One command with all that was found of it. `doubts` are findings for which nothing vouches; `kinds` what its SQL
-    does; `categories` those of its findings."""
+    does, and `piped` what SQL does that stands not in its words but comes by its standard input; `categories` those of
+    its findings."""
 
     command: Command
     unknown: Mapping[int, Unknown]
     doubts: tuple[Finding, ...]
     kinds: frozenset[str]
     categories: frozenset[str]
+    piped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,11 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
         doubts.setdefault(finding.command, []).append(finding)
     for finding in analysis.findings:
         categories.setdefault(finding.command, set()).add(finding.category)
+    piped: dict[int, set[str]] = {}
     for sql in analysis.sql:
         kinds.setdefault(sql.command, set()).update(sql.kinds)
+        if not any(word is not None and sql.text in word for word in analysis.commands[sql.command].argv):
+            piped.setdefault(sql.command, set()).update(sql.kinds)
     # A doubt about the whole text is one about each of its commands.
     of_all = doubts.get(-1, [])
     return tuple(
@@ -90,6 +95,7 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
             (*of_all, *doubts.get(at, ())),
             frozenset(kinds.get(at, ())),
             frozenset(categories.get(at, ())),
+            frozenset(piped.get(at, ())),
         )
         for at, command in enumerate(analysis.commands)
     )
@@ -240,6 +246,11 @@ def _sql(rule: Rule, case: Case) -> _Why:
     outside = case.kinds & _SQL_OUTSIDE
     if outside and rule.effect is Effect.ALLOW and not rule.sql and not rule.interactive:
         return f"its SQL does {', '.join(sorted(outside))}: a rule must name that in `sql`", False
+    if not rule.sql and case.piped and not rule.interactive:
+        return (
+            f"its standard input is SQL that does {', '.join(sorted(case.piped))}: a rule must name that in `sql`",
+            False,
+        )
     if not rule.sql or (rule.effect is Effect.ALLOW and case.kinds <= rule.sql):
         return None
     if rule.effect is Effect.ALLOW:
@@ -257,8 +268,6 @@ def _does(rule: Rule, case: Case) -> _Why:
     acts = case.command.acts
     if acts is None or not acts.known:
         return f"no profile says what {name} does, and the rule is for what one vouches for", True
-    if not _found_by_path(rule, case.command.argv[0] or b""):
-        return f"{name} may be any program: profiles vouch for those found by PATH, or of a system directory", True
     if case.doubts or not acts.vouched:
         reason = case.doubts[0].reason if case.doubts else "it takes commands"
         return f"{reason}, and the rule is for what a profile vouches for", True
@@ -275,14 +284,6 @@ def _does(rule: Rule, case: Case) -> _Why:
             what = "a file that only the target knows" if path is None else show(path)
             return f"{name} writes {what}: a rule must name that in `writes`", False
     return None
-
-
-def _found_by_path(rule: Rule, name: bytes) -> bool:
-    """Whether the program is the one that its profile is about; a rule that writes a path out means that program."""
-    folder, slash, _ = name.rpartition(b"/")
-    if not slash or folder + slash in SYSTEM_DIRECTORIES:
-        return True
-    return any(pattern.words and pattern.words[0].literal == name for pattern in rule.commands)
 
 
 def _own_deeds(acts: Acts) -> frozenset[str]:
