@@ -257,6 +257,8 @@ class Reader(CompoundReader):
                 continue
             found = _TIME.match(self.text, node.start_byte, end)
             if found is not None and self._is_simple(node):
+                if self.posix:  # where it is no keyword it is a program
+                    raise self.refuse(node.start_byte, "`time`, which shells read differently")
                 if index or negated:
                     raise self.refuse(node.start_byte, "`time` inside a pipeline")
                 timed = (b"time", b"-p") if found[1] else (b"time",)

@@ -95,9 +95,13 @@ class CommandWalk(FindingWalk):
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
-            printed = tuple([shown(word) for word in words])
-            still = found.unknown if words is command.words else unknowns(words)
-            self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            if words is command.words:
+                self.commands[found.index] = dataclasses.replace(found, acts=acts)
+            else:
+                printed = tuple([shown(word) for word in words])
+                self.commands[found.index] = dataclasses.replace(
+                    found, argv=printed, acts=acts, unknown=unknowns(words)
+                )
             self._goes(found.argv, command.words)
             if inherits and acts is not None and acts.asks in ASKS:
                 self._asks(found, command.words)
@@ -159,21 +163,22 @@ class CommandWalk(FindingWalk):
         start, end = self._place or (node.start, node.end)
         redirections = (*self.around, *node.redirections)
         files = opened_files(redirections)
-        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown)
-        found = self._keep(found)
-        self._opens(found, redirections)
+        place = len(self.commands)
+        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown, place)
+        self._keep(found)
+        if redirections:
+            self._opens(found, redirections)
         return found
 
     def _keep(self, command: Command) -> Command:
-        """`command` with its place among the others, which `commands` holds from now on."""
+        """`command`, which has the next place among the others; `commands` holds it from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
         self._judged += len(command.argv) + len(command.redirections)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
-        placed = dataclasses.replace(command, index=len(self.commands))
-        self.commands.append(placed)
-        return placed
+        self.commands.append(command)
+        return command
 
     # -- programs
 
@@ -212,7 +217,7 @@ class CommandWalk(FindingWalk):
             piped=self.piped,
             visited=tuple(self._visited),
         )
-        wrong = builtins.fault(words.argv, words.single)
+        wrong = builtins.fault(words.argv, words.single, self._shell)
         if wrong is None and words.argv[0] in builtins.JUDGED:
             acts = Acts()
         for reason in (*((wrong,) if wrong else ()), *acts.code):
@@ -253,6 +258,7 @@ class CommandWalk(FindingWalk):
                     start=outer.start,
                     end=outer.end,
                     unknown=_inside(outer, nested, words),
+                    index=len(self.commands),
                 )
             )
             if inner.argv[0] is None:
@@ -294,6 +300,7 @@ class CommandWalk(FindingWalk):
     def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> ShellText:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
+        shell = program if program.endswith("ksh") else shell
         self._text(outer, text)
         refused = guard(text)
         if refused is not None:

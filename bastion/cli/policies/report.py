@@ -30,11 +30,12 @@ from bastion.policy.explain import Explained
 from bastion.policy.model import Policy
 
 WIDTH = 80
-MAX_TEXT = 1 << 16
-"""Characters of one text; what is longer is cut, and says so."""
-
+MAX_TEXT = 1 << 14
+"""Characters of one text; what is longer is cut, and ends in `…`."""
 MAX_OTHERS = 20
 """Rules named that were not tried."""
+MAX_SILENT = 60
+"""Rules told of one command that do not apply to it."""
 
 _VERDICTS = {Effect.ALLOW: "ALLOWED", Effect.APPROVE: "NEEDS APPROVAL", Effect.DENY: "DENIED"}
 _COLOURS = {Effect.ALLOW: "32", Effect.APPROVE: "33", Effect.DENY: "31"}
@@ -115,11 +116,12 @@ def _profile(acts: Acts | None) -> str:
         return "no program is called"
     if not acts.known:
         return "profile: none knows this program, or this use of it"
-    facts = [*_paths(acts), *acts.changes, *(f"runs code: {code}" for code in acts.code)]
+    facts = [*_paths(acts), *(f"changes: {what}" for what in acts.changes)]
+    facts += [f"runs code: {code}" for code in acts.code]
     facts += [f"not known: {reason}" for reason in acts.unknown]
     facts += ["runs another command"] if acts.nested else []
     facts += ["speaks SQL"] if acts.sql else []
-    facts += ["takes commands from its input"] if acts.interactive else []
+    facts += ["takes commands from its input"] if acts.interactive and not acts.code else []
     return _fit(f"profile: {'; '.join(facts) or 'changes nothing'}")
 
 
@@ -133,12 +135,18 @@ def _paths(acts: Acts) -> Iterator[str]:
 def _tried(found: tuple[Tried, ...]) -> Iterator[str]:
     names = [(tried.rule.id, f"{posixpath.basename(tried.rule.place.file)}:{tried.rule.place.line}") for tried in found]
     ids, places = (max(map(len, column), default=0) for column in zip(*names, strict=True)) if names else (0, 0)
+    silent = 0
     for tried, (name, place) in zip(found, names, strict=True):
+        silent += not tried.applies
+        if silent > MAX_SILENT and not tried.applies:
+            continue
         effect = tried.rule.effect
         mark = "-" if not tried.applies else "+" if effect is Effect.ALLOW else "!"
         line = f"{mark} {effect.value:<7} {name:<{ids}} {place:<{places}}  {_fit(tried.why)}".rstrip()
         told = _wrapped(line, "     ", " " * 15)
         yield from told if tried.applies else map(_dim, told)
+    if silent > MAX_SILENT:
+        yield _dim(f"     - {silent - MAX_SILENT} more that do not apply; --json tells them")
 
 
 def _findings(explained: Explained) -> Iterator[str]:
@@ -249,11 +257,14 @@ def _fit(text: str) -> str:
 
 
 def _text(raw: bytes, indent: str) -> Iterator[str]:
-    """Bytes as they are, but for what is hidden, cut at the width. There is always one line."""
+    """Bytes as they are, but for what is hidden, cut at the width, after a blank if there is one. At least one line."""
     text = _fit(raw.decode("utf-8", "backslashreplace")) or " "
     width = WIDTH - len(indent)
-    for start in range(0, len(text), width):
-        yield indent + text[start : start + width]
+    while len(text) > width:
+        cut = text.rfind(" ", width // 2, width) + 1 or width
+        yield indent + text[:cut]
+        text = text[cut:]
+    yield indent + text
 
 
 def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
