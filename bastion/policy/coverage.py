@@ -8,7 +8,8 @@ An allow or approve rule covers a command when nothing stands against it (`objec
     env          variables that it sets are named; a variable of the script's own needs no rule (below)
     reads        files that it opens by `<` are named; /dev/null needs no rule
     writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
-    sql          where it is said: all that the command's SQL does is named
+    sql          where it is said: all that the command's SQL does is named; SQL that comes by standard input, and not
+                 in the command's words, needs it
     does         where it is said: the program's profile vouches that this use does no more than that
 
 A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sql`, `does`, `reads` and `writes` that it
@@ -47,13 +48,15 @@ _DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"}
 @dataclass(frozen=True, slots=True)
 class Case:
     """One command with all that was found of it. `doubts` are findings for which nothing vouches; `kinds` what its SQL
-    does; `categories` those of its findings."""
+    does, and `piped` what SQL does that stands not in its words but comes by its standard input; `categories` those of
+    its findings."""
 
     command: Command
     unknown: Mapping[int, Unknown]
     doubts: tuple[Finding, ...]
     kinds: frozenset[str]
     categories: frozenset[str]
+    piped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,11 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
         doubts.setdefault(finding.command, []).append(finding)
     for finding in analysis.findings:
         categories.setdefault(finding.command, set()).add(finding.category)
+    piped: dict[int, set[str]] = {}
     for sql in analysis.sql:
         kinds.setdefault(sql.command, set()).update(sql.kinds)
+        if not any(word is not None and sql.text in word for word in analysis.commands[sql.command].argv):
+            piped.setdefault(sql.command, set()).update(sql.kinds)
     # A doubt about the whole text is one about each of its commands.
     of_all = doubts.get(-1, [])
     return tuple(
@@ -87,6 +93,7 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
             (*of_all, *doubts.get(at, ())),
             frozenset(kinds.get(at, ())),
             frozenset(categories.get(at, ())),
+            frozenset(piped.get(at, ())),
         )
         for at, command in enumerate(analysis.commands)
     )
@@ -234,6 +241,11 @@ def _files(
 
 
 def _sql(rule: Rule, case: Case) -> _Why:
+    if not rule.sql and case.piped and not rule.interactive:
+        return (
+            f"its standard input is SQL that does {', '.join(sorted(case.piped))}: a rule must name that in `sql`",
+            False,
+        )
     if not rule.sql or (rule.effect is Effect.ALLOW and case.kinds <= rule.sql):
         return None
     if rule.effect is Effect.ALLOW:

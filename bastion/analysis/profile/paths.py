@@ -70,15 +70,19 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
     categories, techniques = of_path(kind, path)
     if path is None or path.startswith((b"/", b"~", b"$HOME")):
         return categories, techniques
-    plain = posixpath.normpath(path)
-    climbs = len(plain.split(b"../")) - 1
-    others = [folder.rstrip(b"/") + b"/" + plain for folder in visited]
-    if climbs >= (1 if kind == "reads" else 2):
-        others.append(b"/" + plain[3 * climbs :])
-    for other in others:
+    others = [path, *(folder.rstrip(b"/") + b"/" + path for folder in visited)]
+    for other in (_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others):
         told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
         categories, techniques = categories | told, techniques | named
     return categories, techniques
+
+
+def _climbed(path: bytes, least: int) -> bytes:
+    """A path from the root, where it climbs so often at its beginning that it may lead there."""
+    climbs = 0
+    while path.startswith(b"../", 3 * climbs):
+        climbs += 1
+    return b"/" + path[3 * climbs :] if climbs >= least else path
 
 
 def of_path(kind: str, path: Word) -> Found:
