@@ -23,13 +23,13 @@ from bastion.characters import hidden, shown
 
 ESCAPED = -1
 """The width of a character that is drawn as its escape, or is a tab or a line feed."""
+MAX_COST = 10
+"""Cells that a character takes at most, as `\\u{10ffff}` does; but for a line feed."""
 MAX_MARKS = 8
 """Combining characters on one base; further ones are drawn as escapes."""
 
 _PLAIN = re.compile("[ -~]+")
 _TAB = 8
-_MAX_ESCAPE = 10
-"""`\\u{10ffff}`"""
 
 
 @lru_cache(4096)
@@ -54,6 +54,12 @@ def joins(text: str, index: int) -> bool:
     return False
 
 
+def plain(text: str, start: int) -> int:
+    """Where the run of printable ASCII that begins at `start` ends."""
+    run = _PLAIN.match(text, start)
+    return run.end() if run else start
+
+
 def cost(character: str, columns: int) -> int:
     """No fewer cells than this character takes, wherever it stands; but for the one left blank at a margin."""
     if character == "\n":
@@ -61,7 +67,7 @@ def cost(character: str, columns: int) -> int:
     if character == "\t":
         return _TAB
     cells = width(character)
-    return cells if cells > 0 else max(len(shown(character)), _MAX_ESCAPE)
+    return cells if cells > 0 else max(len(shown(character)), MAX_COST)
 
 
 def lay(text: str, start: int, offset: int, columns: int) -> tuple[str, list[int]]:

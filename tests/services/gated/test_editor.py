@@ -65,6 +65,8 @@ def test_keys_leave_the_same_byte_by_byte(vector: dict[str, Any]) -> None:
 
 @given(st.lists(KEYS, max_size=40).map(b"".join), st.integers(10, 60), st.data())
 def test_cut_anywhere_the_same_events_and_picture(keys: bytes, columns: int, data: st.DataObject) -> None:
+    if b"\t" in keys:  # Ctrl-C does not wait for completion, so whether it came before the answer makes a difference
+        keys = keys.replace(b"\x03", b"")
     whole, pieces, bytewise = House(columns), House(columns), House(columns)
     for house in (whole, pieces, bytewise):
         house.answer = ("né", ("a", "b"))
