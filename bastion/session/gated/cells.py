@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from wcwidth import wcwidth
@@ -28,7 +29,9 @@ MAX_COST = 10
 MAX_MARKS = 8
 """Combining characters on one base; further ones are drawn as escapes."""
 
-_PLAIN = re.compile("[ -~]+")
+# Runs of characters that are surely one cell or two: most text is made of these, and they are laid fast.
+_NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u024f\u0410-\u044f]+")
+_WIDE = re.compile("[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]+")
 _TAB = 8
 
 
@@ -54,12 +57,6 @@ def joins(text: str, index: int) -> bool:
     return False
 
 
-def plain(text: str, start: int) -> int:
-    """Where the run of printable ASCII that begins at `start` ends."""
-    run = _PLAIN.match(text, start)
-    return run.end() if run else start
-
-
 def cost(character: str, columns: int) -> int:
     """No fewer cells than this character takes, wherever it stands; but for the one left blank at a margin."""
     if character == "\n":
@@ -77,11 +74,11 @@ def lay(text: str, start: int, offset: int, columns: int) -> tuple[str, list[int
     ends: list[int] = []
     index = start
     while index < len(text):
-        run = _PLAIN.match(text, index)
-        if run:
-            drawn.append(run.group())
-            ends.extend(range(offset + 1, offset + 1 + len(run.group())))
-            index = run.end()
+        end, cells = run(text, index)
+        if cells:
+            drawn.append(text[index:end])
+            ends.extend(_along(offset, end - index, cells, columns))
+            index = end
         else:
             piece, offset = _cell(text, index, offset, columns)
             drawn.append(piece)
@@ -89,6 +86,27 @@ def lay(text: str, start: int, offset: int, columns: int) -> tuple[str, list[int
             index += 1
         offset = ends[-1]
     return "".join(drawn), ends
+
+
+def run(text: str, start: int) -> tuple[int, int]:
+    """Where a run of characters of surely the same width ends that begins at `start`, and that width; 0: there is
+    none."""
+    if found := _NARROW.match(text, start):
+        return found.end(), 1
+    if found := _WIDE.match(text, start):
+        return found.end(), 2
+    return start, 0
+
+
+def _along(offset: int, count: int, cells: int, columns: int) -> Iterable[int]:
+    """The offsets after each of `count` characters of so many cells."""
+    if cells == 1:
+        return range(offset + 1, offset + 1 + count)
+    ends = []
+    for _ in range(count):
+        offset += 2 if offset % columns != columns - 1 else 3
+        ends.append(offset)
+    return ends
 
 
 def _cell(text: str, index: int, offset: int, columns: int) -> tuple[str, int]:

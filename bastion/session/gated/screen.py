@@ -14,7 +14,7 @@ on wrongly.
 
 from __future__ import annotations
 
-from bastion.session.gated.cells import MAX_COST, cost, joins, lay, plain, width
+from bastion.session.gated.cells import MAX_COST, cost, joins, lay, run, width
 from bastion.session.gated.prompt import Prompt
 
 MIN_COLUMNS = 10
@@ -196,19 +196,21 @@ class Screen:
     def _fits(self, text: str, first: int, room: int) -> int:
         """Where what is shown ends, if it begins at `first` and takes no more than `room` cells."""
         last = first
-        while last < len(text) and room > 0:
-            run = plain(text, last)
-            if run > last:
-                room -= run - last
-                last = run + min(room, 0)
-            elif (room := room - cost(text[last], self.columns)) >= 0:
-                last += 1
+        while last < len(text):
+            end, cells = run(text, last)
+            if not cells:
+                end, cells = last + 1, cost(text[last], self.columns)
+            fits = min(end - last, room // cells)
+            if not fits:
+                break
+            last += fits
+            room -= fits * cells
         return last
 
     def _begins(self, text: str, cursor: int, room: int) -> int:
         """Where what is shown begins, if what stands before the cursor takes about `room` cells."""
         before = text[max(cursor - room, 0) : cursor]
-        if plain(before, 0) == len(before):
+        if run(before, 0) == (len(before), 1):
             return cursor - len(before)
         first = cursor
         while first > 0 and room >= 0:
