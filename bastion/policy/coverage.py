@@ -8,8 +8,8 @@ An allow or approve rule covers a command when nothing stands against it (`objec
     env          variables that it sets are named; a variable of the script's own needs no rule (below)
     reads        files that it opens by `<` are named; /dev/null needs no rule
     writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
-    sql          where it is said: all that the command's SQL does is named; SQL that comes by standard input, and not
-                 in the command's words, needs it, and what reaches out of the database, or `interactive: true`
+    sql          where it is said: all that the command's SQL does is named; what comes by standard input and not in the
+                 command's words, or reaches out of the database (runs a program, opens a file), must be
     does         where it is said: the program's profile vouches that this use does no more than that
 
 A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sql`, `does`, `reads` and `writes` that it
@@ -243,14 +243,9 @@ def _files(
 
 
 def _sql(rule: Rule, case: Case) -> _Why:
-    outside = case.kinds & _SQL_OUTSIDE
-    if outside and rule.effect is Effect.ALLOW and not rule.sql and not rule.interactive:
-        return f"its SQL does {', '.join(sorted(outside))}: a rule must name that in `sql`", False
-    if not rule.sql and case.piped and not rule.interactive:
-        return (
-            f"its standard input is SQL that does {', '.join(sorted(case.piped))}: a rule must name that in `sql`",
-            False,
-        )
+    unsaid = case.piped | (case.kinds & _SQL_OUTSIDE)
+    if unsaid and rule.effect is Effect.ALLOW and not rule.sql and not rule.interactive:
+        return f"its SQL does {', '.join(sorted(unsaid))}: a rule must name that in `sql`", False
     if not rule.sql or (rule.effect is Effect.ALLOW and case.kinds <= rule.sql):
         return None
     if rule.effect is Effect.ALLOW:
