@@ -89,6 +89,10 @@ def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
     if path is None or not _exists(path):
         return _NOTHING
+    return _known(kind, path) if len(path) <= _SHORT else _of_path(kind, path)
+
+
+def _of_path(kind: str, path: bytes) -> Found:
     plain = _plain(path)
     index, anyhow = _index(kind)
     found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
@@ -96,6 +100,11 @@ def of_path(kind: str, path: Word) -> Found:
     if not found:
         return _NOTHING
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+_SHORT = 64
+"""Bytes of a path whose meaning is kept: the same ones come again and again."""
+_known = lru_cache(maxsize=4096)(_of_path)
 
 
 @cache
@@ -121,6 +130,10 @@ def of_folder(path: bytes, above: bool = True) -> Found:
     that is known for what lies in it."""
     if not _exists(path):
         return _NOTHING
+    return _known_folder(path, above) if len(path) <= _SHORT else _of_folder(path, above)
+
+
+def _of_folder(path: bytes, above: bool) -> Found:
     plain, below = _plain(path), _below()
     found = []
     if above:
@@ -133,6 +146,9 @@ def of_folder(path: bytes, above: bool = True) -> Found:
         found.append(below.inner.get(rooted[slash + 1 :], _NOTHING))
         slash = rooted.find("/", slash + 1)
     return _both(found)
+
+
+_known_folder = lru_cache(maxsize=4096)(_of_folder)
 
 
 def _both(found: Sequence[Found]) -> Found:
