@@ -96,6 +96,9 @@ class CommandReader(TestReader):
         command = self.simple(at, end)
         if not isinstance(command, Simple) or not command.words or command.assignments:
             raise self.refuse(start, "a coproc of a kind that can not be read", end)
+        if len(command.words) > 1 and command.words[1].literal in RESERVED:
+            # Bash takes the first word for the name of what follows, whether that is quoted is not known here.
+            raise self.refuse(start, "a coproc of a kind that can not be read", end)
         return Coproc(command)
 
     # -- assignments and declarations

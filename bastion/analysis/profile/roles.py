@@ -226,7 +226,10 @@ def _uploads(at: At) -> None:
 
 
 def _archive(at: At) -> None:
-    at.tally.archives.extend(value.word for value in at.values if value.word != b"-")
+    words = [value.word for value in at.values if value.word != b"-"]
+    at.tally.archives.extend(words)
+    # An archive on another machine, which it is reached by ssh.
+    at.tally.network.extend(word for word in words if word is None or b":" in word.partition(b"/")[0])
 
 
 def _writes_or_runs(at: At) -> None:
