@@ -139,6 +139,16 @@ def test_a_search_leaves_the_picture_as_it_was(sought: str, columns: int) -> Non
     check(house)
 
 
+def test_a_mark_that_goes_away_takes_its_picture_along() -> None:
+    kept = History()
+    for entry in ("ex", "e\u0301y"):
+        kept.add(entry)
+    house = House(20, history=kept)
+    house.type(b"\x10")
+    house.type(b"\x10")
+    check(house)
+
+
 def test_clear_shows_the_line_on_an_empty_screen() -> None:
     house = House(20, prompt="above\n$ ")
     house.type("\r\rls 漢字\x02\x0c".encode())
