@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from bastion.analysis.command import Analysis, Command
+from bastion.characters import briefly
 from bastion.policy import environment
 from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, of_the_script
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
 from bastion.policy.model import RAW, Policy, Rule
-from bastion.policy.shown import show
 
 DEFAULT = "default"
 UNDECIDABLE = "undecidable"
@@ -37,7 +37,7 @@ def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
         return _whole(policy, subject, request.analysis, each)
     if request.kind == "shell" and request.name == RAW:
         return _finished(policy, subject, _shell(policy, subject, request.environment), observable=True)
-    what = show(f"{request.kind} {request.name}".strip())
+    what = briefly(f"{request.kind} {request.name}".strip())
     reason = f"{what} is not offered here, and no rule can allow it yet"
     return _finished(policy, subject, _answer(policy, Effect.DENY, DEFAULT, reason), observable=False)
 
@@ -193,7 +193,7 @@ def _trusting(rule: Rule) -> Rule:
 
 def _what(command: Command) -> str:
     if command.argv:
-        return f"{show(command.argv[0] or b'')} with these arguments"
+        return f"{briefly(command.argv[0] or b'')} with these arguments"
     return "setting a variable" if command.environment else "opening a file"
 
 
@@ -256,7 +256,7 @@ def _allowed_here(policy: Policy, subject: Subject) -> str | None:
             texts.update(dict.fromkeys(pattern.text for pattern in rule.commands))
     if not texts:
         return None
-    shown = [show(text) for text in islice(texts, _REMEDY_PATTERNS)]
+    shown = [briefly(text) for text in islice(texts, _REMEDY_PATTERNS)]
     return f"allowed here: {', '.join(shown)}{', …' if len(texts) > _REMEDY_PATTERNS else ''}"
 
 

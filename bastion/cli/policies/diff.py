@@ -173,11 +173,10 @@ def _lines(rows: list[Row], compared: int, others: int) -> Iterator[str]:
 
 def _row(row: Row) -> Iterator[str]:
     found = row.found
-    command = found.command.decode("utf-8", "backslashreplace")
     times = f"  ({row.times} times)" if row.times > 1 else ""
     tenant = f", tenant {row.tenant}" if row.tenant else ""
     assumed = f", taken to be in the group {found.assumed}, which nothing tells" if found.assumed else ""
-    yield f"  {shown(command, MAX_TOLD)}{times}"
+    yield f"  {shown(found.command, MAX_TOLD)}{times}"
     yield f"      {shown(str(found.asker), MAX_TOLD)}{tenant}{assumed}"
     yield f"      was  {_verdict(found.old)}"
     yield f"      now  {_verdict(found.new)}: {shown(found.new.reason, MAX_TOLD)}"

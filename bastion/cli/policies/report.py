@@ -171,7 +171,7 @@ def _doubt(found: Finding) -> str:
 
 def _query(found: SqlFinding) -> str:
     kinds = ", ".join(sorted(found.kinds)) or "nothing"
-    return f"SQL ({found.dialect}) does {kinds}: {_fit(found.text.decode('utf-8', 'backslashreplace'))}"
+    return f"SQL ({found.dialect}) does {kinds}: {_fit(found.text)}"
 
 
 def _whose(found: Finding) -> str:
@@ -252,13 +252,13 @@ def _title(title: str) -> Iterator[str]:
     yield _bold(title)
 
 
-def _fit(text: str) -> str:
+def _fit(text: str | bytes) -> str:
     return shown(text, MAX_TEXT)
 
 
 def _text(raw: bytes, indent: str) -> Iterator[str]:
     """Bytes as they are, but for what is hidden, cut at the width, after a blank if there is one. At least one line."""
-    text = _fit(raw.decode("utf-8", "backslashreplace")) or " "
+    text = _fit(raw) or " "
     width = WIDTH - len(indent)
     while len(text) > width:
         cut = text.rfind(" ", width // 2, width) + 1 or width
