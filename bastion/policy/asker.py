@@ -39,6 +39,8 @@ MAX_MOMENT = 32503680000
 """Seconds since 1970: the year 3000. Far later times have no day in every zone."""
 
 Pairs = tuple[tuple[str, str], ...]
+Text = tuple[bytes, bytes | None]
+"""A command, and its standard input where that is known."""
 
 
 class BadAsker(ValueError):

@@ -84,3 +84,8 @@ class Decision:
     approvals: tuple[Approval, ...] = ()
     categories: frozenset[str] = field(default_factory=frozenset)
     techniques: frozenset[str] = field(default_factory=frozenset)
+
+    def __str__(self) -> str:
+        """For people: `deny by never (policies/demo/never.yaml:4:5)`."""
+        at = "" if self.place is None else f" ({self.place})"
+        return f"{self.effect.value} by {self.rule}{at}"

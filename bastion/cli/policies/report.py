@@ -23,6 +23,7 @@ from bastion.analysis.command import Command, Finding, SqlFinding
 from bastion.analysis.outline import outline, typed
 from bastion.analysis.profile.acts import Acts
 from bastion.characters import hidden, shown
+from bastion.cli import counted
 from bastion.policy.asker import Asker
 from bastion.policy.decision import Decision, Effect
 from bastion.policy.engine import Judged, Tried
@@ -60,13 +61,10 @@ def write(lines: Iterable[str]) -> None:
 
 def lines(explained: Explained, policy: Policy, heading: Heading, asker: Asker) -> Iterator[str]:
     """The whole report."""
-    rules, files = len(policy.rules), len(policy.files)
+    size = f"{counted(len(policy.rules), 'rule')} in {counted(len(policy.files), 'file')}"
     mode = ", mode observe" if policy.observe else ""
-    yield from _wrapped(f"{_fit(str(asker))}", "")
-    yield from _wrapped(
-        f"{_fit(str(heading.folder))}: {_count(rules, 'rule')} in {_count(files, 'file')}, {policy.version[:19]}{mode}",
-        "",
-    )
+    yield from _wrapped(_fit(str(asker)), "")
+    yield from _wrapped(f"{_fit(str(heading.folder))}: {size}, {policy.version[:19]}{mode}", "")
     if heading.untold:
         told = ", ".join(heading.untold)
         yield from _wrapped(f"not told: {told}; a rule that names one is not tried, unless it says *", "")
@@ -185,7 +183,7 @@ def _others(policy: Policy, asker: Asker) -> Iterator[str]:
     if others:
         yield from _title("NOT TRIED")
         listed = f"{', '.join(others[:MAX_OTHERS])}{', …' if len(others) > MAX_OTHERS else ''}"
-        yield from _wrapped(f"{_count(len(others), 'rule')} about another who, where or when: {listed}", "  ")
+        yield from _wrapped(f"{counted(len(others), 'rule')} about another who, where or when: {listed}", "  ")
 
 
 def _verdict(explained: Explained) -> Iterator[str]:
@@ -238,10 +236,6 @@ def _effect(decision: Decision) -> str:
 def _painted(line: str, decision: Decision) -> str:
     verdict = _VERDICTS[decision.effect]
     return line.replace(verdict, f"\x1b[{_COLOURS[decision.effect]}m{verdict}\x1b[39m", 1)
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 # -- lines
