@@ -65,11 +65,11 @@ def decide_telling(
 ) -> tuple[Decision, tuple[Judged, ...]]:
     """What `decide` answers, and how each command was judged, for those who write policy. With `trace` the cost grows
     with the rules: never for a live request. Without, no rule is told as tried."""
-    each = judged(policy, subject, analysis, trace)
+    each = _judged(policy, subject, analysis, trace)
     return _whole(policy, subject, analysis, (one.decision for one in each)), each
 
 
-def judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True) -> tuple[Judged, ...]:
+def _judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool) -> tuple[Judged, ...]:
     """How each command of a text was judged: `decide` asks the same questions, of fewer rules."""
     about = [rule for rule in policy.rules if rule.commands or rule.of_any_program] if trace else []
     concerning = [rule for rule in about if rule.concerns(subject)]
