@@ -5,6 +5,8 @@ command and then over the whole line. A rule that holds back (deny, approve) rea
 (allow, approve) narrowly (patterns.py says how), so where the two readings of one text differ the answer is the
 stricter one.
 
+`decide_telling` is for those who write policy: the same answer, with that of each command and the rules tried on it.
+
 Limits: mode observe lets through what a rule denies, but never what could not be read: there is no text to run then.
 """
 
