@@ -68,10 +68,10 @@ class Decision:
 
     `rule` is the deciding rule's id, or `default`, `undecidable`, `script` (a command of the text's own needs no rule)
     or `observe` (mode observe turns what would be denied into allowed; `would` then tells what would have been); the
-    gate has some more (gate.py). `place` is where the rule stands. `remedy` is what
-    would be allowed or who may approve, as one short line. `policy` is the version of the policy that decided.
-    `approvals` say who may approve what is held for approval.
-    `categories` and `techniques` are those of all that was found in the request, whoever decided.
+    gate has some more (gate.py). `place` is where the rule stands. `remedy` is what would be allowed or who may
+    approve, as one short line. `policy` is the version of the policy that decided. `approvals` say who may approve what
+    is held for approval. `environment` are the client's variables that may pass. `categories` and `techniques` are
+    those of all that was found in the request, whoever decided.
     """
 
     effect: Effect
