@@ -29,7 +29,8 @@ from bastion.policy.decision import Subject
 
 KEYS = ("identity", "groups", "claims", "target", "labels", "account", "shell", "terminal", "source", "at")
 SHELLS = ("sh", "bash", "rbash", "dash", "ash", "busybox")
-"""Login shells that a target may have; every other than bash is read as POSIX has it."""
+"""Login shells that a target may have (those of targets/login_shell.py, a floor above: a test holds the two alike);
+every other than bash is read as POSIX has it."""
 
 MAX_TEXT = 1024
 """Characters of one name."""
