@@ -8,6 +8,8 @@ is safe: what they would allow is denied.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
@@ -36,6 +38,8 @@ _NO_NAMES: tuple[NamePattern, ...] = ()
 _NO_COMMANDS: tuple[CommandPattern, ...] = ()
 _NO_PATHS: tuple[PathPattern, ...] = ()
 _NO_PAIRS: Pairs = ()
+
+T = TypeVar("T")
 
 
 def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
@@ -206,30 +210,19 @@ def _target(node: Node) -> NamePattern | None:
 
 
 def _commands(node: Node) -> tuple[CommandPattern, ...]:
-    return node.filled(_command)
-
-
-def _command(node: Node) -> CommandPattern | None:
-    text = node.text()
-    if text is None:
-        return None
-    try:
-        return command_pattern(text)
-    except BadPattern as error:
-        node.problem(f"{text!r}: {error}")
-        return None
+    return node.filled(lambda item: _pattern(item, command_pattern))
 
 
 def _paths(node: Node) -> tuple[PathPattern, ...]:
-    return node.filled(_path)
+    return node.filled(lambda item: _pattern(item, path_pattern))
 
 
-def _path(node: Node) -> PathPattern | None:
+def _pattern(node: Node, read: Callable[[str], T]) -> T | None:
     text = node.text()
     if text is None:
         return None
     try:
-        return path_pattern(text)
+        return read(text)
     except BadPattern as error:
         node.problem(f"{text!r}: {error}")
         return None
