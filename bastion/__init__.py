@@ -3,7 +3,7 @@
 The house, floor by floor. A floor imports only what lies below it; import-linter holds the code to this picture
 (the `layers` contract in setup.cfg, exhaustive, so that a new room without a floor is an error).
 
-    cli/         the command `bastion`: one file a subcommand
+    cli/         the command `bastion`: one file a subcommand; policies/ has those of `bastion policy`
     demo/        `bastion demo`: a development issuer, a target and a bastion on this one machine
     app          builds everything; the only file that names concrete classes
     reload       what happens when a file of policy, inventory or revocation changes
@@ -13,24 +13,27 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     api/         the HTTP API: certificates; policies for their authors, judged in a process of its own
                                         (ssh and api never import each other)
 
-    session/     one channel's life (service), what passes on it (relay); the registry of live ones
+    session/     one channel's life (service), what passes on it (relay); the registry of live ones; the login shells
+                 that had to be asked for; gated/ is a line editor for a shell that is not offered yet
     gate         login, admit, judge: the only maker of Context and Allowed
     asked        what a channel asks for: how it is put to the analysis, and how it is told
     recording/   one recording a channel; mending torn ones; what was asked in past ones
     context      who, where, whence
-    targets/     inventory, keyring (the keys that only the bastion holds)
+    targets/     inventory, keyring (the keys that only the bastion holds), which login shells read right
     identity/    principal, OIDC verification, the SSH authorities, revocation
 
-    policy/      may it?                 model, loader, engine; for authors: explain, cases, compare, schema
-    analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer
+    policy/      may it?                 patterns, rules, loader make a model; engine and coverage decide by it;
+                                         for authors: explain, cases, compare, schema
+    analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer; profile/ is the
+                                         language in which programs/ says what each program does
     asciicast/   the format of recordings: encoder, reader, mending a torn end
-    audit/       the catalogue of events, the chain, the log
+    audit/       the catalogue of events, the chain, the log; what was asked in past ones
     document     YAML read strictly: every value knows its file, line and column
     watch        files and folders whose change is noticed, also when they are replaced
     notify       what systemd is told: ready, reloading, stopping, still alive
     background   tasks that are held, and whose failure is told
     errors       one tree of errors, split by whose fault; the exit codes
-    characters   what a person does not see, or takes for something else
+    characters   what a person does not see, or takes for something else, and how it is shown
 
 The way of the data, for `ssh -J bastion deploy@web-1 uptime`:
 
@@ -38,6 +41,7 @@ The way of the data, for `ssh -J bastion deploy@web-1 uptime`:
       ssh.jump: direct-tcpip to `web-1` is answered by an inner SSH server      (gate.visible)
         inner login, same certificate, account `deploy` -> Context              (gate.admit)
           ssh.channels: exec `uptime` -> session.service -> gate.judge -> Allowed
+            asked -> analysis.shell -> policy.engine; with its script, and as its login shell reads it
             ssh.upstream opens the target, which takes a Context and an Allowed and nothing less
             session.relay: target -> recorder -> client
 """

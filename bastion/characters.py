@@ -1,8 +1,8 @@
 """Characters that a person does not see, or takes for others: one table for commands, names, audit and terminals.
 
-`hidden` and `shown` are about what is not drawn, or would be obeyed by a terminal. `mixed` is about letters of one
-alphabet that look like those of another (after Unicode Technical Standard 39, without its tables): a word of more
-than one alphabet, and a word of a foreign one that is made of nothing but look-alikes of Latin letters.
+`hidden`, `shown` and `briefly` are about what is not drawn, or would be obeyed by a terminal. `mixed` is about letters
+of one alphabet that look like those of another (after Unicode Technical Standard 39, without its tables): a word of
+more than one alphabet, and a word of a foreign one that is made of nothing but look-alikes of Latin letters.
 
 Limits: within one alphabet look-alikes stay (`l` and `I`), and so do those that NFKC does not fold (`ı`, `ɑ`). Scripts
 without Latin look-alikes may mix, as Japanese does.
@@ -25,6 +25,7 @@ _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "C
 """Those whose letters look like each other's; by the first word of a letter's name in Unicode."""
 _LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуүгпАВСЕНІЈКМОРЅТХУҮԌԚԜαινορυΑΒΕΖΗΙΚΜΝΟΡΤΥΧϲϳօսհոցզ")
 """Small and capital letters of Cyrillic, Greek and Armenian that are drawn as a Latin one."""
+_BRIEF = 60
 
 
 def hidden(text: str) -> bool:
@@ -38,12 +39,20 @@ def drawn_as_nothing(character: str) -> bool:
 
 
 def shown(text: object, bound: int = 300) -> str:
-    """What a server said, made fit for one line of a terminal: hidden characters as `\\xNN` or `\\u{NNNN}`, cut at
-    `bound` characters. What is not text is told by its type."""
+    """What others wrote, made fit for one line of a terminal: hidden characters as `\\xNN` or `\\u{NNNN}`, bytes that
+    are not UTF-8 as `\\xNN`, cut at `bound` characters. What is not text is told by its type."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
     if not isinstance(text, str):
         return str(text) if type(text) in (int, float, bool) else f"({type(text).__name__})"
     cut = text if len(text) <= bound else text[:bound] + "…"
     return "".join(map(_escaped, cut)) if hidden(cut) else cut
+
+
+def briefly(word: str | bytes) -> str:
+    """A client's or an author's word as a reason names it: `shown`, in at most 60 characters, escapes counted."""
+    text = shown(word, _BRIEF)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 1]}…"
 
 
 def _escaped(character: str) -> str:

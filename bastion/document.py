@@ -135,6 +135,14 @@ class Node:
             return []
         return [Node(child, self.place.file, self._problems) for child in self._node.value]
 
+    def filled(self, how: Callable[[Node], T | None]) -> tuple[T, ...]:
+        """The members of a list with at least one, each read with `how`. An empty one is a problem: does it match
+        nothing, or all?"""
+        items = self.items()
+        if self.kind == "list" and not items:
+            self.problem("an empty list: leave the key out, or name something")
+        return tuple(value for item in items if (value := how(item)) is not None)
+
     def texts(self) -> list[str]:
         """The members of a list of texts."""
         return [value for item in self.items() if (value := item.text()) is not None]

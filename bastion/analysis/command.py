@@ -1,6 +1,6 @@
-"""The one intermediate form that the judge and the printer both read, and nothing else.
-
-A text is an Analysis: the simple commands that it would run, in order, and why it is undecidable, if it is.
+"""What the analysis answers, and policy judges: the simple commands that a text would run, in order, with what is known
+of each, and why it is undecidable, if it is. The tree that they are made from, and the text to run printed from, is in
+tree.py.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ class Command:
     begins with `[[` for such a test.
 
     `redirections` are those that open a file (`2>&1` does not), without their descriptor; those of the compound
-    commands around it are among them. `stdin` is its standard input where the text says it. `via` are the
-    programs through which it is reached, outermost first. `acts` is what its program's profile says, None where no
-    program is called. `function`: it calls a function that the text has surely defined by then, so no program.
+    commands around it are among them. `stdin` is its standard input where the text says it. `via` are the programs
+    through which it is reached, outermost first. `acts` is what its program's profile says, None where no program is
+    called. `unknown` tells of each None in argv. `index` is its place in Analysis.commands. `function`: it calls a
+    function that the text has surely defined by then, so no program.
     """
 
     argv: tuple[bytes | None, ...]
@@ -134,5 +135,6 @@ class Analysis:
 
     @property
     def takes_commands(self) -> Finding | None:
-        """The first program that would run or read further commands, which this analysis has not judged."""
+        """The first program that would run or read further commands, or of whose use it is not known that it would
+        not; this analysis has not judged them."""
         return next((found for found in self.undecidable if found.kind is not FindingKind.UNREADABLE), None)

@@ -80,7 +80,7 @@ def outline(text: bytes, shell: str = "bash", terminal: bool = False) -> tuple[L
 
 def typed(word: bytes) -> str:
     """A literal word as one would type it: in quotes where it needs them, nothing hidden."""
-    text = shown(word.decode("utf-8", "backslashreplace"), _HIDDEN_ONLY)
+    text = shown(word, _HIDDEN_ONLY)
     if _PLAIN.match(text):
         return text
     if "'" in text and not _SPECIAL.search(text):
@@ -237,7 +237,7 @@ def _part(part: Part) -> str:
         case Process(direction):
             return f"{direction.decode()}(…)"
         case Glob(text):
-            return shown(text.decode("utf-8", "backslashreplace"), _HIDDEN_ONLY)
+            return shown(text, _HIDDEN_ONLY)
         case Tilde(user):
             return f"~{user.decode()}"
         case ShellText():

@@ -82,11 +82,6 @@ def print_whole(text: ShellText) -> bytes:
     return b"( 'eval' " + quote(printed) + b" ); 'exit'" if text.by_input else printed
 
 
-def print_word(word: Word) -> bytes:
-    """The text of one word. Raises NotPrintable."""
-    return _Printer(False).word(word)
-
-
 def _passed(allowed: re.Pattern[bytes], text: bytes) -> bytes:
     if not allowed.match(text):
         raise NotPrintable(f"bytes that may not stand unquoted: {text[:20]!r}")

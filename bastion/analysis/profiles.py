@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bastion.analysis.profile import judge, loader
-from bastion.analysis.profile.acts import Acts, Nested, Sql, Word
+from bastion.analysis.profile.acts import Acts, Nested, Word
 from bastion.analysis.profile.categories import CATEGORIES
 
-__all__ = ["CATEGORIES", "Acts", "Nested", "Sql", "Word", "acts"]
+__all__ = ["CATEGORIES", "Acts", "Nested", "acts"]
 
 
 def acts(
@@ -40,8 +40,7 @@ def acts(
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words), `globs` of those
     that may become several words which all fit. `folder` is the directory in which it runs (Nested.folder), None for
     one that is not known. `outlines` are of unknown words, by index (profile/outlines.py); `visited` are other
-    folders to which paths may be relative, `piped` whether another
-    program writes its standard input.
+    folders to which paths may be relative, `piped` whether another program writes its standard input.
     """
     return judge.acts(
         loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped, visited

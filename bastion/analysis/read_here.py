@@ -1,8 +1,8 @@
 """Here-documents and here-strings, found before the parser sees the text, which reads them wrongly in many places.
 
 A body is taken from the lines of the text and blanked there; the operator becomes a plain `<` of the same length with
-a file, so that every offset stays what it was. Whoever reads that `<` looks here what it was. Every
-one that was found must be read as a redirection, or the text is refused: the quotes were not where this scan saw them.
+a file, so that every offset stays what it was. Whoever reads that `<` looks here what it was. Every one that was found
+must be read as a redirection, or the text is refused: the quotes were not where this scan saw them.
 
 Limits: in backticks, and in a line that continues inside brackets, no here-document is found; the text is then refused.
 """

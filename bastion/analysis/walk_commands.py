@@ -24,7 +24,7 @@ from bastion.analysis.read import read
 from bastion.analysis.read_words import Budget, Unreadable
 from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk_findings import FindingWalk
-from bastion.analysis.walk_input import ASKS, given_input, inside, passes, setting, shown
+from bastion.analysis.walk_input import ASKS, given_input, inside, passes, setting, value_of
 from bastion.analysis.walk_words import (
     Judge,
     Words,
@@ -33,10 +33,10 @@ from bastion.analysis.walk_words import (
     name_of,
     opened_files,
     spelled,
-    text_of,
     unknowns,
     unknowns_inside,
 )
+from bastion.characters import briefly
 
 Argv = tuple[bytes | None, ...]
 
@@ -91,7 +91,7 @@ class CommandWalk(FindingWalk):
             if words is command.words:
                 self.commands[found.index] = dataclasses.replace(found, acts=acts)
             else:
-                printed = tuple([shown(word) for word in words])
+                printed = tuple([value_of(word) for word in words])
                 self.commands[found.index] = dataclasses.replace(
                     found, argv=printed, acts=acts, unknown=unknowns(words)
                 )
@@ -188,7 +188,7 @@ class CommandWalk(FindingWalk):
         if not name:
             raise Unreadable(found.start, found.end, "a command without a name")
         if name in self.functions:
-            self._doubt(found, f"{text_of(name)} calls itself", FindingKind.UNKNOWN)
+            self._doubt(found, f"{briefly(name)} calls itself", FindingKind.UNKNOWN)
         # A profile knows paths in a home directory, and reads them as the words that they are.
         known = tuple([spelled(word) for word in words]) if found.unknown else found.argv
         acts = self._acts(found, judged_words(known, found.unknown), self._folder)
@@ -280,7 +280,7 @@ class CommandWalk(FindingWalk):
                 printed: Argv = inner.argv
                 for begins, stops, word in _backwards(replaced[before:]):
                     moved = offset + low
-                    printed = (*printed[: begins - moved], shown(word), *printed[stops - moved :])
+                    printed = (*printed[: begins - moved], value_of(word), *printed[stops - moved :])
                 self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via, self._channel = via, channel
         self._levels -= 1
@@ -289,7 +289,7 @@ class CommandWalk(FindingWalk):
         """`env PATH=… ls` is no better than `PATH=… ls`, which the reader refuses."""
         for name, _ in inner.environment:
             if names.decides(name):
-                reason = f"a value for {text_of(name)}, which decides what other commands do"
+                reason = f"a value for {briefly(name)}, which decides what other commands do"
                 self._doubt(inner, reason, FindingKind.UNREADABLE)
 
     def _deeper(

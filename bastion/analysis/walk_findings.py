@@ -13,7 +13,8 @@ from bastion.analysis.read_words import Unreadable
 from bastion.analysis.sql import judge_sql
 from bastion.analysis.tree import Redirection, Word
 from bastion.analysis.walk import Walk
-from bastion.analysis.walk_words import outline, spelled, text_of
+from bastion.analysis.walk_words import outline, spelled
+from bastion.characters import briefly
 
 _PEERS = (b"/dev/tcp/", b"/dev/udp/")
 _KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
@@ -49,7 +50,7 @@ class FindingWalk(Walk):
                 self._effect(command, "reverse-shell", "a redirection to a network peer")
             for kind in _KINDS.get(given.operator, ()):
                 categories, techniques = of_outline(kind, told) if path is None else of_place(kind, path, self._visited)
-                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(told)}")
+                self._effects(command, categories, techniques, f"a redirection that {kind} {briefly(told)}")
 
     def _goes(self, argv: tuple[bytes | None, ...], words: tuple[Word, ...]) -> None:
         """Note the folder that `cd` or `pushd` goes to: what follows may be there, or where it was before."""

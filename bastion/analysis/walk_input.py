@@ -66,11 +66,11 @@ def given_input(redirections: tuple[Redirection, ...], piped: bytes | None) -> b
         return piped
     if redirections[index].operator != b"<<<":
         return None
-    literal = shown(redirections[index].target)
+    literal = value_of(redirections[index].target)
     return None if literal is None else literal + b"\n"
 
 
-def shown(word: Word) -> bytes | None:
+def value_of(word: Word) -> bytes | None:
     """A word's value, where text for a shell counts as what is printed."""
     if isinstance(word.parts[-1], ShellText):
         values = [

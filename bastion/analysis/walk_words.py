@@ -12,7 +12,8 @@ from typing import Protocol
 from bastion.analysis.command import Command, Unknown
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Part, Process, Redirection, Tilde, Word
-from bastion.analysis.walk_input import shown
+from bastion.analysis.walk_input import value_of
+from bastion.characters import briefly
 
 _OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
 
@@ -21,7 +22,7 @@ def unknowns(words: tuple[Word, ...]) -> tuple[Unknown, ...]:
     """What is known of those that are not literal."""
     if None not in [word.literal for word in words]:
         return ()
-    return tuple([_unknown(at, word) for at, word in enumerate(words) if shown(word) is None])
+    return tuple([_unknown(at, word) for at, word in enumerate(words) if value_of(word) is None])
 
 
 def unknowns_inside(outer: Command, nested: Nested, words: tuple[bytes | None, ...]) -> tuple[Unknown, ...]:
@@ -163,10 +164,4 @@ def opened_files(redirections: tuple[Redirection, ...]) -> tuple[tuple[str, byte
 def name_of(command: Command) -> str:
     """The program's name, as a reason tells it."""
     name = command.argv[0] if command.argv else None
-    return "" if name is None else text_of(posixpath.basename(name.rstrip(b"/")))
-
-
-def text_of(name: bytes) -> str:
-    """Bytes for a reason: one line, bounded."""
-    decoded = name.decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in decoded)[:60]
+    return "" if name is None else briefly(posixpath.basename(name.rstrip(b"/")))

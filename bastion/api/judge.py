@@ -22,7 +22,7 @@ import orjson
 
 from bastion.errors import BadFile, Place, Problem
 from bastion.policy import cases, loader, told
-from bastion.policy.asker import Asker
+from bastion.policy.asker import Asker, Text
 from bastion.policy.explain import explain
 from bastion.policy.model import Index, Policy
 
@@ -36,8 +36,6 @@ MAX_HELD = 16
 """Policies in force that are kept for the next request."""
 
 Answer = dict[str, object]
-Text = tuple[bytes, bytes | None]
-"""A command, and its standard input where that is known."""
 
 
 class Judge:
@@ -68,7 +66,7 @@ class Judge:
         try:
             policy = loader.load_texts(of)
         except BadFile as error:
-            return {"problems": [told.problem(problem) for problem in error.problems]}
+            return {"problems": told.problems(error)}
         return {"results": [_traced(policy, asker, command) for command in commands]}
 
 
@@ -78,7 +76,7 @@ def validate(files: Mapping[str, bytes]) -> Answer:
         policy = loader.load_texts(files)
         found = _cases(files)
     except BadFile as error:
-        return {"ok": False, "problems": [told.problem(problem) for problem in error.problems]}
+        return {"ok": False, "problems": told.problems(error)}
     results = cases.run(policy, found)
     failed = [result.told() for result in results if not result.good]
     answer: Answer = {"ok": not failed, "problems": [], **told.policy(policy)}

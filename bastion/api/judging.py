@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bastion
-from bastion.api.judge import GOOD, LENGTH, MAX_HELD, Text
+from bastion.api.judge import GOOD, LENGTH, MAX_HELD
 from bastion.errors import BastionError, OutsideError
-from bastion.policy.asker import Asker
+from bastion.policy.asker import Asker, Text
 from bastion.policy.model import Policy
 
 log = logging.getLogger(__name__)

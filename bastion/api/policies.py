@@ -28,11 +28,10 @@ from aiohttp import web
 
 from bastion.api.bodies import bearer, read_json
 from bastion.api.bounds import MAX_POLICY_BODY
-from bastion.api.judge import Text
 from bastion.api.judging import Judging
 from bastion.api.problems import BadRequest, problem
 from bastion.identity.principal import Identity
-from bastion.policy.asker import KEYS, Asker, BadAsker
+from bastion.policy.asker import KEYS, Asker, BadAsker, Text
 from bastion.policy.model import Policy
 
 MAX_COMMANDS = 100

@@ -33,6 +33,11 @@ COMMANDS = {
 }
 
 
+def counted(number: int, name: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from bastion.characters import shown
-from bastion.cli import MAX_LINE
+from bastion.cli import MAX_LINE, counted
 from bastion.cli.policies import cases, diff, explain, profiles, schema
 from bastion.errors import BadFile, OperatorError
 from bastion.policy import told
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         for line in str(error).split("\n"):
             print(f"bastion policy: {shown(line, MAX_LINE)}", file=sys.stderr)
         if isinstance(error, BadFile) and getattr(arguments, "json", False):
-            print(json.dumps({"ok": False, "problems": [told.problem(problem) for problem in error.problems]}))
+            print(json.dumps({"ok": False, "problems": told.problems(error)}))
         return int(trouble)
 
 
@@ -63,7 +63,7 @@ def _check(arguments: argparse.Namespace) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         if arguments.json:
-            print(json.dumps({"ok": False, "problems": [told.problem(problem) for problem in error.problems]}))
+            print(json.dumps({"ok": False, "problems": told.problems(error)}))
         return 1
     ignored = passed_over(arguments.directory)
     for problem in ignored:
@@ -80,6 +80,6 @@ def _summary(policy: Policy, directory: Path) -> str:
     files, rules = len(policy.files), len(policy.rules)
     mode = "observe (denies nothing)" if policy.observe else "enforce"
     return (
-        f"{directory}: good: {rules} rule{'' if rules == 1 else 's'} in {files} file{'' if files == 1 else 's'}, "
+        f"{directory}: good: {counted(rules, 'rule')} in {counted(files, 'file')}, "
         f"mode {mode}, default {policy.default.value}, undecidable {policy.undecidable.value}"
     )

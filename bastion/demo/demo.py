@@ -29,7 +29,6 @@ from bastion.identity import authority
 TENANT = "demo"
 CLIENT = "agent"
 IDENTITY = "agent@demo"
-FOLDERS = ("bastion", "bastion/state", "client", "policies", f"policies/{TENANT}", "recordings", "target")
 
 
 class Demo:

@@ -29,7 +29,8 @@ from bastion.policy.decision import Subject
 
 KEYS = ("identity", "groups", "claims", "target", "labels", "account", "shell", "terminal", "source", "at")
 SHELLS = ("sh", "bash", "rbash", "dash", "ash", "busybox")
-"""Login shells that a target may have; every other than bash is read as POSIX has it."""
+"""Login shells that a target may have (those of targets/login_shell.py, a floor above: a test holds the two alike);
+every other than bash is read as POSIX has it."""
 
 MAX_TEXT = 1024
 """Characters of one name."""
@@ -39,6 +40,8 @@ MAX_MOMENT = 32503680000
 """Seconds since 1970: the year 3000. Far later times have no day in every zone."""
 
 Pairs = tuple[tuple[str, str], ...]
+Text = tuple[bytes, bytes | None]
+"""A command, and its standard input where that is known."""
 
 
 class BadAsker(ValueError):

@@ -27,12 +27,13 @@ from bastion import document
 from bastion.analysis.shell import analyse
 from bastion.document import Node, Section
 from bastion.errors import BadFile, Place, Problem
+from bastion.policy import told
 from bastion.policy.asker import KEYS, Asker, BadAsker
 from bastion.policy.decision import Decision, Effect
 from bastion.policy.engine import decide_telling
 from bastion.policy.loader import CASES
 from bastion.policy.model import Policy, Rule
-from bastion.policy.told import Told, place
+from bastion.policy.told import Told
 
 VERSION = 1
 MAX_CASES = 100_000
@@ -77,25 +78,18 @@ class Result:
     @property
     def decided(self) -> str:
         """One line for people, with the reason."""
-        decision = self.decision
-        at = "" if decision.place is None else f" ({decision.place})"
-        return f"{decision.effect.value} by {decision.rule}{at}: {decision.reason}"
+        return f"{self.decision}: {self.decision.reason}"
 
     def told(self) -> Told:
         """The same for programs."""
-        case, decision = self.case, self.decision
+        case = self.case
         return {
-            "place": place(case.place),
+            "place": told.place(case.place),
             "command": case.command,
             "as": str(case.asker),
             "about": case.about or None,
             "expected": {"effect": case.effect.value, "rule": case.rule or None},
-            "decided": {
-                "effect": decision.effect.value,
-                "rule": decision.rule,
-                "place": place(decision.place),
-                "reason": decision.reason,
-            },
+            "decided": told.decision(self.decision),
         }
 
 
@@ -193,11 +187,13 @@ def _case(node: Node, default: Asker) -> list[Case]:
         if many.kind == "list" and not many.items():
             many.problem("an empty list tests nothing")
     section.close()
-    told = [(found.place, found.text()) for found in commands]
+    texts = [(found.place, found.text()) for found in commands]
     if effect not in tuple(Effect):
         return []
     return [
-        Case(place, text, asker, Effect(effect), rule, about, stdin or None) for place, text in told if text is not None
+        Case(place, text, asker, Effect(effect), rule, about, stdin or None)
+        for place, text in texts
+        if text is not None
     ]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bastion.analysis.command import Analysis
 from bastion.analysis.shell import analyse
-from bastion.policy.asker import Asker
+from bastion.policy.asker import Asker, Text
 from bastion.policy.decision import Decision, Request
 from bastion.policy.engine import decide
 from bastion.policy.model import Policy
@@ -23,9 +23,6 @@ from bastion.policy.model import Policy
 MAX_ASSUMED = 200
 MAX_KEPT = 100_000
 """Questions whose answers are remembered: past commands repeat themselves."""
-
-_Text = tuple[bytes, bytes | None]
-"""A command, and its standard input where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Comparison:
         groups = {group for policy in (old, new) for rule in policy.rules for group in rule.who.groups}
         self._groups = sorted(groups)[:MAX_ASSUMED]
         self._timed = any(rule.when is not None for policy in (old, new) for rule in policy.rules)
-        self._known: dict[tuple[_Text, Asker], Difference | None] = {}
+        self._known: dict[tuple[Text, Asker], Difference | None] = {}
 
     def differences(
         self, command: bytes, asker: Asker, groups_known: bool = True, stdin: bytes | None = None
@@ -73,7 +70,7 @@ class Comparison:
             if assumed is not None and (found is None or _answers(assumed) != _answers(found)):
                 yield assumed
 
-    def _one(self, text: _Text, asker: Asker, assumed: str) -> Difference | None:
+    def _one(self, text: Text, asker: Asker, assumed: str) -> Difference | None:
         key = (text, asker)
         if key not in self._known:
             if len(self._known) >= MAX_KEPT:
@@ -82,7 +79,7 @@ class Comparison:
         found = self._known[key]
         return None if found is None else dataclasses.replace(found, assumed=assumed)
 
-    def _asked(self, text: _Text, asker: Asker) -> Difference | None:
+    def _asked(self, text: Text, asker: Asker) -> Difference | None:
         command, stdin = text
         analysis = analyse(command, asker.shell, asker.terminal, stdin)
         old, new = _judge(self._old, asker, analysis), _judge(self._new, asker, analysis)

@@ -32,11 +32,11 @@ from dataclasses import dataclass
 
 from bastion.analysis.command import Analysis, Command, Finding, Unknown
 from bastion.analysis.profile.acts import Acts
+from bastion.characters import briefly
 from bastion.policy import environment
 from bastion.policy.decision import Effect
 from bastion.policy.model import Rule
 from bastion.policy.patterns import SYSTEM_DIRECTORIES, PathPattern
-from bastion.policy.shown import show
 
 _NOWHERE = b"/dev/null"
 _READS = frozenset({"<", "<>"})
@@ -186,7 +186,7 @@ def _words(rule: Rule, case: Case) -> _Why:
         return "only a rule for any command (`**`) covers what is no command", False
     if any(pattern.grants(argv, unknown, rule.dynamic) for pattern in rule.commands):
         return None
-    name = show(argv[0] or b"")
+    name = briefly(argv[0] or b"")
     if unknown and not rule.dynamic and any(pattern.grants(argv, unknown, True) for pattern in rule.commands):
         at = min(unknown)
         return f"word {at + 1} of {name} is known to the target only: a rule must say `dynamic: true`", True
@@ -223,7 +223,7 @@ def _variables(rule: Rule, case: Case) -> _Why:
         if alone and _own(text):
             continue
         if not any(environment.passes(pattern, text) for pattern in rule.env):
-            return f"it sets {show(name)}: a rule must name that in `env`", False
+            return f"it sets {briefly(name)}: a rule must name that in `env`", False
     return None
 
 
@@ -244,7 +244,7 @@ def _files(
         if path is None and not dynamic:
             return f"it {key} a file that only the target knows: a rule must say `dynamic: true`", True
         if not any(pattern.grants(path) for pattern in patterns):
-            what = "a file that only the target knows" if path is None else show(path)
+            what = "a file that only the target knows" if path is None else briefly(path)
             return f"it {key} {what}: a rule must name that in `{key}`", False
     return None
 
@@ -264,7 +264,7 @@ def _does(rule: Rule, case: Case) -> _Why:
     if not rule.does or not case.command.argv:
         return None
     done = deeds(case.command)
-    name = show(case.command.argv[0] or b"")
+    name = briefly(case.command.argv[0] or b"")
     if rule.effect is not Effect.ALLOW:
         return None if rule.does & done else (f"{name} does nothing that the rule names in `does`", "unknown" in done)
     acts = case.command.acts
@@ -283,7 +283,7 @@ def _does(rule: Rule, case: Case) -> _Why:
         return f"{name} does more than the rule's `does`: {', '.join(sorted(more))}", False
     for path in (*acts.writes, *acts.deletes):
         if path != _NOWHERE and not any(pattern.grants(path) for pattern in rule.writes):
-            what = "a file that only the target knows" if path is None else show(path)
+            what = "a file that only the target knows" if path is None else briefly(path)
             return f"{name} writes {what}: a rule must name that in `writes`", False
     return None
 

@@ -66,11 +66,12 @@ class Approval:
 class Decision:
     """The answer, which carries rule and reason also when it allows.
 
-    `rule` is the deciding rule's id, or `default`, `undecidable` or `observe` (mode observe turns what would be
-    denied into allowed; `would` then tells what would have been). `place` is where the rule stands. `remedy` is what
-    would be allowed or who may approve, as one short line. `policy` is the version of the policy that decided.
-    `approvals` say who may approve what is held for approval.
-    `categories` and `techniques` are those of all that was found in the request, whoever decided.
+    `rule` is the deciding rule's id, or `default`, `undecidable`, `script` (a command of the text's own needs no rule)
+    or `observe` (mode observe turns what would be denied into allowed; `would` then tells what would have been); the
+    gate has some more (gate.py). `place` is where the rule stands. `remedy` is what would be allowed or who may
+    approve, as one short line. `policy` is the version of the policy that decided. `approvals` say who may approve what
+    is held for approval. `environment` are the client's variables that may pass. `categories` and `techniques` are
+    those of all that was found in the request, whoever decided.
     """
 
     effect: Effect
@@ -84,3 +85,8 @@ class Decision:
     approvals: tuple[Approval, ...] = ()
     categories: frozenset[str] = field(default_factory=frozenset)
     techniques: frozenset[str] = field(default_factory=frozenset)
+
+    def __str__(self) -> str:
+        """For people: `deny by never (policies/demo/never.yaml:4:5)`."""
+        at = "" if self.place is None else f" ({self.place})"
+        return f"{self.effect.value} by {self.rule}{at}"

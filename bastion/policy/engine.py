@@ -5,6 +5,8 @@ command and then over the whole line. A rule that holds back (deny, approve) rea
 (allow, approve) narrowly (patterns.py says how), so where the two readings of one text differ the answer is the
 stricter one.
 
+`decide_telling` is for those who write policy: the same answer, with that of each command and the rules tried on it.
+
 Limits: mode observe lets through what a rule denies, but never what could not be read: there is no text to run then.
 """
 
@@ -15,11 +17,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from bastion.analysis.command import Analysis, Command
+from bastion.characters import briefly
 from bastion.policy import environment
 from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, of_the_script
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
 from bastion.policy.model import RAW, Policy, Rule
-from bastion.policy.shown import show
 
 DEFAULT = "default"
 UNDECIDABLE = "undecidable"
@@ -37,7 +39,7 @@ def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
         return _whole(policy, subject, request.analysis, each)
     if request.kind == "shell" and request.name == RAW:
         return _finished(policy, subject, _shell(policy, subject, request.environment), observable=True)
-    what = show(f"{request.kind} {request.name}".strip())
+    what = briefly(f"{request.kind} {request.name}".strip())
     reason = f"{what} is not offered here, and no rule can allow it yet"
     return _finished(policy, subject, _answer(policy, Effect.DENY, DEFAULT, reason), observable=False)
 
@@ -65,11 +67,11 @@ def decide_telling(
 ) -> tuple[Decision, tuple[Judged, ...]]:
     """What `decide` answers, and how each command was judged, for those who write policy. With `trace` the cost grows
     with the rules: never for a live request. Without, no rule is told as tried."""
-    each = judged(policy, subject, analysis, trace)
+    each = _judged(policy, subject, analysis, trace)
     return _whole(policy, subject, analysis, (one.decision for one in each)), each
 
 
-def judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True) -> tuple[Judged, ...]:
+def _judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool) -> tuple[Judged, ...]:
     """How each command of a text was judged: `decide` asks the same questions, of fewer rules."""
     about = [rule for rule in policy.rules if rule.commands or rule.of_any_program] if trace else []
     concerning = [rule for rule in about if rule.concerns(subject)]
@@ -194,7 +196,7 @@ def _but_for_doubt(case: Case, tried: list[tuple[Rule, Objection]]) -> bool:
 
 def _what(command: Command) -> str:
     if command.argv:
-        return f"{show(command.argv[0] or b'')} with these arguments"
+        return f"{briefly(command.argv[0] or b'')} with these arguments"
     return "setting a variable" if command.environment else "opening a file"
 
 
@@ -257,7 +259,7 @@ def _allowed_here(policy: Policy, subject: Subject) -> str | None:
             texts.update(dict.fromkeys(pattern.text for pattern in rule.commands))
     if not texts:
         return None
-    shown = [show(text) for text in islice(texts, _REMEDY_PATTERNS)]
+    shown = [briefly(text) for text in islice(texts, _REMEDY_PATTERNS)]
     return f"allowed here: {', '.join(shown)}{', …' if len(texts) > _REMEDY_PATTERNS else ''}"
 
 

@@ -21,11 +21,12 @@ from dataclasses import dataclass
 
 from bastion.analysis.command import Analysis, Command, Finding, SqlFinding
 from bastion.analysis.shell import analyse
+from bastion.policy import told
 from bastion.policy.asker import Asker
 from bastion.policy.decision import Decision
 from bastion.policy.engine import Judged, Tried, decide_telling
 from bastion.policy.model import Policy
-from bastion.policy.told import Told, place
+from bastion.policy.told import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Explained:
             "findings": [_finding(found) for found in analysis.findings],
             "undecidable": [found.reason for found in analysis.undecidable],
             "sql": [_sql(found) for found in analysis.sql],
-            "runs": None if analysis.runs is None else text(analysis.runs),
+            "runs": None if analysis.runs is None else told.text(analysis.runs),
         }
 
 
@@ -79,35 +80,25 @@ def _of_categories(policy: Policy, asker: Asker, analysis: Analysis) -> Iterator
             yield Tried(rule, bool(found), "" if found else "not found")
 
 
-def text(word: bytes) -> str:
-    """Bytes as text: what is not UTF-8 is backslash-escaped."""
-    return word.decode("utf-8", "backslashreplace")
-
-
 def _decision(decision: Decision) -> Told:
-    return {
-        "effect": decision.effect.value,
-        "would": None if decision.would is None else decision.would.value,
-        "rule": decision.rule,
-        "place": place(decision.place),
-        "reason": decision.reason,
-    }
+    would = None if decision.would is None else decision.would.value
+    return {**told.decision(decision), "would": would}
 
 
 def _command(one: Judged, trace: bool) -> Told:
     command: Command = one.command
-    told: Told = {
+    found: Told = {
         "argv": [_word(word) for word in command.argv],
-        "via": [text(program) for program in command.via],
-        "environment": [{"name": text(name), "value": _word(value)} for name, value in command.environment],
+        "via": [told.text(program) for program in command.via],
+        "environment": [{"name": told.text(name), "value": _word(value)} for name, value in command.environment],
         "redirections": [{"operator": operator, "path": _word(path)} for operator, path in command.redirections],
         "start": command.start,
         "end": command.end,
         **_decision(one.decision),
     }
     if trace:
-        told["tried"] = [_tried(tried) for tried in one.tried]
-    return told
+        found["tried"] = [_tried(tried) for tried in one.tried]
+    return found
 
 
 def _tried(tried: Tried) -> Told:
@@ -115,7 +106,7 @@ def _tried(tried: Tried) -> Told:
     return {
         "rule": rule.id,
         "effect": rule.effect.value,
-        "place": place(rule.place),
+        "place": told.place(rule.place),
         "applies": tried.applies,
         "why": tried.why,
     }
@@ -135,7 +126,7 @@ def _finding(found: Finding) -> Told:
 def _sql(found: SqlFinding) -> Told:
     return {
         "dialect": found.dialect,
-        "text": text(found.text),
+        "text": told.text(found.text),
         "kinds": sorted(found.kinds),
         "undecidable": list(found.undecidable),
         "command": found.command,
@@ -143,4 +134,4 @@ def _sql(found: SqlFinding) -> Told:
 
 
 def _word(word: bytes | None) -> str | None:
-    return None if word is None else text(word)
+    return None if word is None else told.text(word)

@@ -106,8 +106,8 @@ def _built(sources: Iterable[Source], problems: list[Problem]) -> Policy:
         version=f"sha256:{digest.hexdigest()}",
         files=tuple(names),
         observe=all(file.mode == "observe" for file in files),
-        default=Effect(_strictest([file.default for file in files], ("approve", "deny"), "deny")),
-        undecidable=Effect(_strictest([file.undecidable for file in files], ("approve", "deny"), "deny")),
+        default=_strictest([file.default for file in files]),
+        undecidable=_strictest([file.undecidable for file in files]),
         approvals=tuple(file.approval for file in files if file.approval is not None),
         rules=tuple(rules),
         index=Index.of(rules),
@@ -205,6 +205,6 @@ def _unique(rules: Sequence[Rule], problems: list[Problem]) -> None:
             problems.append(Problem(rule.place, f"a second rule {rule.id!r}; the first is at {known.place}"))
 
 
-def _strictest(votes: Sequence[str], loosest_first: tuple[str, str], without: str) -> str:
-    said = [vote for vote in votes if vote]
-    return max(said, key=loosest_first.index) if said else without
+def _strictest(votes: Sequence[str]) -> Effect:
+    """Approve, where a file votes for it and none for deny."""
+    return Effect.APPROVE if set(votes) - {""} == {Effect.APPROVE.value} else Effect.DENY

@@ -74,7 +74,7 @@ def _pairs(wanted: Pairs, held: Iterable[tuple[str, str]]) -> bool:
 class Rule:
     """One rule. `order` is its position in the tenant's files read in order, from 0: the first of equals decides.
 
-    What the keys after `interactive` mean is told in coverage.py.
+    What the keys that are about a command mean is told in coverage.py.
     """
 
     order: int

@@ -125,7 +125,7 @@ def read_approval(section: Section) -> Approval | None:
         return None
     inner = node.section()
     approval = Approval(
-        by=inner.require("by", lambda found: filled(found, Node.text), _NO_TEXTS),
+        by=inner.require("by", lambda found: found.filled(Node.text), _NO_TEXTS),
         count=inner.read("count", lambda found: found.integer(1, _MAX_APPROVERS), 1),
         within=inner.read("within", lambda found: found.duration(1, _DAY), 600),
         grants=inner.read("grants", _grants, 0),
@@ -136,14 +136,6 @@ def read_approval(section: Section) -> Approval | None:
 
 def _grants(node: Node) -> int | None:
     return 0 if node.kind == "text" and node.text() == "once" else node.duration(1, _DAY)
-
-
-def filled(node: Node, how: Callable[[Node], T | None]) -> tuple[T, ...]:
-    """A list with at least one member. An empty one is a problem: does it match nothing, or all?"""
-    items = node.items()
-    if node.kind == "list" and not items:
-        node.problem("an empty list: leave the key out, or name something")
-    return tuple(value for item in items if (value := how(item)) is not None)
 
 
 def _identifier(node: Node) -> str | None:
@@ -190,8 +182,8 @@ def _not_empty(node: Node) -> Section:
 def _who(node: Node) -> Who:
     section = _not_empty(node)
     who = Who(
-        groups=frozenset(section.read("groups", lambda found: filled(found, _group), _NO_TEXTS)),
-        identities=section.read("identities", lambda found: filled(found, _name), _NO_NAMES),
+        groups=frozenset(section.read("groups", lambda found: found.filled(_group), _NO_TEXTS)),
+        identities=section.read("identities", lambda found: found.filled(_name), _NO_NAMES),
         claims=section.read("claims", _pairs, _NO_PAIRS),
     )
     section.close()
@@ -201,9 +193,9 @@ def _who(node: Node) -> Who:
 def _where(node: Node) -> Where:
     section = _not_empty(node)
     where = Where(
-        targets=section.read("targets", lambda found: filled(found, _target), _NO_NAMES),
+        targets=section.read("targets", lambda found: found.filled(_target), _NO_NAMES),
         labels=section.read("labels", _pairs, _NO_PAIRS),
-        accounts=section.read("accounts", lambda found: filled(found, _name), _NO_NAMES),
+        accounts=section.read("accounts", lambda found: found.filled(_name), _NO_NAMES),
     )
     section.close()
     return where
@@ -218,49 +210,38 @@ def _target(node: Node) -> NamePattern | None:
 
 
 def _commands(node: Node) -> tuple[CommandPattern, ...]:
-    return filled(node, _command)
-
-
-def _command(node: Node) -> CommandPattern | None:
-    text = node.text()
-    if text is None:
-        return None
-    try:
-        return command_pattern(text)
-    except BadPattern as error:
-        node.problem(f"{text!r}: {error}")
-        return None
+    return node.filled(lambda item: _pattern(item, command_pattern))
 
 
 def _paths(node: Node) -> tuple[PathPattern, ...]:
-    return filled(node, _path)
+    return node.filled(lambda item: _pattern(item, path_pattern))
 
 
-def _path(node: Node) -> PathPattern | None:
+def _pattern(node: Node, read: Callable[[str], T]) -> T | None:
     text = node.text()
     if text is None:
         return None
     try:
-        return path_pattern(text)
+        return read(text)
     except BadPattern as error:
         node.problem(f"{text!r}: {error}")
         return None
 
 
 def _kinds(node: Node) -> tuple[str, ...]:
-    return filled(node, lambda item: item.choice(*sorted(KINDS)))
+    return node.filled(lambda item: item.choice(*sorted(KINDS)))
 
 
 def _does(node: Node) -> tuple[str, ...]:
-    return filled(node, lambda item: item.choice(*DOES))
+    return node.filled(lambda item: item.choice(*DOES))
 
 
 def _categories(node: Node) -> tuple[str, ...]:
-    return filled(node, lambda item: item.choice(*CATEGORIES))
+    return node.filled(lambda item: item.choice(*CATEGORIES))
 
 
 def _forwards(node: Node) -> tuple[str, ...]:
-    return filled(node, _forward)
+    return node.filled(_forward)
 
 
 def _forward(node: Node) -> str | None:
@@ -273,7 +254,7 @@ def _forward(node: Node) -> str | None:
 
 
 def _environment(node: Node) -> tuple[NamePattern, ...]:
-    return filled(node, _variable)
+    return node.filled(_variable)
 
 
 def _variable(node: Node) -> NamePattern | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bastion.errors import Place, Problem
+from bastion.errors import BadFile, Place, Problem
+from bastion.policy.decision import Decision
 from bastion.policy.model import Policy
 
 Told = dict[str, object]
@@ -16,6 +17,26 @@ def place(found: Place | None) -> Told | None:
 def problem(found: Problem) -> Told:
     """One mistake."""
     return {"file": found.place.file, "line": found.place.line, "column": found.place.column, "message": found.message}
+
+
+def problems(found: BadFile) -> list[Told]:
+    """All mistakes of a policy or its cases."""
+    return [problem(one) for one in found.problems]
+
+
+def decision(found: Decision) -> Told:
+    """What was decided, by which rule, and why."""
+    return {
+        "effect": found.effect.value,
+        "rule": found.rule,
+        "place": place(found.place),
+        "reason": found.reason,
+    }
+
+
+def text(raw: bytes) -> str:
+    """Bytes as text: what is not UTF-8 is backslash-escaped."""
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def policy(found: Policy) -> Told:

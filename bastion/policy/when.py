@@ -99,10 +99,7 @@ def _hours(node: Node) -> tuple[int, int] | None:
 
 
 def _days(node: Node) -> tuple[int, ...]:
-    items = node.items()
-    if node.kind == "list" and not items:
-        node.problem("an empty list: leave the key out, or name something")
-    return tuple(DAYS.index(day) for item in items if (day := item.choice(*DAYS)) is not None)
+    return tuple(DAYS.index(day) for day in node.filled(lambda item: item.choice(*DAYS)))
 
 
 def _zone(node: Node) -> tzinfo | None:
@@ -117,10 +114,7 @@ def _zone(node: Node) -> tzinfo | None:
 
 
 def _networks(node: Node) -> tuple[Network, ...]:
-    items = node.items()
-    if node.kind == "list" and not items:
-        node.problem("an empty list: leave the key out, or name something")
-    return tuple(network for item in items if (network := _network(item)) is not None)
+    return node.filled(_network)
 
 
 def _network(node: Node) -> Network | None:

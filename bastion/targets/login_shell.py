@@ -92,7 +92,7 @@ def read_answer(answer: bytes) -> str:
 
 
 def _told(answer: bytes) -> str:
-    text = answer.strip().decode("utf-8", "backslashreplace")
+    text = answer.strip()
     return f"“{shown(text, 60)}”" if text else "nothing"
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.characters import hidden, mixed, shown
+from bastion.characters import briefly, hidden, mixed, shown
 
 
 @given(st.text(max_size=100))
@@ -17,6 +17,12 @@ def test_nothing_hidden_is_left_and_one_line_stays_one(text: str) -> None:
     assert not hidden(told)
     assert "\n" not in told
     assert shown(told) == told
+
+
+@given(st.text(max_size=100) | st.binary(max_size=100))
+def test_a_word_in_a_reason_is_short_and_hides_nothing(word: str | bytes) -> None:
+    assert len(briefly(word)) <= 60
+    assert not hidden(briefly(word))
 
 
 @given(st.characters())
@@ -35,6 +41,7 @@ def test_what_is_hidden_is_what_no_one_sees(character: str) -> None:
         ("\x1b[2J\r\nroot", r"\x1b[2J\x0d\x0aroot"),
         ("a\u202eb\u2800", r"a\u{202e}b\u{2800}"),
         ("x" * 400, "x" * 300 + "…"),
+        (b"a\xff\x1b", r"a\xff\x1b"),
         (7, "7"),
         (True, "True"),
         (None, "(NoneType)"),
@@ -42,7 +49,7 @@ def test_what_is_hidden_is_what_no_one_sees(character: str) -> None:
         ({"\x1b": 1}, "(dict)"),
     ],
 )
-def test_what_a_server_said_is_shown_so(value: object, told: str) -> None:
+def test_what_others_wrote_is_shown_so(value: object, told: str) -> None:
     assert shown(value) == told
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bastion.analysis import tree
 from bastion.analysis.guards import guard
-from bastion.analysis.printer import NotPrintable, print_script, print_word, quote
+from bastion.analysis.printer import NotPrintable, print_script, quote
 from bastion.analysis.read import read
 from bastion.analysis.read_words import Unreadable
 from tests.core.oracle import trees
@@ -137,4 +137,4 @@ def test_what_has_no_text_is_refused(command: tree.Command) -> None:
 def test_an_empty_word_is_a_word() -> None:
     """The empty word is printed as ''."""
     assert quote(b"") == b"''"
-    assert print_word(tree.Word((tree.Literal(b""),))) == b"''"
+    assert print_script(of(simple(b"ls", b""))) == b"'ls' ''"

@@ -9,6 +9,7 @@ import pytest
 from bastion.analysis.profile import judge
 from bastion.analysis.profile.loader import load, shipped
 from bastion.errors import BadFile
+from tests.core.test_profiles import reads_only
 
 GOOD = """
 sets:
@@ -34,7 +35,7 @@ def test_a_folder_adds_programs(tmp_path: Path) -> None:
     assert library.find("sort") is shipped().find("sort")
     found = judge.acts(library, [b"deploy-web", b"-v", b"run", b"x", b"rm", b"y"])
     assert [inner.argv for inner in found.nested] == [(b"rm", b"y")]
-    assert judge.acts(library, [b"deploy", b"st", b"--anything"]).reads_only
+    assert reads_only(judge.acts(library, [b"deploy", b"st", b"--anything"]))
     assert judge.acts(library, [b"deploy", b"--anything", b"st"]).unknown
 
 

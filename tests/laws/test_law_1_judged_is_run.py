@@ -44,7 +44,7 @@ TEXTS = [
 ]
 EVASIONS = [
     str(row["text"])
-    for name in ("evasions.jsonl", "benign.jsonl", "evasions_tricky.jsonl")
+    for name in ("evasions.jsonl", "evasions_lookalikes.jsonl", "evasions_tricky.jsonl")
     for row in map(json.loads, (VECTORS / name).read_text().splitlines())
     if "times" not in row
 ]

@@ -73,14 +73,9 @@ class Acts:
     asks: str = ""
 
     @property
-    def reads_only(self) -> bool:
-        """Whether the profile vouches that this use changes nothing and runs nothing. SQL and nested commands, and
-        what is sent to a peer, are for the caller to judge."""
-        return self.vouched and not (self.changes or self.writes or self.deletes)
-
-    @property
     def vouched(self) -> bool:
-        """Whether the profile knows all that this use does by itself."""
+        """Whether the profile knows all that this use does by itself. SQL and nested commands, and what is sent to a
+        peer, are for the caller to judge."""
         return self.known and not (self.code or self.unknown or self.interactive)
 
 

@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.model import Arity, Option, Style, Unknown, Use
+from bastion.characters import briefly
 
 MAX_REASONS = 16
 """Reasons why an argv is undecidable, after which the rest of it is not read: it will not run."""
@@ -346,7 +347,6 @@ class _Reader:
         self.reading.taken.append(Taken(option, values))
 
     def _not_known(self, name: bytes, *, ambiguous: bool = False) -> None:
-        told = name.decode("utf-8", "backslashreplace")
         if self.use.unknown is Unknown.HARMLESS:
             return
         if self.use.unknown is Unknown.UNLISTED and self.use.operands.rest is None and not ambiguous:
@@ -355,4 +355,4 @@ class _Reader:
                 # Whether the next word is its value or the subcommand is not known: nothing is claimed of either.
                 self.lost = True
         else:
-            self.reading.unknown.append(f"the option {told} is not known, or not unique")
+            self.reading.unknown.append(f"the option {briefly(name)} is not known, or not unique")

@@ -4,9 +4,9 @@ An outline is a path in which NUL marks what is not known: `/etc/sh*` and `/etc/
 What stands for a NUL is taken to hold no slash.
 
 A pattern that begins at the root is met whenever some value makes the two alike and the match is no accident of two
-wildcards. One that begins with `**/` could lie
-anywhere, so nearly every glob could be it (`*.json` is `credentials.json` in some folder): there, what is known must
-itself point at it: the folder above, the beginning of the name, or the whole of its end.
+wildcards. One that begins with `**/` could lie anywhere, so nearly every glob could be it (`*.json` is
+`credentials.json` in some folder): there, what is known must itself point at it: the folder above, the beginning of the
+name, or the whole of its end.
 
 Limits: a variable that holds several folders (`$x/shadow`), and a bare `*` in a folder that is not a known one.
 """

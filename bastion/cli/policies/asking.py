@@ -37,7 +37,7 @@ def add_asker(parser: argparse.ArgumentParser) -> None:
     add("--target", metavar="T", help="the target, by its name in the inventory")
     add("--label", metavar="K=V", action="append", default=[], help="a label of the target; any number")
     add("--account", metavar="A", help="the account on the target")
-    add("--shell", metavar="NAME", help="its login shell: bash (the default), sh, dash, zsh …")
+    add("--shell", metavar="NAME", help="its login shell: bash (the default), sh, dash …")
     add("--terminal", action="store_true", help="there is a terminal, as with ssh -t")
     add("--source", metavar="IP", help="the client's address, for rules that say `when: {networks: …}`")
     add("--at", metavar="TIME", help="when, such as 2026-01-31T09:30:00Z, for rules that say `when` (default: now)")

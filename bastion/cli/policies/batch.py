@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import multiprocessing
 import os
@@ -28,6 +27,7 @@ from typing import BinaryIO, Protocol, cast
 
 import orjson
 
+from bastion.cli.policies.lines import BadLine, command_of, read_line
 from bastion.errors import OperatorError
 from bastion.policy.asker import Asker, BadAsker
 from bastion.policy.explain import explain
@@ -42,10 +42,6 @@ MANY = 400
 """Lines from which on processes share the work: fewer are done before they would have begun."""
 PART = 100
 """Lines that a process takes at a time."""
-
-
-class BadLine(ValueError):
-    """A line that can not be used; the message says why."""
 
 
 class Source(Protocol):
@@ -71,30 +67,6 @@ def answers(policy: Policy, asker: Asker, lines: Iterable[bytes], first: int = 1
             yield _answer(policy, asker, line)
         except BadLine as error:
             yield {"error": str(error), "line": number}
-
-
-def read_line(line: bytes) -> object:
-    """One line of JSON. BadLine for what is none."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        pass  # orjson takes no lone surrogate; the slower reader does
-    try:
-        return json.loads(line.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError):
-        raise BadLine("not a line of JSON in UTF-8") from None
-
-
-def command_of(values: object) -> tuple[bytes, bytes | None]:
-    """The members `command` and `stdin` of a JSON object. BadLine when there is none. A lone surrogate, which no text
-    has, becomes bytes that are not UTF-8: those get a verdict, too."""
-    if not isinstance(values, dict) or "command" not in values:
-        raise BadLine('expected an object such as {"command": "uptime"}')
-    texts = [values["command"], values.get("stdin")]
-    if not isinstance(texts[0], str) or not isinstance(texts[1], str | None):
-        raise BadLine("'command' and 'stdin' must be text")
-    command, stdin = (None if text is None else text.encode("utf-8", "surrogatepass") for text in texts)
-    return command or b"", stdin
 
 
 def _answer(policy: Policy, asker: Asker, line: bytes) -> dict[str, object]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bastion.characters import shown
+from bastion.cli import counted
 from bastion.cli.policies import asking
 from bastion.errors import BadFile, OperatorError, Problem
 from bastion.policy.told import place
@@ -136,7 +137,7 @@ def _print(tested: Tested) -> None:
         for label, text in (("as", str(case.asker)), ("expected", result.expected), ("decided", result.decided)):
             print(f"    {label:<8}  {shown(text, MAX_TOLD)}")
     total, bad = len(tested.results), len(tested.failed)
-    verdict = f"{total} case{'' if total == 1 else 's'} as expected" if not bad else f"{bad} of {total} cases failed"
+    verdict = f"{counted(total, 'case')} as expected" if not bad else f"{bad} of {total} cases failed"
     print(f"{tested.folder}: {verdict}; {tested.rules - len(tested.never)} of {tested.rules} rules exercised")
     for rule in tested.never:
         print(f"    no case is decided by {rule.id} ({rule.place})")

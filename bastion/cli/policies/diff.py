@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bastion.characters import shown
+from bastion.cli import counted
 from bastion.cli.policies import asking
 from bastion.errors import BadFile, OperatorError, Problem
-from bastion.policy.told import place
+from bastion.policy import told
 
 if TYPE_CHECKING:
     from bastion.policy.compare import Comparison, Difference
@@ -165,30 +166,24 @@ def _lines(rows: list[Row], compared: int, others: int) -> Iterator[str]:
             yield title
         yield from _row(row)
     counts = Counter((row.found.change > 0) - (row.found.change < 0) for row in rows)
-    told = [f"{counts[sign]} {titles[sign].lower()}" for sign in (1, -1, 0) if counts[sign]]
-    yield f"{compared} past command{'' if compared == 1 else 's'} compared: " + (", ".join(told) or "no difference")
+    changes = [f"{counts[sign]} {titles[sign].lower()}" for sign in (1, -1, 0) if counts[sign]]
+    yield f"{counted(compared, 'past command')} compared: " + (", ".join(changes) or "no difference")
     if others:
-        yield f"{others} recording{'' if others == 1 else 's'} of shells and the like, which name no command"
+        yield f"{counted(others, 'recording')} of shells and the like, which name no command"
 
 
 def _row(row: Row) -> Iterator[str]:
     found = row.found
-    command = found.command.decode("utf-8", "backslashreplace")
     times = f"  ({row.times} times)" if row.times > 1 else ""
     tenant = f", tenant {row.tenant}" if row.tenant else ""
     assumed = f", taken to be in the group {found.assumed}, which nothing tells" if found.assumed else ""
-    yield f"  {shown(command, MAX_TOLD)}{times}"
+    yield f"  {shown(found.command, MAX_TOLD)}{times}"
     yield f"      {shown(str(found.asker), MAX_TOLD)}{tenant}{assumed}"
-    yield f"      was  {_verdict(found.old)}"
-    yield f"      now  {_verdict(found.new)}: {shown(found.new.reason, MAX_TOLD)}"
+    yield f"      was  {found.old}"
+    yield f"      now  {found.new}: {shown(found.new.reason, MAX_TOLD)}"
     if found.new.remedy:
         yield f"           {shown(found.new.remedy, MAX_TOLD)}"
     yield ""
-
-
-def _verdict(decision: Decision) -> str:
-    at = "" if decision.place is None else f" ({decision.place})"
-    return f"{decision.effect.value} by {decision.rule}{at}"
 
 
 def _told(rows: list[Row], compared: int, notes: list[str]) -> dict[str, object]:
@@ -199,7 +194,7 @@ def _difference(row: Row) -> dict[str, object]:
     found, asker = row.found, row.found.asker
     return {
         "tenant": row.tenant or None,
-        "command": found.command.decode("utf-8", "backslashreplace"),
+        "command": told.text(found.command),
         "identity": list(asker.identity),
         "groups": sorted(asker.groups),
         "assumed_group": found.assumed or None,
@@ -213,10 +208,4 @@ def _difference(row: Row) -> dict[str, object]:
 
 
 def _decision(decision: Decision) -> dict[str, object]:
-    return {
-        "effect": decision.effect.value,
-        "rule": decision.rule,
-        "place": place(decision.place),
-        "reason": decision.reason,
-        "policy": decision.policy,
-    }
+    return {**told.decision(decision), "policy": decision.policy}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bastion.audit import past as trail
-from bastion.cli.policies import batch
+from bastion.cli.policies.lines import BadLine, command_of, read_line
 from bastion.document import shown
 from bastion.errors import OperatorError
 from bastion.policy.asker import Asker, BadAsker, Pairs
@@ -100,10 +100,10 @@ def _listed(commands: Path, found: Found, asker: Asker, tenant: str) -> None:
     with _lines(commands) as lines:
         for number, line in enumerate(lines, 1):
             try:
-                values = batch.read_line(line)
-                command, stdin = batch.command_of(values)
+                values = read_line(line)
+                command, stdin = command_of(values)
                 one, whose = _asked(values, asker, tenant)
-            except (batch.BadLine, BadAsker) as error:
+            except (BadLine, BadAsker) as error:
                 found.notes.append(f"{shown(commands)}:{number}: skipped: {error}")
                 continue
             found.commands.append(Past("", whose, command, one, groups_known=True, stdin=stdin))
@@ -115,7 +115,7 @@ def _asked(values: object, asker: Asker, tenant: str) -> tuple[Asker, str]:
         return asker, tenant
     whose = values.get("tenant", tenant)
     if not isinstance(whose, str):
-        raise batch.BadLine("'tenant' must be text")
+        raise BadLine("'tenant' must be text")
     return asker.but(values), whose
 
 

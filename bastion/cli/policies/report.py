@@ -23,6 +23,7 @@ from bastion.analysis.command import Command, Finding, SqlFinding
 from bastion.analysis.outline import outline, typed
 from bastion.analysis.profile.acts import Acts
 from bastion.characters import hidden, shown
+from bastion.cli import counted
 from bastion.policy.asker import Asker
 from bastion.policy.decision import Decision, Effect
 from bastion.policy.engine import Judged, Tried
@@ -60,13 +61,10 @@ def write(lines: Iterable[str]) -> None:
 
 def lines(explained: Explained, policy: Policy, heading: Heading, asker: Asker) -> Iterator[str]:
     """The whole report."""
-    rules, files = len(policy.rules), len(policy.files)
+    size = f"{counted(len(policy.rules), 'rule')} in {counted(len(policy.files), 'file')}"
     mode = ", mode observe" if policy.observe else ""
-    yield from _wrapped(f"{_fit(str(asker))}", "")
-    yield from _wrapped(
-        f"{_fit(str(heading.folder))}: {_count(rules, 'rule')} in {_count(files, 'file')}, {policy.version[:19]}{mode}",
-        "",
-    )
+    yield from _wrapped(_fit(str(asker)), "")
+    yield from _wrapped(f"{_fit(str(heading.folder))}: {size}, {policy.version[:19]}{mode}", "")
     if heading.untold:
         told = ", ".join(heading.untold)
         yield from _wrapped(f"not told: {told}; a rule that names one is not tried, unless it says *", "")
@@ -171,7 +169,7 @@ def _doubt(found: Finding) -> str:
 
 def _query(found: SqlFinding) -> str:
     kinds = ", ".join(sorted(found.kinds)) or "nothing"
-    return f"SQL ({found.dialect}) does {kinds}: {_fit(found.text.decode('utf-8', 'backslashreplace'))}"
+    return f"SQL ({found.dialect}) does {kinds}: {_fit(found.text)}"
 
 
 def _whose(found: Finding) -> str:
@@ -185,7 +183,7 @@ def _others(policy: Policy, asker: Asker) -> Iterator[str]:
     if others:
         yield from _title("NOT TRIED")
         listed = f"{', '.join(others[:MAX_OTHERS])}{', …' if len(others) > MAX_OTHERS else ''}"
-        yield from _wrapped(f"{_count(len(others), 'rule')} about another who, where or when: {listed}", "  ")
+        yield from _wrapped(f"{counted(len(others), 'rule')} about another who, where or when: {listed}", "  ")
 
 
 def _verdict(explained: Explained) -> Iterator[str]:
@@ -240,10 +238,6 @@ def _painted(line: str, decision: Decision) -> str:
     return line.replace(verdict, f"\x1b[{_COLOURS[decision.effect]}m{verdict}\x1b[39m", 1)
 
 
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
-
-
 # -- lines
 
 
@@ -252,13 +246,13 @@ def _title(title: str) -> Iterator[str]:
     yield _bold(title)
 
 
-def _fit(text: str) -> str:
+def _fit(text: str | bytes) -> str:
     return shown(text, MAX_TEXT)
 
 
 def _text(raw: bytes, indent: str) -> Iterator[str]:
     """Bytes as they are, but for what is hidden, cut at the width, after a blank if there is one. At least one line."""
-    text = _fit(raw.decode("utf-8", "backslashreplace")) or " "
+    text = _fit(raw) or " "
     width = WIDTH - len(indent)
     while len(text) > width:
         cut = text.rfind(" ", width // 2, width) + 1 or width
