@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,7 @@ from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
+from bastion.session.gated.shell import Feeder, GatedShell
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
 
@@ -47,8 +49,12 @@ class Upstream(Protocol):
     """Opens channels to targets; TargetDown when one can not be had."""
 
     async def open(
-        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay
+        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str = ""
     ) -> TargetChannel: ...
+
+    async def feed(
+        self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
+    ) -> Feeder: ...
 
 
 class SessionOver(BastionError):
@@ -148,6 +154,8 @@ class Sessions:
             allowed = await self._gate.judge(one.context, asked)
             one.recorder.marker(_marker(one, allowed))
             one.relay.check()
+            if allowed.kind == "gated" and wanted.terminal is not None:
+                return await self._gated(one, allowed, wanted.terminal)
             if allowed.input_used:
                 one.relay.drop_input()
             target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
@@ -177,6 +185,25 @@ class Sessions:
             return Ended(EXIT_NOT_OPENED), "internal error"
         finally:
             one.relay.end(SessionOver("ended"))
+
+    async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal) -> tuple[Ended, str]:
+        """A shell whose every line is judged."""
+        shell = GatedShell(
+            self._gate,
+            self._audit,
+            self._upstream,
+            one.context,
+            allowed,
+            terminal,
+            one.relay,
+            one.recorder,
+            secrets.token_hex(16),
+        )
+        try:
+            await shell.open()
+            return await one.relay.ended, "exit"
+        finally:
+            await shell.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
