@@ -78,7 +78,7 @@ def print_script(script: Script, posix: bool = False) -> bytes:
 
 def print_whole(text: ShellText) -> bytes:
     """What a shell is given as its script, before it is quoted. Raises NotPrintable."""
-    printed = print_script(text.script, text.posix)
+    printed = text.printed or print_script(text.script, text.posix)
     return b"( 'eval' " + quote(printed) + b" ); 'exit'" if text.by_input else printed
 
 

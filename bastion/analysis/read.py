@@ -18,8 +18,9 @@ import tree_sitter
 import tree_sitter_bash
 
 from bastion.analysis import read_here
+from bastion.analysis.guards import LONG, guard_bare
 from bastion.analysis.read_compound import COMPOUND, CompoundReader
-from bastion.analysis.read_words import Unreadable
+from bastion.analysis.read_words import Budget, Unreadable
 from bastion.analysis.tree import AndOr, Command, Pipeline, Script
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_bash.language())
@@ -52,18 +53,18 @@ _NAMED = {
 }
 
 
-def read(text: bytes, shell: str = "bash") -> Script:
+def read(text: bytes, shell: str = "bash", budget: Budget | None = None) -> Script:
     """The tree of `text` as the given login shell reads it: "bash", or "sh" for any other POSIX shell.
 
-    Raises Unreadable. The caller has bounded the text (guards.py)."""
-    return Reader(text, shell != "bash").script()
+    Raises Unreadable. The caller has bounded the text (guards.py); texts inside one another share a `budget`."""
+    return Reader(text, shell != "bash", budget or Budget()).script()
 
 
 class Reader(CompoundReader):
     """One text. Text between backticks is read by a Reader of its own, a level deeper."""
 
-    def __init__(self, text: bytes, posix: bool, depth: int = 0) -> None:
-        super().__init__(text, posix)
+    def __init__(self, text: bytes, posix: bool, budget: Budget, depth: int = 0) -> None:
+        super().__init__(text, posix, budget)
         self.depth = depth
         self.script_at = self._script_at
         self.script_of = self._script_of
@@ -84,6 +85,8 @@ class Reader(CompoundReader):
     def _whole(self) -> Script:
         if b"<<" in self.text:
             self._find_here()
+        if len(self.text) > LONG:
+            self._bound()
         root = tree_sitter.Parser(_LANGUAGE).parse(self.text).root_node
         if root.type != "program" or root.has_error:
             raise self._fault(root)
@@ -99,6 +102,16 @@ class Reader(CompoundReader):
             self.text, self.here = read_here.blank(self.text)
         except read_here.NotClosed as error:
             raise self.refuse(error.at, str(error)) from None
+
+    def _bound(self) -> None:
+        """What of a long text is not quoted is bounded, since it is what the parser has to tell apart."""
+        try:
+            bare = read_here.unquoted(self.text)
+        except read_here.NotClosed as error:
+            raise self.refuse(error.at, str(error)) from None
+        reason = guard_bare(bare)
+        if reason is not None:
+            raise self.refuse(0, reason, len(self.text))
 
     def _fault(self, root: tree_sitter.Node) -> Unreadable:
         """The first place where the parser itself gave up. Iterative: texts nest as deep as they like."""
@@ -116,10 +129,11 @@ class Reader(CompoundReader):
         waiting = [root]
         while waiting:
             node = waiting.pop()
-            self.step(node.start_byte)
             if node.type in _SUBSTITUTIONS:
                 self._ends[node.start_byte] = node
-            waiting.extend(node.children)
+            for child in node.children:
+                if self.text.find(b"(", child.start_byte, child.end_byte) >= 0:
+                    waiting.append(child)
 
     def _script_at(self, at: int, opener: bytes) -> tuple[Script, int]:
         node = self._ends.get(at)
@@ -134,15 +148,12 @@ class Reader(CompoundReader):
         return self.statements(children[1:-1], children[0].end_byte, children[-1].start_byte), node.end_byte
 
     def _script_of(self, text: bytes, start: int, end: int) -> Script:
-        inner = Reader(text, self.posix, self.depth + 1)
-        inner.steps = self.steps
+        inner = Reader(text, self.posix, self.budget, self.depth + 1)
         inner.enter(0)
         try:
-            script = inner.script()
+            return inner.script()
         except Unreadable as error:
             raise Unreadable(start, end, error.reason) from None
-        self.steps = inner.steps
-        return script
 
     # -- lists
 
@@ -246,6 +257,8 @@ class Reader(CompoundReader):
                 continue
             found = _TIME.match(self.text, node.start_byte, end)
             if found is not None and self._is_simple(node):
+                if self.posix:  # where it is no keyword it is a program
+                    raise self.refuse(node.start_byte, "`time`, which shells read differently")
                 if index or negated:
                     raise self.refuse(node.start_byte, "`time` inside a pipeline")
                 timed = (b"time", b"-p") if found[1] else (b"time",)

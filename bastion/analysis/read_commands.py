@@ -213,6 +213,8 @@ class CommandReader(TestReader):
         at = found.start()
         if len(descriptor) > 3:
             raise self.refuse(at, "a descriptor of more than three digits", found.end())
+        if len(descriptor) > 1 and self.posix:  # to dash and mksh `1` of `12>x` is a word
+            raise self.refuse(at, "a descriptor of more than one digit", found.end())
         if operator in (b"<<", b"<<-", b"<<<"):
             raise self.refuse(at, "a here-document of a kind that can not be read", found.end())
         here = self.here.get(found.start(2)) if operator == b"<" else None
@@ -288,8 +290,7 @@ class CommandReader(TestReader):
         if b"\\\n" in body:
             raise self.refuse(start, "a line continuation inside a here-document", end)
         # A reader of its own for the body: inside it, no offset means a place of the whole text.
-        inner = WordReader(body, self.posix)
-        inner.steps, builder = self.steps, Builder()
+        inner, builder = WordReader(body, self.posix, self.budget), Builder()
         inner.script_of = lambda text, _start, _end: self.script_of(text, start, end)
         inner.script_at = lambda at, _opener: self._here_script(body, at, start, end)
         at, stop = 0, len(body) - 1
@@ -298,7 +299,6 @@ class CommandReader(TestReader):
                 at = inner.quoted(at, stop, builder)
         except Unreadable as error:
             raise Unreadable(start, end, error.reason) from None
-        self.steps = max(self.steps, inner.steps)
         builder.flush()
         return Word(parts_of(builder.pieces)) if builder.pieces else Word((Literal(b""),))
 

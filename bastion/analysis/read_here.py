@@ -83,6 +83,15 @@ def substitution_end(text: bytes, at: int) -> int:
     return scan.at
 
 
+def unquoted(text: bytes) -> bytes:
+    """The text with a plain letter for each byte that is quoted: what a parser has to tell apart. Raises NotClosed."""
+    scan = _Scan(text, 0)
+    scan.run(0)
+    if scan.pending or scan.inside:
+        raise NotClosed(scan.inside[-1].at if scan.inside else scan.pending[0].at, "something here is not closed")
+    return bytes(scan.masked)
+
+
 class _Scan:
     """One pass. `run` goes on to the end, or until as few things are open as when it began its first one."""
 
@@ -90,6 +99,7 @@ class _Scan:
         self.text = text
         self.at = at
         self.blanked = bytearray(text)
+        self.masked = bytearray(text)
         self.found: dict[int, Here] = {}
         self.pending: list[_Pending] = []
         self.inside: list[_Inside] = []
@@ -99,11 +109,16 @@ class _Scan:
             quoted = bool(self.inside) and self.inside[-1].kind == _DOUBLE
             plain = (_PLAIN_QUOTED if quoted else _PLAIN).match(self.text, self.at)
             if plain is not None:
+                if quoted:
+                    self._mask(self.at, plain.end())
                 self.at = plain.end()
                 continue
             (self._quoted if quoted else self._bare)(self.text[self.at])
             if first and not self.inside:
                 return
+
+    def _mask(self, start: int, end: int) -> None:
+        self.masked[start:end] = b"q" * (end - start)
 
     def _take(self, pattern: re.Pattern[bytes]) -> bool:
         found = pattern.match(self.text, self.at)
@@ -151,10 +166,12 @@ class _Scan:
             self._expansion(character)
         elif character == 0x24:
             self._must(_ANSI)
+            self._mask(at, self.at)
         elif character == 0x27:
             self.at = text.find(b"'", at + 1) + 1
             if not self.at:
                 raise NotClosed(at, "a quote that is not closed")
+            self._mask(at, self.at)
         elif character == _OPEN:
             self._opened()
         elif character == _DOUBLE:

@@ -76,15 +76,22 @@ def parts_of(pieces: list[Piece]) -> tuple[Part, ...]:
     return tuple([piece for piece in pieces if not isinstance(piece, Mark | Sequence)])
 
 
+class Budget:
+    """What is left to read of one text, and of those inside it, together."""
+
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS
+
+
 class WordReader:
     """Words of one text. The statements' reader gives it substitutions: `script_at` reads the one that begins at an
     offset and says where it ends, `script_of` reads a text of its own (what stood between backticks)."""
 
-    def __init__(self, text: bytes, posix: bool) -> None:
+    def __init__(self, text: bytes, posix: bool, budget: Budget) -> None:
         self.text = text
         self.posix = posix
+        self.budget = budget
         self.depth = 0
-        self.steps = 0
         self.here: dict[int, Here] = {}
         self.here_read: set[int] = set()
         self.script_at: Callable[[int, bytes], tuple[Script, int]]
@@ -93,9 +100,9 @@ class WordReader:
     def refuse(self, start: int, reason: str, end: int | None = None) -> Unreadable:
         return Unreadable(start, min(start + 1, len(self.text)) if end is None else end, reason)
 
-    def step(self, at: int) -> None:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
+    def step(self, at: int, count: int = 1) -> None:
+        self.budget.steps -= count
+        if self.budget.steps < 0:
             raise self.refuse(at, f"more than {MAX_STEPS} parts")
 
     def enter(self, at: int) -> None:
@@ -107,6 +114,7 @@ class WordReader:
         """The words that one written word makes, and where it ends: one, unless braces make more or none."""
         plain = _PLAIN.match(self.text, at, end)
         if plain is not None and (plain.end() == end or _ENDS_WORD.match(self.text, plain.end())):
+            self.step(at)
             return (Word((Literal(plain[0]),)),), plain.end()
         pieces, braced, at = self._pieces(at, end, ARGUMENT)
         if not braced:
@@ -117,7 +125,7 @@ class WordReader:
             raise self.refuse(at, str(error)) from None
         if self.posix and (len(alternatives) != 1):
             raise self.refuse(at, "braces, which this login shell does not expand")
-        self.steps += len(alternatives)
+        self.step(at, len(alternatives))
         return tuple(Word(parts) for parts in alternatives if parts), at
 
     def word(self, at: int, end: int, mode: str = ARGUMENT) -> tuple[Word, int]:

@@ -37,7 +37,7 @@ def analyse(text: bytes, shell: str = "bash", terminal: bool = False, stdin: byt
     walk = CommandWalk(shell, terminal, acts, stdin)
     runs: bytes | None = None
     try:
-        script = read(text, shell)
+        script = read(text, shell, walk.budget)
         if not script.items:
             raise Unreadable(0, len(text), "there is no command here")
         runs = printed_within_bounds(walk.script(script), 0, len(text), shell != "bash")

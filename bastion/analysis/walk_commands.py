@@ -23,7 +23,7 @@ from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.read import read
-from bastion.analysis.read_words import Unreadable
+from bastion.analysis.read_words import Budget, Unreadable
 from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk_findings import FindingWalk
 from bastion.analysis.walk_input import ASKS, given_input, inside, setting, shown
@@ -65,6 +65,7 @@ class CommandWalk(FindingWalk):
         self.terminal = terminal
         self.stdin_used = False
         self.asking: list[int] = []
+        self.budget = Budget()
         self._unused = stdin
         self._shell = shell
         self._judge = judge
@@ -211,7 +212,7 @@ class CommandWalk(FindingWalk):
             piped=self.piped,
             visited=tuple(self._visited),
         )
-        wrong = builtins.fault(words.argv, words.single)
+        wrong = builtins.fault(words.argv, words.single, self._shell)
         if wrong is None and words.argv[0] in builtins.JUDGED:
             acts = Acts()
         for reason in (*((wrong,) if wrong else ()), *acts.code):
@@ -293,22 +294,24 @@ class CommandWalk(FindingWalk):
     def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> ShellText:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
+        shell = program if program.endswith("ksh") else shell
+        self._text(outer, text)
         refused = guard(text)
         if refused is not None:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {refused.reason}")
         try:
-            script = read(text, shell)
+            script = read(text, shell, self.budget)
             whole = inside(script) if by_input else None
             if whole is not None:
-                script = read(whole, shell)
+                script = read(whole, shell, self.budget)
         except Unreadable as error:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
         walked = self.apart(lambda: self.anew(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
-        printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
-        return ShellText(walked, by_input, shell != "bash")
+        printed = printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
+        return ShellText(walked, by_input, shell != "bash", printed)
 
     def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
         """Note a program to which its standard input would be all that is missing."""

@@ -5,7 +5,7 @@ Each is told once, with the command that it is about; all are bounded in number.
 
 from __future__ import annotations
 
-from bastion.analysis.bounds import MAX_FINDINGS
+from bastion.analysis.bounds import MAX_FINDINGS, MAX_INSIDE, MAX_TEXTS
 from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
 from bastion.analysis.profile.categories import TECHNIQUE_OF
 from bastion.analysis.profile.paths import of_outline, of_place
@@ -35,6 +35,8 @@ class FindingWalk(Walk):
         self.sql: list[SqlFinding] = []
         self._visited: list[bytes] = []
         self._told: set[tuple[int, str]] = set()
+        self._texts = 0
+        self._inside = 0
 
     def _opens(self, command: Command, redirections: tuple[Redirection, ...]) -> None:
         """What opening these files means, whatever the program then does with them."""
@@ -61,7 +63,17 @@ class FindingWalk(Walk):
             if folder not in self._visited and _ANYWHERE not in self._visited:
                 self._visited.append(folder if len(self._visited) < _MAX_FOLDERS else _ANYWHERE)
 
+    def _text(self, found: Command, text: bytes) -> None:
+        """Count a text inside this one."""
+        self._texts += 1
+        self._inside += len(text)
+        if self._inside > MAX_INSIDE:
+            raise Unreadable(found.start, found.end, f"more than {MAX_INSIDE} bytes of texts inside one another")
+        if self._texts > MAX_TEXTS:
+            raise Unreadable(found.start, found.end, f"more than {MAX_TEXTS} texts for shells and databases")
+
     def _sql(self, found: Command, dialect: str, text: bytes) -> None:
+        self._text(found, text)
         verdict = judge_sql(text, dialect)
         self.sql.append(
             SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end, found.index)

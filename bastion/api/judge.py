@@ -36,6 +36,8 @@ MAX_HELD = 16
 """Policies in force that are kept for the next request."""
 
 Answer = dict[str, object]
+Text = tuple[bytes, bytes | None]
+"""A command, and its standard input where that is known."""
 
 
 class Judge:
@@ -58,11 +60,11 @@ class Judge:
                 return self._explain(of, asker, commands)
         raise ValueError(f"no request of the kind {kind!r}")
 
-    def _explain(self, of: str | dict[str, bytes], asker: Asker, commands: Sequence[bytes]) -> Answer:
+    def _explain(self, of: str | dict[str, bytes], asker: Asker, commands: Sequence[Text]) -> Answer:
         """`of` is the version of a policy that is held, or the files of one. Files of one's own are told with a trace
         of every rule; of a policy in force there is only what decided."""
         if isinstance(of, str):
-            return {"results": [explain(self._held[of], asker, command, trace=False).told() for command in commands]}
+            return {"results": [explain(self._held[of], asker, *command, trace=False).told() for command in commands]}
         try:
             policy = loader.load_texts(of)
         except BadFile as error:
@@ -99,11 +101,11 @@ def _cases(files: Mapping[str, bytes]) -> list[cases.Case]:
     return found
 
 
-def _traced(policy: Policy, asker: Asker, command: bytes) -> Answer:
-    found = explain(policy, asker, command, trace=False)
+def _traced(policy: Policy, asker: Asker, command: Text) -> Answer:
+    found = explain(policy, asker, *command, trace=False)
     if len(policy.rules) * (len(found.commands) + 1) > MAX_TRIED:
         return found.told()
-    return explain(policy, asker, command).told()
+    return explain(policy, asker, *command).told()
 
 
 def _without_folders(policy: Policy) -> Policy:

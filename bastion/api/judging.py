@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bastion
-from bastion.api.judge import GOOD, LENGTH, MAX_HELD
+from bastion.api.judge import GOOD, LENGTH, MAX_HELD, Text
 from bastion.errors import BastionError, OutsideError
 from bastion.policy.asker import Asker
 from bastion.policy.model import Policy
@@ -57,7 +57,7 @@ class Judging:
         """Every problem of these files. Busy, JudgeFailed."""
         return await self._in_turn("validate", (dict(files),))
 
-    async def explain(self, of: Policy | Mapping[str, bytes], asker: Asker, commands: Sequence[bytes]) -> bytes:
+    async def explain(self, of: Policy | Mapping[str, bytes], asker: Asker, commands: Sequence[Text]) -> bytes:
         """What a policy says of these commands. Busy, JudgeFailed."""
         if not isinstance(of, Policy):
             return await self._in_turn("explain", (dict(of), asker, list(commands)))

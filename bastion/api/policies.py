@@ -3,9 +3,10 @@
     POST /v1/policies/validate   {"files": {"look-around.yaml": "version: 1 …", "look-around.cases.yaml": "…"}}
                                  200 {"ok", "problems": [{"file", "line", "column", "message"}], and of a good policy
                                       "version", "files", "rules", "mode", "default", "undecidable", "cases"}
-    POST /v1/policies/explain    {"command": "uptime"} or {"commands": [ … ]}, and who and where (asker.py): "groups",
-                                 "target", "account" …; the caller's own identity, groups and claims are the default.
-                                 With "files" by that policy, else by the one in force of the caller's tenant.
+    POST /v1/policies/explain    {"command": "uptime", "stdin": "…"} or {"commands": [ … ]}, and who and where
+                                 ("groups", "target" …, see asker.py); the caller's own identity, groups and claims
+                                 are the default. With "files" by that policy, else by the one in force of the
+                                 caller's tenant.
                                  200 the object of explain.py, or {"results": [ … ]} for `commands`
 
 Authorization: Bearer TOKEN, verified as for certificates, before anything of the body is read. The tenant is the
@@ -26,6 +27,7 @@ from aiohttp import web
 
 from bastion.api.bodies import bearer, read_json
 from bastion.api.bounds import MAX_POLICY_BODY
+from bastion.api.judge import Text
 from bastion.api.judging import Judging
 from bastion.api.problems import BadRequest, problem
 from bastion.identity.principal import Identity
@@ -66,7 +68,7 @@ class Policies:
         return _answer(await self._judging.validate(_files(body)))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        identity, body = await self._request(request, ("command", "commands", "files", *KEYS))
+        identity, body = await self._request(request, ("command", "stdin", "commands", "files", *KEYS))
         commands = _commands(body)
         caller = Asker(identity.principals, identity.groups, tuple(sorted(identity.claims.items())))
         try:
@@ -107,7 +109,7 @@ def _files(body: Mapping[str, Any]) -> dict[str, bytes]:
     return {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}
 
 
-def _commands(body: Mapping[str, Any]) -> list[bytes]:
+def _commands(body: Mapping[str, Any]) -> list[Text]:
     if ("command" in body) == ("commands" in body):
         raise BadRequest("expected either 'command' or 'commands'")
     commands = body["commands"] if "commands" in body else [body["command"]]
@@ -115,7 +117,11 @@ def _commands(body: Mapping[str, Any]) -> list[bytes]:
         raise BadRequest("'command' must be text, and 'commands' a list of texts")
     if not 0 < len(commands) <= MAX_COMMANDS:
         raise BadRequest(f"expected 1 to {MAX_COMMANDS} commands")
-    return [text.encode("utf-8", "surrogatepass") for text in commands]
+    stdin = body.get("stdin")
+    if "stdin" in body and (not isinstance(stdin, str) or "command" not in body):
+        raise BadRequest("'stdin' must be text, and goes with 'command'")
+    given = None if stdin is None else stdin.encode("utf-8", "surrogatepass")
+    return [(text.encode("utf-8", "surrogatepass"), given) for text in commands]
 
 
 def _answer(body: bytes) -> web.Response:

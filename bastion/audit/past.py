@@ -32,6 +32,7 @@ class Judged:
     account: str
     source: str
     moment: float | None
+    stdin: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +60,25 @@ def read(lines: Iterable[bytes]) -> Iterator[Judged | Unusable]:
 
 
 def _judged(record: Mapping[str, Any], issued: Mapping[str, Any]) -> Judged:
-    text = str(record["text"])
     groups = issued.get("groups")
     whole = groups is not None and "groups_count" not in issued
     return Judged(
         session=str(record["session"]),
         tenant=str(record["tenant"]),
-        command=unescape(text) if record.get("text_escaped") else text.encode(),
+        command=_bytes(record, "text"),
         principals=tuple(issued.get("principals", ())) or (str(record["identity"]),),
         groups=frozenset(map(str, groups)) if whole and groups is not None else None,
         target=str(record["target"]),
         account=str(record["account"]),
         source=str(record["source"]),
         moment=_moment(record.get("time")),
+        stdin=_bytes(record, "script") if "script" in record else None,
     )
+
+
+def _bytes(record: Mapping[str, Any], name: str) -> bytes:
+    text = str(record[name])
+    return unescape(text) if record.get(f"{name}_escaped") else text.encode()
 
 
 def _moment(text: object) -> float | None:

@@ -8,6 +8,7 @@
         effect: deny
         as: {groups: [admins]}                                  # in place of that key of the `as` above
         about: what is never done here                          # told when one of them fails
+      - {command: bash -s, stdin: "uptime\\nid\\n", effect: allow}      # what it reads on its standard input
 
 Read as strictly as policy: every mistake is told at its place, all at once. A policy in mode observe is tested as if it
 were in enforce: what is asked is what its rules say.
@@ -40,7 +41,8 @@ MAX_CASES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One command. `place` is where it stands; `rule` is the id that must decide, or empty."""
+    """One command. `place` is where it stands; `rule` is the id that must decide, or empty; `stdin` None is one that is
+    not known."""
 
     place: Place
     command: str
@@ -48,6 +50,7 @@ class Case:
     effect: Effect
     rule: str = ""
     about: str = ""
+    stdin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +163,10 @@ def testable(policy: Policy) -> tuple[Rule, ...]:
 def _result(policy: Policy, case: Case, ids: set[str]) -> Result:
     asker = case.asker
     subject = asker.subject
-    analysis = analyse(case.command.encode(), asker.shell, asker.terminal)
+    stdin = None if case.stdin is None else case.stdin.encode()
+    analysis = analyse(case.command.encode(), asker.shell, asker.terminal, stdin)
     decision = decide(policy, subject, Request("exec", analysis=analysis))
-    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis, False))}
+    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis, trace=False))}
     return Result(case, decision, frozenset(deciding), not case.rule or case.rule in ids or case.rule == decision.rule)
 
 
@@ -179,6 +183,7 @@ def _case(node: Node, default: Asker) -> list[Case]:
     effect = section.require("effect", lambda found: found.choice(*(effect.value for effect in Effect)), "")
     rule = section.read("rule", Node.text, "")
     about = section.read("about", Node.text, "")
+    stdin = section.read("stdin", Node.text, "")
     asker = _asker(section, default)
     if (one is None) == (many is None) and node.kind == "mapping":
         section.problem("a case has either `command` or `commands`")
@@ -191,7 +196,9 @@ def _case(node: Node, default: Asker) -> list[Case]:
     told = [(found.place, found.text()) for found in commands]
     if effect not in tuple(Effect):
         return []
-    return [Case(place, text, asker, Effect(effect), rule, about) for place, text in told if text is not None]
+    return [
+        Case(place, text, asker, Effect(effect), rule, about, stdin or None) for place, text in told if text is not None
+    ]
 
 
 def _asker(section: Section, asker: Asker) -> Asker:

@@ -22,6 +22,9 @@ from bastion.policy.model import Policy
 MAX_KEPT = 100_000
 """Questions whose answers are remembered: past commands repeat themselves."""
 
+_Text = tuple[bytes, bytes | None]
+"""A command, and its standard input where that is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -49,33 +52,36 @@ class Comparison:
         self._rules = rules
         self._groups = sorted({group for policy in (old, new) for rule in policy.rules for group in rule.who.groups})
         self._timed = any(rule.when is not None for policy in (old, new) for rule in policy.rules)
-        self._known: dict[tuple[bytes, Asker], Difference | None] = {}
+        self._known: dict[tuple[_Text, Asker], Difference | None] = {}
 
-    def differences(self, command: bytes, asker: Asker, groups_known: bool = True) -> Iterator[Difference]:
+    def differences(
+        self, command: bytes, asker: Asker, groups_known: bool = True, stdin: bytes | None = None
+    ) -> Iterator[Difference]:
         """None, one, or (of groups that are not known) one a group. The moment is the asker's."""
         if not self._timed:  # then the same question at another time is the same question
             asker = dataclasses.replace(asker, at=None, source="")
-        found = self._one(command, asker, "")
+        found = self._one((command, stdin), asker, "")
         if found is not None:
             yield found
         if groups_known:
             return
         for group in self._groups:
-            assumed = self._one(command, dataclasses.replace(asker, groups=frozenset({group})), group)
+            assumed = self._one((command, stdin), dataclasses.replace(asker, groups=frozenset({group})), group)
             if assumed is not None and (found is None or _answers(assumed) != _answers(found)):
                 yield assumed
 
-    def _one(self, command: bytes, asker: Asker, assumed: str) -> Difference | None:
-        key = (command, asker)
+    def _one(self, text: _Text, asker: Asker, assumed: str) -> Difference | None:
+        key = (text, asker)
         if key not in self._known:
             if len(self._known) >= MAX_KEPT:
                 self._known.clear()
-            self._known[key] = self._asked(command, asker)
+            self._known[key] = self._asked(text, asker)
         found = self._known[key]
         return None if found is None else dataclasses.replace(found, assumed=assumed)
 
-    def _asked(self, command: bytes, asker: Asker) -> Difference | None:
-        analysis = analyse(command, asker.shell, asker.terminal)
+    def _asked(self, text: _Text, asker: Asker) -> Difference | None:
+        command, stdin = text
+        analysis = analyse(command, asker.shell, asker.terminal, stdin)
         old, new = _judge(self._old, asker, analysis), _judge(self._new, asker, analysis)
         if old.effect is new.effect and not (self._rules and old.rule != new.rule):
             return None

@@ -15,9 +15,10 @@ A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sq
 says is about the command: any one pattern, kind, deed or path of each, read widely, and paths as far as the profile
 knows them too. An approve rule's `reads` and `writes` say what an approval covers instead.
 
-What is the text's own needs no rule (`of_the_script`): a function that it defines, whose body is judged where that
-stands, and a variable whose name has a lower-case letter, since POSIX keeps the names without one for programs (XBD
-8.1). Those that decide what other commands do, such as PATH, the analysis refuses whatever a rule says.
+What is the text's own needs no rule (`of_the_script`): what steers it (`exit`, `return`, `break`, `continue`, `shift`,
+`:`), a function that it defines, whose body is judged where that stands, and a variable whose name has a lower-case
+letter, since POSIX keeps the names without one for programs (XBD 8.1). Those that decide what other commands do, such
+as PATH, the analysis refuses whatever a rule says.
 
 Limits: variables that `for` and `read` set are not asked about. `does` is as good as the profiles are; it reads no file
 and knows no link. A path in a shell's variable is not known.
@@ -39,6 +40,7 @@ from bastion.policy.shown import show
 _NOWHERE = b"/dev/null"
 _READS = frozenset({"<", "<>"})
 _WRITES = frozenset({">", ">>", ">|", "<>"})
+_STEERS = frozenset({b"exit", b"return", b"break", b"continue", b"shift", b":"})
 _DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"})
 
 
@@ -180,12 +182,12 @@ def _doubts(rule: Rule, case: Case) -> _Why:
 
 
 def of_the_script(case: Case) -> bool:
-    """Whether the command does nothing but set variables of the script's own, or call a function of its own, whose body
-    is judged where it stands: then no rule need cover it."""
+    """Whether the command does nothing but steer the script, set variables of its own, or call a function of its own,
+    whose body is judged where it stands: then no rule need cover it."""
     command = case.command
     if command.redirections or case.doubts:
         return False
-    if command.function:
+    if command.function or (command.argv and command.argv[0] in _STEERS and not command.via):
         return not command.environment
     names = [name.decode("utf-8", "replace") for name, _ in command.environment]
     return bool(names) and not command.argv and all(_own(name) for name in names)

@@ -83,6 +83,8 @@ def _try(rule: Rule, case: Case) -> Tried:
     against = objection(rule, case)
     if against is not None and rule.effect is Effect.APPROVE and holds_back(rule, case):
         return Tried(rule, True, f"it holds it back, and would not let it run: {against.text}")
+    if against is not None and not against.stage and not against.doubt:
+        return Tried(rule, False, "no pattern of it matches")
     return Tried(rule, against is None, "" if against is None else against.text)
 
 

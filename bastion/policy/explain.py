@@ -57,10 +57,13 @@ class Explained:
         }
 
 
-def explain(policy: Policy, asker: Asker, command: bytes, trace: bool = True) -> Explained:
-    """Judge `command`. Never raises for any bytes; pure, and as bounded as the analysis and the policy are. With
-    `trace` every rule is tried on every command, which takes long where there are many of both."""
-    analysis = analyse(command, asker.shell, asker.terminal)
+def explain(
+    policy: Policy, asker: Asker, command: bytes, stdin: bytes | None = None, *, trace: bool = True
+) -> Explained:
+    """Judge `command`, with its standard input where that is known. Never raises for any bytes; pure, and as bounded as
+    the analysis and the policy are. With `trace` every rule is tried on every command, which takes long where there are
+    many of both."""
+    analysis = analyse(command, asker.shell, asker.terminal, stdin)
     subject = asker.subject
     decision = decide(policy, subject, Request("exec", analysis=analysis))
     tried = tuple(_of_categories(policy, asker, analysis)) if trace else ()

@@ -68,6 +68,7 @@ def cases() -> Schema:
         "effect": {"enum": [effect.value for effect in Effect]},
         "rule": _told(_TEXT, "the id of the rule that must decide; also default, undecidable"),
         "as": _ref("asker"),
+        "stdin": _told(_TEXT, "what the command reads on its standard input"),
         "about": _told(_TEXT, "told when the case fails"),
     }
     either = {"oneOf": [{"required": ["command"]}, {"required": ["commands"]}]}

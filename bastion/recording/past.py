@@ -35,7 +35,7 @@ _MAPPINGS = ("claims", "labels")
 @dataclass(frozen=True, slots=True)
 class Past:
     """One command that was asked for. `groups_known` is false where nothing says which groups the identity had; `torn`
-    is the file whose end is missing, or empty."""
+    is the file whose end is missing, or empty; `stdin` the script on its standard input, which no header tells."""
 
     session: str
     tenant: str
@@ -43,6 +43,7 @@ class Past:
     asker: Asker
     groups_known: bool
     torn: str = ""
+    stdin: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

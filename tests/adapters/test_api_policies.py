@@ -135,6 +135,11 @@ async def test_another_asker_can_be_named(world: World) -> None:
     assert [one["rule"] for one in told["results"]] == ["look", "never"]
 
 
+async def test_standard_input_is_a_part_of_the_command(world: World) -> None:
+    told = (await world.post("explain", {"command": "bash -s", "stdin": "ls\nrm x\n"})).json()
+    assert [command["argv"] for command in told["commands"]] == [["bash", "-s"], ["ls"], ["rm", "x"]]
+
+
 async def test_files_sent_along_answer_with_a_trace(world: World) -> None:
     told = (await world.post("explain", {"command": "df", "files": {"a.yaml": MINE}})).json()
     assert (told["rule"], told["commands"][0]["tried"][0]["rule"]) == ("mine", "mine")
@@ -204,6 +209,8 @@ async def test_the_tenant_is_the_tokens(world: World) -> None:
         ("explain", {"commands": ["ls"] * (MAX_COMMANDS + 1)}),
         ("explain", {"command": "ls", "groups": "x"}),
         ("explain", {"command": "ls", "files": {}}),
+        ("explain", {"command": "ls", "stdin": 7}),
+        ("explain", {"commands": ["ls"], "stdin": "x"}),
         ("explain", {"command": "ls", "policies": "/etc"}),
     ],
 )
@@ -265,7 +272,7 @@ async def test_a_policy_in_force_is_sent_once_a_version() -> None:
     judging = Judging()
     for text in (MINE, MINE, IN_FORCE):
         policy = loader.load_texts({"a.yaml": text.encode()})
-        answer = json.loads(await judging.explain(policy, Asker(), [b"df"]))
+        answer = json.loads(await judging.explain(policy, Asker(), [(b"df", None)]))
         assert answer["results"][0]["policy"] == policy.version
         assert policy.version in judging._held
     assert len(judging._held) == 2

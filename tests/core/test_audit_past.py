@@ -24,7 +24,7 @@ def issued(serial: int, groups: tuple[str, ...]) -> Event:
     )
 
 
-def judged(text: bytes, serial: int = 7, request: str = "exec") -> Event:
+def judged(text: bytes, serial: int = 7, request: str = "exec", script: bytes | None = None) -> Event:
     return CommandJudged(
         tenant="acme",
         identity="agent@acme",
@@ -43,6 +43,7 @@ def judged(text: bytes, serial: int = 7, request: str = "exec") -> Event:
         rule="default",
         reason="no",
         policy="sha256:x",
+        script=script,
     )
 
 
@@ -91,3 +92,10 @@ def test_shells_are_no_commands_and_bad_lines_are_told() -> None:
     found = list(read([good[0], b'{"kind": "command-judged"}\n', b'{"kind": "command-judged", tor', good[1]]))
     assert [type(one) for one in found] == [Unusable, Unusable, Judged]
     assert [one.line for one in found if isinstance(one, Unusable)] == [2, 3]
+
+
+def test_a_script_on_standard_input_is_a_part_of_the_command() -> None:
+    for script in (b"uptime\nid\n", b"\xff"):
+        (found,) = read(lines(judged(b"bash -s", script=script)))
+        assert isinstance(found, Judged)
+        assert found.stdin == script

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_every_rule_that_concerns_the_asker_was_tried(policies: Path, capsys: py
     assert set(tried) == {"look", "write", "never"}
     assert tried["write"]["applies"]
     assert not tried["look"]["applies"]
-    assert "sort" in tried["look"]["why"]
+    assert tried["look"]["why"] == "no pattern of it matches"
     assert [(one["rule"], one["applies"]) for one in told["tried"]] == [("no-privilege", False)]
     assert told["effect"] == "allow"
     assert told["runs"] == "'sort' 'a' > '/tmp/x'"
@@ -364,3 +365,65 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(policies: Path, tmp_path: 
     with os.fdopen(write, "wb") as closed:
         done = subprocess.run([*command, "--batch", str(file)], stdout=closed, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+class Dribble:
+    """A source that gives a few bytes at a time, as a pipe may."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        self._content = io.BytesIO(content)
+        self._size = size
+
+    def read1(self, _size: int, /) -> bytes:
+        return self._content.read(self._size)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_lines_are_answered_however_they_come(size: int) -> None:
+    content = b'{"command": "ls"}\nx\n\n{"command": "rm x"}'
+    out = io.BytesIO()
+    with batch.Workers(loader.load_texts({"a.yaml": POLICY.encode()}), ASKER) as workers:
+        assert batch.serve(Dribble(content, size), workers, out) == 1
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [one.get("rule", one.get("line")) for one in told] == ["look", 2, 3, "never"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # newer Pythons mind threads, and pytest may have some
+def test_many_lines_are_shared_and_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one process, the same answers in the same order, and the same line numbers."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    lines = [json.dumps({"command": f"ls {number}"}).encode() for number in range(batch.MANY)]
+    lines[batch.PART + 7] = b"x"
+    policy = loader.load_texts({"a.yaml": POLICY.encode()})
+    with batch.Workers(policy, ASKER) as workers:
+        found = list(workers.judge(lines, 11))
+        assert workers._pool is not None
+    told = [json.loads(line) for answer, _ in found for line in answer.splitlines()]
+    assert told == json.loads(json.dumps(list(batch.answers(policy, ASKER, lines, 11))))
+    assert [good for _, good in found].count(False) == 1
+    assert told[batch.PART + 7] == {"error": "not a line of JSON in UTF-8", "line": 11 + batch.PART + 7}
+
+
+def test_one_process_is_enough_where_no_other_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise OSError("no semaphores here")
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(multiprocessing, "get_context", refuse)
+    with batch.Workers(loader.load_texts({"a.yaml": POLICY.encode()}), ASKER) as workers:
+        found = list(workers.judge([b'{"command": "ls"}'] * batch.MANY, 1))
+    assert sum(answer.count(b"\n") for answer, _ in found) == batch.MANY
+
+
+def test_standard_input_is_judged_with_the_command(
+    policies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script for a shell is commands of the text; from a file, or as a member of a line."""
+    script = tmp_path / "script"
+    script.write_text("ls /\nrm x\n")
+    told = explained(capsys, policies, "bash -s", options=("--stdin", str(script)))
+    assert [command["argv"] for command in told["commands"]][1:] == [["ls", "/"], ["rm", "x"]]
+    (line,) = answers([b'{"command": "bash -s", "stdin": "ls /\\nrm x\\n"}'])
+    assert [command["argv"] for command in line["commands"]] == [command["argv"] for command in told["commands"]]
+    (bad,) = answers([b'{"command": "bash -s", "stdin": 7}'])
+    assert "'stdin' must be text" in bad["error"]

@@ -30,7 +30,7 @@ from tests.core.oracle.sandbox import named as names
 
 SEED, COUNT = 3, 2000
 POLICIES = ("strict", "dynamic", "files", "loose", "anything-but-the-canary")
-SHELLS = tuple(shell for shell in ("bash", "dash") if shutil.which(shell))
+SHELLS = tuple(shell for shell in ("bash", "dash", "mksh", "zsh") if shutil.which(shell))
 TEETH = 0.35
 """The share of the originals that must run the canary when nothing judges them; 0.43 did when this was written."""
 

@@ -72,10 +72,10 @@ def decision_of(row: Row) -> tuple[list[list[str | None]], bytes | None, Decisio
 
 @pytest.mark.parametrize("row", EVASIONS, ids=lambda row: str(row["id"]))
 def test_an_evasion_is_not_allowed(row: Row) -> None:
-    """It is refused, by what the vector says refuses it: a rule, the default, or as undecidable."""
+    """It is refused, by what the vector says refuses it (a rule, or the default), or for being undecidable."""
     _, _, decision = decision_of(row)
     assert decision.effect is not Effect.ALLOW
-    assert decision.rule == row["by"]
+    assert decision.rule in (row["by"], "undecidable")
     assert str(row.get("reason", "")) in decision.reason
 
 

@@ -30,7 +30,16 @@ def test_any_text_has_lines_that_can_be_printed(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("word", "shown"),
-    [(b"a/b", "a/b"), (b"", "''"), (b"a b", "'a b'"), (b"\x1b[2J", "'\\x1b[2J'"), (b"\xff", "'\\xff'"), (b"-x", "-x")],
+    [
+        (b"a/b", "a/b"),
+        (b"", "''"),
+        (b"a b", "'a b'"),
+        (b"\x1b[2J", "'\\x1b[2J'"),
+        (b"\xff", "'\\xff'"),
+        (b"-x", "-x"),
+        (b"it's", '"it\'s"'),
+        (b"it's $x", "'it'\\''s $x'"),
+    ],
 )
 def test_a_word_is_shown_as_one_would_type_it(word: bytes, shown: str) -> None:
     assert typed(word) == shown

@@ -93,6 +93,8 @@ def test_every_mistake_is_told_at_its_place(text: str, problems: list[str]) -> N
         ("{command: ls, effect: deny}", False),
         ("{command: ls, effect: deny, rule: default, as: {groups: []}}", True),
         ("{command: rm x, effect: deny, rule: never}", True),
+        ("{command: bash -s, stdin: rm x, effect: deny, rule: never}", True),
+        ("{command: bash -s, stdin: ls, effect: deny, rule: never}", False),
         ("{command: ls $((, effect: deny, rule: undecidable}", True),
         ("{command: ls, effect: approve}", False),
         ("{command: ls, effect: allow, rule: nonsense}", False),

@@ -84,7 +84,8 @@ def test_every_command_of_a_script_is_named(row: dict[str, object]) -> None:
     "text",
     [b"ls <<< x", b"[[ -f x ]]", b"ls <(id)", b"a=(b)", b"a+=b ls", b"ls {a,b}", b"echo ${x/a/b}", b"echo ${x:1}",
      b"select x in a; do ls; done", b"coproc ls", b"case x in a) ls;& b) id;; esac",
-     b"sh -c 'ls {a,b}'", b"path=/tmp; ls", b"for path in /tmp; do ls; done"],
+     b"sh -c 'ls {a,b}'", b"path=/tmp; ls", b"kill 12>/dev/null", b"time ls", b"ls 10>&1",
+     b"for path in /tmp; do ls; done"],
 )  # fmt: skip
 def test_what_posix_shells_read_otherwise_is_undecidable_for_them(text: bytes) -> None:
     """A bashism on an account whose login shell is another one."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bastion.cli import main
+from bastion.identity.authority import generate
 from tests.core.test_asciicast_encoder import HEAD
 from tests.core.test_audit_past import issued, judged, lines
 from tests.services.test_recording_past import JUDGED, recording
@@ -153,6 +154,35 @@ def test_commands_of_a_file_have_their_asker_from_the_line_or_the_options(
     status, found, err = told(capsys, *arguments)
     assert (status, [(one["command"], one["identity"]) for one in found["differences"]]) == (1, [("uptime", ["me"])])
     assert err == f"{file}:3: skipped: not a line of JSON in UTF-8\n"
+
+
+def test_labels_that_the_trail_does_not_tell_are_those_of_an_inventory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = "version: 1\nrules: [{id: a, effect: allow, where: {labels: {env: %s}}, commands: [uptime]}]\n"
+    old, new = policies(tmp_path / "old", rule % "prod"), policies(tmp_path / "new", rule % "test")
+    audit, targets = tmp_path / "audit.jsonl", tmp_path / "inventory.yaml"
+    audit.write_bytes(b"".join(lines(issued(7, ("agents",)), judged(b"uptime"))))
+    target = {
+        "name": "web-1",
+        "address": "10.0.0.1",
+        "labels": {"env": "prod"},
+        "accounts": {"x": {"certificate": True}},
+    }
+    targets.write_text(json.dumps({"version": 1, "targets": [{**target, "host-keys": [generate()[1]]}]}))
+    assert told(capsys, old, new, "--audit", audit)[0] == 0
+    assert told(capsys, old, new, "--audit", audit, "--inventory", targets)[0] == 1
+
+
+def test_a_line_can_say_its_tenant(tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "past.jsonl"
+    line = {"command": "uptime", "groups": ["agents"]}
+    lines = [{**line, "tenant": "acme"}, {**line, "tenant": "../acme"}, {**line, "tenant": 7}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    status, found, err = told(capsys, old, new, "--commands", file)
+    assert (status, found["compared"], found["differences"][0]["tenant"]) == (1, 1, "acme")
+    assert "'tenant' must be text" in err
+    assert "no policy of the tenant '../acme'" in err
 
 
 def test_one_tenants_folder_takes_one_tenants_commands(

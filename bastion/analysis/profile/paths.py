@@ -27,6 +27,7 @@ from bastion.document import Node
 from bastion.errors import Problem
 
 KINDS = ("reads", "writes", "deletes", "runs")
+_NOTHING: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _HOME = r"(?:~[^/]*|/root|/var/root|/home/[^/]+|/Users/[^/]+|\$HOME|\$\{HOME\})"
 _IS_HOME = re.compile(_HOME + r"\Z")
 
@@ -91,11 +92,27 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
 
 def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
-    if path is None:
-        return frozenset(), frozenset()
+    if path is None or not _exists(path):
+        return _NOTHING
     plain = _plain(path)
-    found = [rule for rule in rules() if kind in rule.kinds and rule.pattern.match(plain)]
+    about, any_of_them = _about(kind)
+    if any_of_them.match(plain) is None:
+        return _NOTHING
+    found = [rule for rule in about if rule.pattern.match(plain)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+def _exists(path: bytes) -> bool:
+    """Whether a path of this length can: PATH_MAX and NAME_MAX of limits.h, which no common system has longer. It
+    bounds the work on patterns too."""
+    return len(path) < 256 or (len(path) <= 4096 and max(map(len, path.split(b"/"))) <= 255)
+
+
+@cache
+def _about(kind: str) -> tuple[tuple[Rule, ...], re.Pattern[str]]:
+    """The rules of a kind, and one expression that matches whatever any of them does: few paths have any meaning."""
+    about = tuple([rule for rule in rules() if kind in rule.kinds])
+    return about, re.compile("|".join(f"(?:{rule.pattern.pattern})" for rule in about) or r"(?!)", re.DOTALL)
 
 
 def of_folder(path: bytes, above: bool = True) -> Found:
@@ -143,17 +160,34 @@ def _rules(node: Node) -> list[Rule]:
     patterns = section.require("patterns", Node.texts, empty)
     section.close()
     made = frozenset(kinds)
-    return [Rule(made, category, technique, text, re.compile(_expression(text))) for text in patterns]
+    return [Rule(made, category, technique, text, re.compile(_expression(text), re.DOTALL)) for text in patterns]
 
 
 def _expression(pattern: str) -> str:
-    """A regular expression of bounded work: no part of it can match the same text in two ways, but for `**`."""
-    text = pattern
-    start = ""
+    """A regular expression of bounded work. What stands before a wildcard is taken at the first place where it fits,
+    and nowhere else (an atomic group), where that wildcard matches all that a later place would have left to it."""
+    text, start, first = pattern, "", ""
     if text.startswith("~"):
         start, text = _HOME, text[1:]
     elif text.startswith("**/"):
-        start, text = r"(?:.*/)?", text[3:]
-    parts = re.split(r"(\*\*|\*)", text)
-    body = "".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
-    return start + body + r"\Z"
+        first, text = "**/", text[3:]
+    wild, *rest = first, *re.split(r"(\*\*|\*)", text)
+    body = start
+    for at in range(0, len(rest), 2):
+        literal, following = rest[at], rest[at + 1] if at + 1 < len(rest) else ""
+        once = bool(wild) and (following == "**" or (wild == following == "*" and "/" not in literal))
+        part = _WILD[wild, once] + re.escape(literal)
+        body += f"(?>{part})" if once else part
+        wild = following
+    return body + r"\Z"
+
+
+_WILD = {
+    ("", False): "",
+    ("*", False): "[^/]*",
+    ("*", True): "[^/]*?",
+    ("**", False): ".*",
+    ("**", True): ".*?",
+    ("**/", False): "(?:.*/)?",
+    ("**/", True): "(?:.*?/)??",
+}

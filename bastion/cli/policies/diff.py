@@ -6,8 +6,9 @@
 
 OLD and NEW are one tenant's folders, or folders that hold one folder a tenant. The commands, and who asked for them
 where, come from the headers of recordings, from an audit trail, or from JSON lines such as {"command": "uptime",
-"identity": "agent@demo", "groups": ["agents"], "target": "web-1", "account": "deploy"}; the options say what a line
-leaves out. Where nothing tells an identity's groups (old recordings), each group that a rule names is tried.
+"tenant": "demo", "identity": "agent@demo", "groups": ["agents"], "target": "web-1", "account": "deploy"}; the options
+say what a line leaves out. Where nothing tells an identity's groups (old recordings), each group that a rule names is
+tried.
 
 Exit status, as that of diff: 0 no command would be judged otherwise, 1 some would, 2 trouble.
 """
@@ -61,6 +62,7 @@ def configure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--recordings", metavar="DIR", type=Path, help="a folder of recordings, with all below it")
     parser.add_argument("--audit", metavar="FILE", type=Path, help="an audit trail")
     parser.add_argument("--commands", metavar="FILE", type=Path, help="JSON lines")
+    parser.add_argument("--inventory", metavar="FILE", type=Path, help="labels of targets, where the source has none")
     parser.add_argument("--tenant", metavar="T", help="only this tenant's commands")
     parser.add_argument("--rules", action="store_true", help="tell also where only the deciding rule is another one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -72,9 +74,13 @@ def _diff(arguments: argparse.Namespace) -> int:
     if arguments.recordings is None and arguments.audit is None and arguments.commands is None:
         raise OperatorError("diff: where are the past commands? Say --recordings DIR, --audit FILE or --commands FILE")
     from bastion.cli.policies import past
+    from bastion.targets import inventory
 
     asker = asking.asker(arguments, time.time())
     found = past.collect(arguments.recordings, arguments.audit, arguments.commands, asker, arguments.tenant or "")
+    if arguments.inventory is not None:
+        targets = inventory.load(arguments.inventory, arguments.tenant or "").targets
+        past.with_labels(found, {target.name: tuple(sorted(target.labels.items())) for target in targets})
     commands = [one for one in found.commands if arguments.tenant in (None, one.tenant)]
     comparisons = _comparisons(arguments, {one.tenant for one in commands}, found.notes)
     rows, compared = _rows(comparisons, commands)
@@ -132,7 +138,7 @@ def _rows(comparisons: dict[str, Comparison], commands: list[Past]) -> tuple[lis
             continue
         compared += 1
         counted.update(
-            (one.tenant, found) for found in comparison.differences(one.command, one.asker, one.groups_known)
+            (one.tenant, found) for found in comparison.differences(one.command, one.asker, one.groups_known, one.stdin)
         )
     rows = [Row(tenant, found, times) for (tenant, found), times in counted.items()]
     rows.sort(key=lambda row: (-row.found.change, row.tenant, -row.times, row.found.command))

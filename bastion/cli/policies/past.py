@@ -1,12 +1,13 @@
 """Past commands from wherever they were kept: recordings, an audit trail, a file of JSON lines.
 
-A session that is in the trail and in a recording is one command: the trail has its text byte for byte and, where the
-recording is an old one, its groups; the recording has claims, labels and the login shell.
+A session that is in the trail and in a recording is one command: the trail has its text byte for byte, the script
+on its standard input and, where the recording is an old one, its groups; the recording has claims and labels.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from bastion.audit import past as trail
 from bastion.cli.policies import batch
 from bastion.document import shown
 from bastion.errors import OperatorError
-from bastion.policy.asker import Asker, BadAsker
+from bastion.policy.asker import Asker, BadAsker, Pairs
 from bastion.recording import past as recordings
 from bastion.recording.past import Past
 
@@ -30,7 +31,8 @@ class Found:
 
 
 def collect(directory: Path | None, audit: Path | None, commands: Path | None, asker: Asker, tenant: str) -> Found:
-    """All past commands. OperatorError where a source can not be read at all."""
+    """All past commands; `asker` and `tenant` are for lines of `commands` that leave them out. OperatorError where a
+    source can not be read at all."""
     found = Found()
     recorded = {} if directory is None else _recorded(directory, found)
     if audit is not None:
@@ -39,6 +41,16 @@ def collect(directory: Path | None, audit: Path | None, commands: Path | None, a
     if commands is not None:
         _listed(commands, found, asker, tenant)
     return found
+
+
+def with_labels(found: Found, labels: Mapping[str, Pairs]) -> None:
+    """Targets that nobody told labels of get those of `labels`, by their names."""
+    found.commands = [
+        one
+        if one.asker.labels or one.asker.target not in labels
+        else dataclasses.replace(one, asker=dataclasses.replace(one.asker, labels=labels[one.asker.target]))
+        for one in found.commands
+    ]
 
 
 def _recorded(directory: Path, found: Found) -> dict[tuple[str, str], Past]:
@@ -70,9 +82,9 @@ def _joined(one: trail.Judged, recorded: Past | None) -> Past:
     if recorded is not None:
         asker, groups = recorded.asker, one.groups
         if recorded.groups_known or groups is None:
-            return dataclasses.replace(recorded, command=one.command)
+            return dataclasses.replace(recorded, command=one.command, stdin=one.stdin)
         asker = dataclasses.replace(asker, groups=groups, identity=one.principals)
-        return dataclasses.replace(recorded, command=one.command, asker=asker, groups_known=True)
+        return dataclasses.replace(recorded, command=one.command, stdin=one.stdin, asker=asker, groups_known=True)
     asker = Asker(
         identity=one.principals,
         groups=one.groups or frozenset(),
@@ -81,7 +93,7 @@ def _joined(one: trail.Judged, recorded: Past | None) -> Past:
         source=one.source,
         at=one.moment,
     )
-    return Past(one.session, one.tenant, one.command, asker, one.groups is not None)
+    return Past(one.session, one.tenant, one.command, asker, one.groups is not None, stdin=one.stdin)
 
 
 def _listed(commands: Path, found: Found, asker: Asker, tenant: str) -> None:
@@ -89,12 +101,22 @@ def _listed(commands: Path, found: Found, asker: Asker, tenant: str) -> None:
         for number, line in enumerate(lines, 1):
             try:
                 values = batch.read_line(line)
-                command = batch.command_of(values)
-                one = asker.but(values) if isinstance(values, dict) else asker
+                command, stdin = batch.command_of(values)
+                one, whose = _asked(values, asker, tenant)
             except (batch.BadLine, BadAsker) as error:
                 found.notes.append(f"{shown(commands)}:{number}: skipped: {error}")
                 continue
-            found.commands.append(Past("", tenant, command, one, groups_known=True))
+            found.commands.append(Past("", whose, command, one, groups_known=True, stdin=stdin))
+
+
+def _asked(values: object, asker: Asker, tenant: str) -> tuple[Asker, str]:
+    """Who and whose, where the line says so."""
+    if not isinstance(values, dict):
+        return asker, tenant
+    whose = values.get("tenant", tenant)
+    if not isinstance(whose, str):
+        raise batch.BadLine("'tenant' must be text")
+    return asker.but(values), whose
 
 
 def _lines(path: Path) -> BinaryIO:

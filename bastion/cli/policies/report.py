@@ -115,11 +115,12 @@ def _profile(acts: Acts | None) -> str:
         return "no program is called"
     if not acts.known:
         return "profile: none knows this program, or this use of it"
-    facts = [*_paths(acts), *acts.changes, *(f"runs code: {code}" for code in acts.code)]
+    facts = [*_paths(acts), *(f"changes: {what}" for what in acts.changes)]
+    facts += [f"runs code: {code}" for code in acts.code]
     facts += [f"not known: {reason}" for reason in acts.unknown]
     facts += ["runs another command"] if acts.nested else []
     facts += ["speaks SQL"] if acts.sql else []
-    facts += ["takes commands from its input"] if acts.interactive else []
+    facts += ["takes commands from its input"] if acts.interactive and not acts.code else []
     return _fit(f"profile: {'; '.join(facts) or 'changes nothing'}")
 
 
@@ -249,11 +250,14 @@ def _fit(text: str) -> str:
 
 
 def _text(raw: bytes, indent: str) -> Iterator[str]:
-    """Bytes as they are, but for what is hidden, cut at the width. There is always one line."""
+    """Bytes as they are, but for what is hidden, cut at the width, after a blank if there is one. At least one line."""
     text = _fit(raw.decode("utf-8", "backslashreplace")) or " "
     width = WIDTH - len(indent)
-    for start in range(0, len(text), width):
-        yield indent + text[start : start + width]
+    while len(text) > width:
+        cut = text.rfind(" ", width // 2, width) + 1 or width
+        yield indent + text[:cut]
+        text = text[cut:]
+    yield indent + text
 
 
 def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:

@@ -66,7 +66,7 @@ class Cage:
         # Whatever runs holds the write end of this pipe: its end is the end of all of them.
         reading, writing = os.pipe()
         process = subprocess.Popen(
-            [shell, "-c", text],
+            [shutil.which(shell) or shell, "-c", text],
             env={"PATH": str(self.bin), "LC_ALL": "C.UTF-8", "HOME": work},
             cwd=work,
             stdin=subprocess.DEVNULL,
