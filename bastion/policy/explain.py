@@ -78,7 +78,7 @@ def _of_categories(policy: Policy, asker: Asker, analysis: Analysis) -> Iterator
     for rule in policy.rules:
         if rule.categories and rule.concerns(asker.subject):
             found = rule.categories & analysis.categories
-            yield Tried(rule, bool(found), "" if found else "none of its categories was found")
+            yield Tried(rule, bool(found), "" if found else "not found")
 
 
 def text(word: bytes) -> str:

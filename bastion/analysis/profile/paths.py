@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -41,16 +41,6 @@ class Rule:
     technique: str
     text: str
     pattern: re.Pattern[str]
-
-    def below(self, folder: str, above: bool) -> bool:
-        """Whether what the pattern names may lie below this folder (made plain): in it, or anywhere under it."""
-        fixed = self.text.partition("*")[0]
-        if fixed.startswith("/"):
-            return above and fixed.startswith(folder.rstrip("/") + "/")
-        if folder in ("/", "/home", "/Users") or _IS_HOME.match(folder):
-            return above
-        inner = self.text.removeprefix("**/").rpartition("/")[0]
-        return bool(inner) and "*" not in inner and f"/{folder}".endswith(f"/{inner}")
 
 
 Found = tuple[frozenset[str], frozenset[str]]
@@ -118,9 +108,57 @@ def _about(kind: str) -> tuple[tuple[Rule, ...], re.Pattern[str]]:
 def of_folder(path: bytes, above: bool = True) -> Found:
     """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
     that is known for what lies in it."""
-    plain = _plain(path)
-    found = [rule for rule in rules() if "reads" in rule.kinds and rule.below(plain, above)]
-    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+    if not _exists(path):
+        return _NOTHING
+    plain, below = _plain(path), _below()
+    found = []
+    if above:
+        found.append(below.roots.get(plain.rstrip("/"), _NOTHING))
+    if plain in ("/", "/home", "/Users") or _IS_HOME.match(plain):
+        return _both([*found, below.anywhere]) if above else _NOTHING
+    rooted = f"/{plain}"
+    slash = rooted.find("/", max(0, len(rooted) - below.longest - 1))
+    while slash >= 0:
+        found.append(below.inner.get(rooted[slash + 1 :], _NOTHING))
+        slash = rooted.find("/", slash + 1)
+    return _both(found)
+
+
+def _both(found: Sequence[Found]) -> Found:
+    told = [each for each in found if each is not _NOTHING]
+    return frozenset().union(*(each[0] for each in told)), frozenset().union(*(each[1] for each in told))
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What reading a folder with all below it means: by each folder above a path that is absolute; in any home, for
+    those that are not; and by the end of the folder's own path, no longer than `longest`."""
+
+    roots: Mapping[str, Found]
+    anywhere: Found
+    inner: Mapping[str, Found]
+    longest: int
+
+
+@cache
+def _below() -> _Below:
+    roots: dict[str, Found] = {}
+    inner: dict[str, Found] = {}
+    anywhere = _NOTHING
+    for rule in rules():
+        if "reads" not in rule.kinds:
+            continue
+        means = frozenset({rule.category}), frozenset({rule.technique})
+        fixed = rule.text.partition("*")[0]
+        if fixed.startswith("/"):
+            for at in [at for at, character in enumerate(fixed) if character == "/"]:
+                roots[fixed[:at]] = _both([roots.get(fixed[:at], _NOTHING), means])
+            continue
+        anywhere = _both([anywhere, means])
+        folder = rule.text.removeprefix("**/").rpartition("/")[0]
+        if folder and "*" not in folder:
+            inner[folder] = _both([inner.get(folder, _NOTHING), means])
+    return _Below(roots, anywhere, inner, max(map(len, inner), default=0))
 
 
 @lru_cache(maxsize=1024)

@@ -30,11 +30,12 @@ from bastion.policy.explain import Explained
 from bastion.policy.model import Policy
 
 WIDTH = 80
-MAX_TEXT = 1 << 16
-"""Characters of one text; what is longer is cut, and says so."""
-
+MAX_TEXT = 1 << 14
+"""Characters of one text; what is longer is cut, and ends in `…`."""
 MAX_OTHERS = 20
 """Rules named that were not tried."""
+MAX_SILENT = 60
+"""Rules told of one command that do not apply to it."""
 
 _VERDICTS = {Effect.ALLOW: "ALLOWED", Effect.APPROVE: "NEEDS APPROVAL", Effect.DENY: "DENIED"}
 _COLOURS = {Effect.ALLOW: "32", Effect.APPROVE: "33", Effect.DENY: "31"}
@@ -134,12 +135,18 @@ def _paths(acts: Acts) -> Iterator[str]:
 def _tried(found: tuple[Tried, ...]) -> Iterator[str]:
     names = [(tried.rule.id, f"{posixpath.basename(tried.rule.place.file)}:{tried.rule.place.line}") for tried in found]
     ids, places = (max(map(len, column), default=0) for column in zip(*names, strict=True)) if names else (0, 0)
+    silent = 0
     for tried, (name, place) in zip(found, names, strict=True):
+        silent += not tried.applies
+        if silent > MAX_SILENT and not tried.applies:
+            continue
         effect = tried.rule.effect
         mark = "-" if not tried.applies else "+" if effect is Effect.ALLOW else "!"
         line = f"{mark} {effect.value:<7} {name:<{ids}} {place:<{places}}  {_fit(tried.why)}".rstrip()
         told = _wrapped(line, "     ", " " * 15)
         yield from told if tried.applies else map(_dim, told)
+    if silent > MAX_SILENT:
+        yield _dim(f"     - {silent - MAX_SILENT} more that do not apply; --json tells them")
 
 
 def _findings(explained: Explained) -> Iterator[str]:

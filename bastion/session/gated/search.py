@@ -1,0 +1,103 @@
+"""The incremental search through the history (Ctrl-R, Ctrl-S), as readline has it; it draws nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bastion.characters import shown
+from bastion.session.gated.history import History
+
+MAX_SOUGHT = 256
+"""Characters."""
+MAX_STEPS = 512
+"""That Backspace can take back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    sought: str
+    number: int  # of the entry that is shown
+    failed: bool
+    forward: bool
+
+
+class Search:
+    """Life: made when the search begins, at the entry `number` (`history.end`: the line that is being typed); then
+    `add`, `remove` and `again`, which answer False when nothing is found; `found` at the end."""
+
+    def __init__(self, history: History, number: int, line: str, cursor: int, *, forward: bool, last: str) -> None:
+        self._history = history
+        self._last = last
+        self._original = (line, cursor, number)
+        self._states = [_State("", number, False, forward)]
+
+    @property
+    def sought(self) -> str:
+        return self._states[-1].sought
+
+    @property
+    def original(self) -> tuple[str, int, int]:
+        """The line, the cursor and the number of the entry that the search began with."""
+        return self._original
+
+    @property
+    def label(self) -> str:
+        """What stands before the line that was found."""
+        state = self._states[-1]
+        way = "i-search" if state.forward else "reverse-i-search"
+        return f"({'failed ' if state.failed else ''}{way})`{shown(state.sought)}': "
+
+    @property
+    def found(self) -> tuple[str, int, int]:
+        """What is shown: the line, the place in it, and the number of its entry."""
+        state = self._states[-1]
+        line = self._text(state.number)
+        cursor = self._original[1] if state.number == self._original[2] else len(line)
+        at = line.rfind(state.sought) if state.sought and not state.failed else cursor
+        return line, cursor if at < 0 else at, state.number
+
+    def add(self, text: str) -> bool:
+        """More to look for, from the line that is shown on."""
+        state = self._states[-1]
+        room = MAX_SOUGHT - len(state.sought)
+        if not text[:room]:
+            return False
+        self._look(replace(state, sought=state.sought + text[:room]), moved=False)
+        return not self._states[-1].failed and len(text) <= room
+
+    def remove(self) -> bool:
+        """Back to what was shown before the last character was added, or the search went on."""
+        if len(self._states) > 1:
+            self._states.pop()
+            return True
+        return False
+
+    def again(self, *, forward: bool) -> bool:
+        """The next match, older or newer; with nothing to look for, what was looked for the last time."""
+        state = self._states[-1]
+        if not state.sought:
+            self._states[-1] = replace(state, forward=forward)
+            return self.add(self._last) if self._last else True
+        if state.failed and state.forward == forward:
+            return False
+        self._look(replace(state, forward=forward), moved=True)
+        return not self._states[-1].failed
+
+    def _look(self, state: _State, *, moved: bool) -> None:
+        """Find the nearest line that holds what is sought: the one that is shown as well if the search has not `moved`,
+        else one that reads otherwise."""
+        typed = self._original[2]
+        numbers = {number for number in self._history.holding(state.sought) if number != typed}
+        if state.sought in self._original[0]:
+            numbers.add(typed)
+        here, text = state.number, self._text(state.number)
+        if state.forward:
+            near = (n for n in sorted(numbers) if n > here or (n == here and not moved))
+        else:
+            near = (n for n in sorted(numbers, reverse=True) if n < here or (n == here and not moved))
+        number = next((n for n in near if not moved or self._text(n) != text), None)
+        self._states.append(replace(state, number=here if number is None else number, failed=number is None))
+        del self._states[:-MAX_STEPS]
+
+    def _text(self, number: int) -> str:
+        return self._original[0] if number == self._original[2] else self._history.entry(number) or ""
