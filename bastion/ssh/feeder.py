@@ -19,7 +19,8 @@ from bastion.session.gated.boot import Kind
 
 class Feeder(asyncssh.SSHClientSession[bytes]):
     """Life: made for one gated shell, whose nonce and kind it knows; `begin` once it is open, then a unit at a time,
-    `prepare` first, each after the marker of the one before; `close`. `lost` is called when the channel has closed, whoever closed it.
+    `prepare` first, each after the marker of the one before; `close`. `lost` is called when the channel has closed,
+    whoever closed it.
 
     What it says is not read: the shell's answers come by the terminal.
     """

@@ -1,0 +1,2 @@
+def more(text: str, shell: str) -> str | None:
+    return None
