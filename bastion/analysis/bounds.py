@@ -22,3 +22,5 @@ MAX_TEXTS = 64
 """Texts inside the text that are read in turn: for a shell, or for a client of SQL."""
 MAX_INSIDE = 16 * 1024
 """Bytes of all of them together: a text inside three others counts three times."""
+MAX_OUTLINES = 192
+"""Names in paths of which only a part is known, each counted in every folder that the text may be in."""

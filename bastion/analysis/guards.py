@@ -55,9 +55,8 @@ def guard(text: bytes) -> Finding | None:
 
 
 def guard_bare(bare: bytes) -> str | None:
-    """Why a long text is not parsed, or None. `bare` is it without what is quoted in it, and with runs of blanks as
-    they are."""
-    bare = _BLANKS.sub(b" ", bare)
+    """Why a long text is not parsed, or None. `bare` is the text without what is quoted in it (read_here.py)."""
+    bare = _BLANKS.sub(b" ", bare).replace(b"${", b"$")
     for most, characters, named in _BARE:
         if sum(bare.count(character) for character in characters) > most:
             return f"more than {most} {named} that are not quoted"

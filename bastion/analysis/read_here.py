@@ -84,7 +84,8 @@ def substitution_end(text: bytes, at: int) -> int:
 
 
 def unquoted(text: bytes) -> bytes:
-    """The text with a plain letter for each byte that is quoted: what a parser has to tell apart. Raises NotClosed."""
+    """The text with a plain letter for each byte that is quoted, or a comment: what a parser has to tell apart. Raises
+    NotClosed."""
     scan = _Scan(text, 0)
     scan.run(0)
     if scan.pending or scan.inside:
@@ -183,6 +184,8 @@ class _Scan:
             line = text.find(b"\n", at)
             comment = at == 0 or text[at - 1] in _BEFORE_COMMENT
             self.at = at + 1 if not comment else len(text) if line < 0 else line
+            if comment:
+                self._mask(at, self.at)
         elif character == _NEWLINE:
             self._line()
         elif character == 0x3C:

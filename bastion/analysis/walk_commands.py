@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bastion.analysis import builtins, names
 from bastion.analysis.arrays import Arrays
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_OUTLINES, MAX_PRINTED
 from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
@@ -74,6 +74,7 @@ class CommandWalk(FindingWalk):
         self._judged = 0
         self._place: tuple[int, int] | None = None
         self._folder: bytes | None = b""
+        self._outlines = 0
         self._arrays = Arrays()
 
     # -- the nodes that are commands
@@ -199,6 +200,12 @@ class CommandWalk(FindingWalk):
         return words, acts
 
     def _acts(self, found: Command, words: Words, folder: bytes | None, more: bool = False) -> Acts:
+        lost = any(b"\0" in folder for folder in self._visited)
+        known = words.argv if lost else ()
+        parts = sum(1 + word.count(b"/") for word in (*words.outlines.values(), *known) if word is not None)
+        self._outlines += parts * (1 + len(self._visited))
+        if self._outlines > MAX_OUTLINES:
+            raise Unreadable(found.start, found.end, f"more than {MAX_OUTLINES} names in paths that are known in part")
         acts = self._judge(
             words.argv,
             found.stdin,

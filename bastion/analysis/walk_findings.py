@@ -19,7 +19,7 @@ _PEERS = (b"/dev/tcp/", b"/dev/udp/")
 _KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
 _GO = frozenset({b"cd", b"pushd", b"chdir"})
 _ANYWHERE = b"\0"
-_MAX_FOLDERS = 8
+_MAX_FOLDERS = 4
 _DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
 _REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
 

@@ -94,6 +94,7 @@ class Judging:
                 self._held.add(policy.version)
             return await self._ask(process, pickle.dumps((kind, values)))
         except (asyncio.IncompleteReadError, OSError) as error:
+            log.error("the process that judges policies ended in the midst of a request: %s", type(error).__name__)
             await self._kill()
             raise Busy("the process that judges policies ended: try again") from error
         except BaseException:

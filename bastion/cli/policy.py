@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         for line in str(error).split("\n"):
             print(f"bastion policy: {shown(line, MAX_LINE)}", file=sys.stderr)
+        if isinstance(error, BadFile) and getattr(arguments, "json", False):
+            print(json.dumps({"ok": False, "problems": [told.problem(problem) for problem in error.problems]}))
         return int(trouble)
 
 

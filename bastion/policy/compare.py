@@ -3,7 +3,8 @@
 A command whose asker's groups are not known is asked once without any and once for each group that a rule of either
 policy names; what differs is told with the group that was assumed.
 
-Limits: one group at a time is assumed; a difference that takes two of them is not seen.
+Limits: one group at a time is assumed, and of so many only the first MAX_ASSUMED by name; a difference that takes two
+groups is not seen.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bastion.policy.decision import Decision, Request
 from bastion.policy.engine import decide
 from bastion.policy.model import Policy
 
+MAX_ASSUMED = 200
 MAX_KEPT = 100_000
 """Questions whose answers are remembered: past commands repeat themselves."""
 
@@ -50,7 +52,8 @@ class Comparison:
         self._old = old
         self._new = new
         self._rules = rules
-        self._groups = sorted({group for policy in (old, new) for rule in policy.rules for group in rule.who.groups})
+        groups = {group for policy in (old, new) for rule in policy.rules for group in rule.who.groups}
+        self._groups = sorted(groups)[:MAX_ASSUMED]
         self._timed = any(rule.when is not None for policy in (old, new) for rule in policy.rules)
         self._known: dict[tuple[_Text, Asker], Difference | None] = {}
 

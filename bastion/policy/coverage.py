@@ -58,11 +58,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a rule does not cover a command. `stage` grows with what did fit; `doubt`: because something is not known."""
+    """Why a rule does not cover a command. `stage` grows with what did fit; `doubt`: because something is not known;
+    `elsewhere`: the rule holds other deeds for approval."""
 
     stage: int
     text: str
     doubt: bool = False
+    elsewhere: bool = False
 
 
 def cases(analysis: Analysis) -> tuple[Case, ...]:
@@ -103,7 +105,7 @@ def objection(rule: Rule, case: Case) -> Objection | None:
     for stage, check in enumerate(_CHECKS):
         found = check(rule, case)
         if found is not None:
-            return Objection(stage, found[0], found[1])
+            return Objection(stage, *found, elsewhere=rule.effect is not Effect.ALLOW and check in (_sql, _does))
     return None
 
 

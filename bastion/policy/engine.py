@@ -156,7 +156,9 @@ def _simple(policy: Policy, subject: Subject, case: Case, names: tuple[str, ...]
 def _uncovered(policy: Policy, case: Case, tried: list[tuple[Rule, Objection]]) -> Decision:
     """No rule covers it: what comes nearest says why. What is not known is never less strict than what no rule covers,
     unless a rule would cover it but for that."""
-    nearest = max((against for _, against in tried), key=lambda against: against.stage, default=None)
+    # That a rule asks for an approval of other deeds says nothing about this one.
+    about = [against for _, against in tried if against.doubt or not against.elsewhere]
+    nearest = max(about, key=lambda against: against.stage, default=None)
     doubtful = bool(case.doubts) or (nearest is not None and nearest.doubt)
     but_for_that = doubtful and any(objection(_trusting(rule), case) is None for rule, _ in tried)
     effects = [policy.undecidable] if doubtful else []

@@ -255,7 +255,7 @@ async def test_the_event_loop_turns_meanwhile() -> None:
         await asyncio.sleep(0)
         worst, last = max(worst, loop.time() - last), loop.time()
     assert isinstance(slow.exception(), Busy)
-    assert worst < 0.5
+    assert worst < 1.0
     await judging.stop()
 
 

@@ -11,11 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bastion.cli import main
 from bastion.cli.policies import batch
 from bastion.policy import loader
+from bastion.policy.asker import KEYS
 from tests.core.test_cli_policy_explain import ASKER, POLICY, WHO, policies
 
 __all__ = ["policies"]  # a fixture
@@ -80,6 +84,21 @@ def test_hostile_text_gets_a_verdict(line: bytes) -> None:
     (told,) = answers([line])
     assert (told["effect"], told["runs"]) == ("deny", None)
     assert told["undecidable"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(("command", "stdin", *KEYS)), VALUES, max_size=4) | VALUES)
+@settings(deadline=None)
+def test_any_json_gets_an_answer_that_is_json(values: object) -> None:
+    (told,) = answers([json.dumps(values).encode()])
+    assert ("error" in told) is ("effect" not in told)
+    assert orjson.loads(orjson.dumps(told)) == told
 
 
 def test_bytes_that_are_not_utf_8_are_escaped() -> None:

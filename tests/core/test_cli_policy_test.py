@@ -88,3 +88,6 @@ def test_what_can_not_be_read_is_told_whole_and_status_is_2(policies: Path, caps
     (policies / "other" / "a.yaml").write_text("version: 3\n")
     assert main(["policy", "test", str(policies)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 4
+    assert main(["policy", "test", "--json", str(policies)]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], len(told["problems"])) == (False, 4)

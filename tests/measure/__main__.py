@@ -1,4 +1,4 @@
-"""How much of each file can be read, how long an analysis takes, and what the shipped policies make of it.
+"""How much of each file can be read, how long a decision takes, and what the shipped policies make of it.
 
 python -m tests.measure FILE.jsonl …                 a JSON object a line: `cmd`, `label`, perhaps `readonly`
 python -m tests.measure --odd FILE.jsonl …           and every row that a policy does not judge as its label says
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from bastion.analysis.command import FindingKind
 from bastion.analysis.shell import analyse
 from bastion.policy.model import Policy
+from tests.benchmarks.decisions import seconds
 from tests.measure import figures
 from tests.measure.figures import Judged, Row
 
@@ -41,15 +41,12 @@ def main() -> None:
 
 
 def _speed(rows: Sequence[Row]) -> None:
-    """Kinds of doubt, and microseconds of analysis."""
-    analyse(b"ls")
+    """Kinds of doubt, and microseconds of analysis and decision."""
     kinds: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    seconds = []
+    took = sorted(seconds([row.text for row in rows], 1))
     for row in rows:
-        begin = time.perf_counter()
         analysis = analyse(row.text)
-        seconds.append(time.perf_counter() - begin)
         found = {finding.kind for finding in analysis.undecidable}
         if analysis.unreadable is not None:
             kinds["unreadable"] += 1
@@ -58,10 +55,9 @@ def _speed(rows: Sequence[Row]) -> None:
             kinds["takes commands"] += 1
         else:
             kinds["unknown" if FindingKind.UNKNOWN in found else "clear"] += 1
-    seconds.sort()
     shares = ", ".join(f"{kind} {100 * count / len(rows):.2f} %" for kind, count in kinds.most_common())
-    middle, high = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
-    print(f"    analysis: {shares}; median {middle * 1e6:.0f} us, p99 {high * 1e6:.0f} us")
+    middle, high = took[len(took) // 2], took[int(len(took) * 0.99)]
+    print(f"    {shares}; decided in median {middle * 1e6:.0f} us, p99 {high * 1e6:.0f} us")
     for reason, count in reasons.most_common(6):
         print(f"    {count:8} {reason}")
 

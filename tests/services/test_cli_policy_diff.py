@@ -102,6 +102,13 @@ def test_no_difference_is_status_0(tmp_path: Path, old: Path, capsys: pytest.Cap
     assert (status, found["differences"], found["compared"]) == (0, [], 2)
 
 
+def test_nothing_compared_is_told(tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No difference, as there is none; and a word, as it may be the wrong folder."""
+    (tmp_path / "recordings").mkdir()
+    status, found, err = told(capsys, old, new, "--recordings", tmp_path / "recordings")
+    assert (status, found["compared"], err) == (0, 0, "no past command was compared: is this where they are?\n")
+
+
 def test_another_rule_alone_is_told_when_asked(
     tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,6 +116,15 @@ def test_another_rule_alone_is_told_when_asked(
     assert told(capsys, old, new, "--recordings", recordings)[0] == 0
     status, found, _ = told(capsys, old, new, "--recordings", recordings, "--rules")
     assert (status, [one["command"] for one in found["differences"]]) == (1, ["id", "ls"])
+
+
+def test_a_recording_that_names_no_tenant_is_of_the_one_that_is_named(
+    tmp_path: Path, old: Path, new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recordings = record(tmp_path / "recordings", "uptime", tenant="")
+    for arguments in ((old / "acme", new / "acme"), (old, new), (old, new, "--tenant", "acme")):
+        status, found, _ = told(capsys, *arguments, "--recordings", recordings)
+        assert (status, found["compared"]) == (1, 1)
 
 
 def test_a_torn_recording_is_told_and_skipped(

@@ -54,11 +54,13 @@ def with_shell(folder: Path, name: str, program: str, noise: str = "") -> Sshd:
 
 
 @contextmanager
-def asking(folder: Path, name: str, program: str, noise: str = "") -> Iterator[tuple[Bastion, Client, Sshd]]:
+def asking(
+    folder: Path, name: str, program: str, noise: str = "", policy: str = POLICY
+) -> Iterator[tuple[Bastion, Client, Sshd]]:
     """A bastion whose inventory does not say which shell `web-1` has, and a client of it."""
     with with_shell(folder / "target", name, program, noise) as sshd:
         target = Target("web-1", sshd.host, sshd.port, sshd.host_key, sshd.key, shell="")
-        with Bastion(folder / "bastion", [target], policy=POLICY) as bastion:
+        with Bastion(folder / "bastion", [target], policy=policy) as bastion:
             yield bastion, Client(folder / "client", bastion), sshd
 
 

@@ -19,6 +19,7 @@ from tests.system.harness.client import Client, Maker
 from tests.system.harness.sshd import Sshd
 from tests.system.harness.waiting import until
 from tests.system.oracle import Direct
+from tests.system.test_login_shell import asking
 from tests.system.test_other_clients import DIRECT, paramiko_login
 
 POLICY = """\
@@ -29,7 +30,7 @@ rules:
     who: {groups: [agents]}
     dynamic: true
     commands: ["bash", "bash -s **", "sh", "sh -s **", "true", "false", "echo **", "cat **", "printf **", "read **",
-               "exit *", "wc *", "sort", "sleep *", "greet **", "test **", "tr * *", "set *"]
+               "exit *", "wc *", "sort", "sleep *", "greet **", "test **", "tr * *", "set *", "cd *", "[[ **"]
   - {id: never, effect: deny, commands: ["touch **", "rm **"]}
 """
 SCRIPTS = {
@@ -185,6 +186,22 @@ def test_what_is_no_script_for_a_shell_is_refused_unread(agent: Client, target: 
     before = started(target)
     done = agent.run("web-1", command, stdin=b"echo hello\n")
     assert (done.returncode, done.stdout, started(target)) == (126, b"", before)
+
+
+@pytest.mark.parametrize(("name", "program"), [("dash", "dash"), ("ash", "busybox")])
+def test_where_the_login_shell_is_not_bash(tmp_path: Path, direct: Direct, name: str, program: str) -> None:
+    """The login shell only hands the script on: bash reads it as bash, sh as POSIX says. It was asked for before."""
+    with asking(tmp_path, name, program, policy=POLICY) as (bastion, client, _):
+        for command, script in (
+            ("bash -s one", b"x=(a b); [[ $1 == one ]] && echo \"${x[1]} it's\" 'q\"'\nexit 3\n"),
+            ("sh -s one", b'cat <<E\nhello $1\nE\nf() { echo "in f"; }\nf\nexit 4\n'),
+            ("cd / && bash -s", b"echo a | cat\n"),
+        ):
+            done, plain = client.run("web-1", command, stdin=script), direct.run(command, stdin=script)
+            assert (done.returncode, done.stdout, done.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+        done = client.run("web-1", "sh -s", stdin=b"x=(a b)\n")
+        assert (done.returncode, done.stdout) == (126, b"")
+        assert len(bastion.audit("login-shell-asked")) == 1
 
 
 # -- with rules that let commands be taken, and on terminals

@@ -32,7 +32,9 @@ _DELETES = re.compile(
     rb"\bshutil\.rmtree|\bos\.(?:remove|unlink|rmdir|removedirs|truncate)\b|\brmtree\b|FileUtils\.rm"
     rb"|\bunlink(?:Sync)?\s*[( ]|\brm(?:dir)?Sync\b|File\.(?:delete|unlink)|to delete\b|DROP\s+TABLE"
 )
-_ASKS = re.compile(rb"with hidden answer|hidden answer|getpass\b.*\bopen\(|pynput|CGEventTap|XGrabKeyboard|/dev/input/")
+_ASKS = re.compile(
+    rb"with hidden answer|hidden answer|getpass\b.{0,200}\bopen\(|pynput|CGEventTap|XGrabKeyboard|/dev/input/"
+)
 _PATH = re.compile(rb"(?:~|\$HOME|\$\{HOME\})?/[A-Za-z0-9_.~*-]+(?:/[A-Za-z0-9_.~*-]+)*")
 _UPLOADS = re.compile(rb"(?m)^\s*-?(?:re|m)?put\s+\S")
 _MAX_PATHS = 64

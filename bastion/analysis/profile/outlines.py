@@ -20,13 +20,17 @@ _UNKNOWN = "\0"
 _MIN_BEGINNING = 2
 _MIN_END = 4
 _DEEP = 3
+_MAX_PARTS = 32
+"""Names in an outline; a longer one is taken to be any path."""
 
 
 def could_be(outline: str, pattern: str) -> bool:
     """`outline` is made plain. Never raises."""
     if not outline.startswith("/") and not outline.strip("\0/."):
         return False
-    parts = outline.split("/")
+    parts = [_shorter(part) for part in outline.split("/")]
+    if len(parts) > _MAX_PARTS:
+        return True
     if pattern.startswith("/"):
         wanted = pattern.split("/")
         # A folder that is not known: any may be meant, as long as a name in it is.
@@ -39,6 +43,11 @@ def could_be(outline: str, pattern: str) -> bool:
         return False
     wanted = pattern.removeprefix("**/").split("/")
     return any(_points(parts[at:], wanted) for at in range(len(parts)))
+
+
+def _shorter(part: str) -> str:
+    """A part with many unknowns is one of which only the ends are known."""
+    return part if part.count(_UNKNOWN) <= 2 else part.partition(_UNKNOWN)[0] + _UNKNOWN + part.rpartition(_UNKNOWN)[2]
 
 
 def _meets(parts: list[str], wanted: list[str], depth: int = 0) -> bool:

@@ -34,7 +34,8 @@ _IS_HOME = re.compile(_HOME + r"\Z")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What reading, writing, deleting or running some paths means."""
+    """What reading, writing, deleting or running some paths means. `fixed` is what all of them begin with, `inner` the
+    folder that they lie in, wherever that is."""
 
     kinds: frozenset[str]
     category: str
@@ -85,24 +86,30 @@ def of_path(kind: str, path: Word) -> Found:
     if path is None or not _exists(path):
         return _NOTHING
     plain = _plain(path)
-    about, any_of_them = _about(kind)
-    if any_of_them.match(plain) is None:
+    index, anyhow = _index(kind)
+    found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
+    found += [rule for rule in anyhow if rule.pattern.match(plain)]
+    if not found:
         return _NOTHING
-    found = [rule for rule in about if rule.pattern.match(plain)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+@cache
+def _index(kind: str) -> tuple[dict[str, list[Rule]], list[Rule]]:
+    """The rules of a kind by a name that every path of theirs holds; and those without one. Most paths match none."""
+    index: dict[str, list[Rule]] = {}
+    anyhow: list[Rule] = []
+    for rule in rules():
+        if kind in rule.kinds:
+            names = [part for part in rule.text.split("/") if part and part != "~" and "*" not in part]
+            index.setdefault(max(names, key=len), []).append(rule) if names else anyhow.append(rule)
+    return index, anyhow
 
 
 def _exists(path: bytes) -> bool:
     """Whether a path of this length can: PATH_MAX and NAME_MAX of limits.h, which no common system has longer. It
     bounds the work on patterns too."""
     return len(path) < 256 or (len(path) <= 4096 and max(map(len, path.split(b"/"))) <= 255)
-
-
-@cache
-def _about(kind: str) -> tuple[tuple[Rule, ...], re.Pattern[str]]:
-    """The rules of a kind, and one expression that matches whatever any of them does: few paths have any meaning."""
-    about = tuple([rule for rule in rules() if kind in rule.kinds])
-    return about, re.compile("|".join(f"(?:{rule.pattern.pattern})" for rule in about) or r"(?!)", re.DOTALL)
 
 
 def of_folder(path: bytes, above: bool = True) -> Found:

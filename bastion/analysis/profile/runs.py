@@ -140,7 +140,7 @@ _REACHED = re.compile(
     rb"|-o *(?:StrictHostKeyChecking|UserKnownHostsFile|ConnectTimeout|BatchMode|Port|User|IdentityFile"
     rb"|Compression|LogLevel|ServerAliveInterval|IdentitiesOnly)[= ][\w./~-]+))*"
 )
-_SHELL = re.compile(rb"(?:/usr)?(?:/local)?(?:/s?bin/)?(?:sh|bash|dash|ash|zsh|ksh|mksh|nologin|false)")
+_SHELL = re.compile(rb"(?:/usr)?(?:/local)?(?:/s?bin/)?(?:sh|bash|dash|ash|nologin|false)")
 
 
 def remote_program(at: At) -> None:

@@ -16,6 +16,7 @@ Exit status, as that of diff: 0 no command would be judged otherwise, 1 some wou
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -81,14 +82,19 @@ def _diff(arguments: argparse.Namespace) -> int:
     if arguments.inventory is not None:
         targets = inventory.load(arguments.inventory, arguments.tenant or "").targets
         past.with_labels(found, {target.name: tuple(sorted(target.labels.items())) for target in targets})
-    commands = [one for one in found.commands if arguments.tenant in (None, one.tenant)]
-    comparisons = _comparisons(arguments, {one.tenant for one in commands}, found.notes)
-    rows, compared = _rows(comparisons, commands)
+    if arguments.tenant is not None:
+        # What no source says the tenant of is taken to be of the one that was named.
+        mine = [one for one in found.commands if one.tenant in ("", arguments.tenant)]
+        found.commands = [dataclasses.replace(one, tenant=arguments.tenant) for one in mine]
+    comparisons = _comparisons(arguments, {one.tenant for one in found.commands}, found.notes)
+    rows, compared = _rows(comparisons, found.commands)
     if arguments.json:
         print(json.dumps(_told(rows, compared, found.notes)))
     else:
         for line in _lines(rows, compared, found.others):
             print(line)
+    if not compared:
+        print("no past command was compared: is this where they are?", file=sys.stderr)
     for note in found.notes:
         print(shown(note, MAX_TOLD), file=sys.stderr)
     return EXIT_DIFFERENT if rows else 0
