@@ -52,6 +52,19 @@ def test_every_beginning_of_a_script_is_open_where_bash_says_so(text: str, part:
     assert (more(beginning, "bash") is not None) == (says == "open"), (beginning, says)
 
 
+@given(st.sampled_from([text for text in TEXTS if "<<" not in text]), st.floats(0, 1))
+@settings(max_examples=150)
+def test_dash_says_the_same_of_what_it_can_read(text: str, part: float) -> None:
+    """Not where a redirection or a `!` has nothing after it: a newline would be an error there."""
+    beginning = text[: int(part * len(text)) + 1]
+    checked = subprocess.run(["dash", "-n"], input=beginning.encode(), capture_output=True, timeout=20, check=False)
+    told = checked.stderr.decode()
+    opened = any(sign in told for sign in ("end of file unexpected", "Unterminated", "EOF in", "Missing"))
+    if (told and not opened) or beginning.rstrip().endswith(("<", ">", "&", "!", "\\")):
+        return
+    assert (more(beginning, "dash") is not None) == opened, (beginning, told)
+
+
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4), st.sampled_from(["\n", "; ", " && ", "\n\n# x\n"]))
 @settings(max_examples=150)
 def test_whole_scripts_beside_one_another_are_whole(texts: list[str], between: str) -> None:
