@@ -10,7 +10,7 @@ SET_UP := PYTHON="$(PYTHON)" VENV="$(VENV)" sh tests/prepare.sh
 NODE_LOCKS := $(wildcard tests/system/*/package-lock.json)
 NODE_STAMPS := $(NODE_LOCKS:package-lock.json=node_modules/.stamp)
 
-.PHONY: demo test lint bench hunt clean
+.PHONY: demo test lint bench measure hunt clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -27,6 +27,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
+
+# What the analysis and the shipped policies make of collections of command lines: make measure FILES="a.jsonl b.jsonl"
+measure: $(VENV)/.test
+	$(BIN)/python -m tests.measure $(FILES)
 
 # Long: everything that is fuzzed, with many more examples, and what is marked slow.
 hunt: $(VENV)/.test $(NODE_STAMPS)

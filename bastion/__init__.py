@@ -10,17 +10,18 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     config/      bastion.yaml, read strictly
 
     ssh/         listener, jump, channels, upstream: the only room that imports asyncssh, but for the demo's target
-    api/         the HTTP API: certificates
+    api/         the HTTP API: certificates; policies for their authors, judged in a process of its own
                                         (ssh and api never import each other)
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones
     gate         login, admit, judge: the only maker of Context and Allowed
-    recording/   one recording a channel; mending torn ones
+    asked        what a channel asks for: how it is put to the analysis, and how it is told
+    recording/   one recording a channel; mending torn ones; what was asked in past ones
     context      who, where, whence
     targets/     inventory, keyring (the keys that only the bastion holds)
     identity/    principal, OIDC verification, the SSH authorities, revocation
 
-    policy/      may it?                 model, loader, engine
+    policy/      may it?                 model, loader, engine; for authors: explain, cases, compare, schema
     analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer
     asciicast/   the format of recordings: encoder, reader, mending a torn end
     audit/       the catalogue of events, the chain, the log

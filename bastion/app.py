@@ -23,7 +23,9 @@ from pathlib import Path
 
 from bastion import __version__
 from bastion.api import tls
+from bastion.api.judging import Judging
 from bastion.api.limits import RateLimit
+from bastion.api.policies import Policies
 from bastion.api.server import Api
 from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended, Revoked
 from bastion.audit.log import AuditLog
@@ -168,7 +170,8 @@ class App:
         verifier = Verifier(issuers, self._fetch, clock, time.monotonic)
         issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock)
         limit = RateLimit(API_BURST, API_RATE, time.monotonic)
-        self._api = Api(issuance, self._host_ca.public, config.ssh.names, limit, self._unable)
+        policies = Policies(issuance, lambda tenant: self._tenants[tenant].policy, Judging())
+        self._api = Api(issuance, self._host_ca.public, config.ssh.names, limit, self._unable, policies)
 
     def _held_key(self, context: Context) -> bytes | None:
         if context.account.certificate:

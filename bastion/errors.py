@@ -57,6 +57,19 @@ class Denied(ClientError):
         self.remedy = remedy
 
 
+class InputRefused(ClientError):
+    """Standard input that had to be read whole, and is too long, or did not end in time."""
+
+
+class Interrupted(ClientError):
+    """A signal of the client's ended its command before there was one that could take it. `signal` is its name (RFC
+    4254, section 6.10)."""
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(f"ended by {signal} before all of its script was there")
+        self.signal = signal
+
+
 # -- the fault of the operator -----------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,11 @@
 Fail closed: whatever goes wrong between a request and its decision denies it, and no permission leaves this room
 before the audit event that tells of it is durable (laws 3 and 6).
 
-What the gate does not do: it judges the text of a command, not what the program then does, and not what the program
-reads from its standard input. Approvals are not built yet: what a policy holds for approval is denied.
+A script on standard input (`bash -s < script`) is a part of what is asked: it is read whole, within bounds, and judged
+and printed with the text. What a program reads there that is no script for a shell, or SQL, is not judged.
+
+What the gate does not do: it judges the text of a command, not what the program then does. Approvals are not built yet:
+what a policy holds for approval is denied.
 """
 
 from __future__ import annotations
@@ -21,32 +24,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
-from bastion.analysis.pagers import without_pager
-from bastion.analysis.shell import analyse
+from bastion.analysis.guards import MAX_TEXT
+from bastion.asked import Asked, Verdict, names, request, runs, told
 from bastion.audit.events import (
     AdmissionRefused,
     Admitted,
-    CommandJudged,
     ConnectionRefused,
     Event,
     LoginAccepted,
     LoginRefused,
     RequestRefused,
 )
-from bastion.context import Context, Knock, at_account, in_session, who
-from bastion.errors import BadCertificate, Denied, NoSuchTarget, TargetDown
+from bastion.context import Context, Knock, at_account, who
+from bastion.errors import BadCertificate, BastionError, Denied, InputRefused, NoSuchTarget, NotRecorded
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
-from bastion.policy.decision import Decision, Effect, Request, Subject
-from bastion.policy.engine import decide, reachable
+from bastion.policy.decision import Decision, Effect, Subject
+from bastion.policy.engine import OBSERVE, UNDECIDABLE, decide, reachable
 from bastion.policy.model import Policy
 from bastion.targets.inventory import Inventory
-from bastion.targets.login_shell import RULE, is_named, reading
+from bastion.targets.login_shell import RULE, is_named
 from bastion.targets.target import Target
 
 log = logging.getLogger(__name__)
 
 SSH_PORT = 22
+UNJUDGED = "unjudged"
+"""What stands for a rule's id where the session ended before its command could be judged."""
 
 _MADE_HERE = object()
 
@@ -77,22 +81,13 @@ class Tenant:
     inventory: Inventory
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; `environment` what the client would set;
-    `terminal` whether there is one."""
-
-    session: str
-    kind: str
-    text: bytes
-    environment: Mapping[bytes, bytes]
-    terminal: bool = False
-
-
 class Allowed:
-    """Permission to send `runs` (None for a raw shell) to one context's target. Only Gate.judge can make one."""
+    """Permission to send `runs` (None for a raw shell) to one context's target. Only Gate.judge can make one.
 
-    __slots__ = ("_context", "decision", "environment", "kind", "runs")
+    `input_used`: the client's standard input was judged and is a part of `runs`, so nothing of it may be sent.
+    """
+
+    __slots__ = ("_context", "decision", "environment", "input_used", "kind", "runs")
 
     def __init__(
         self,
@@ -102,6 +97,7 @@ class Allowed:
         runs: bytes | None,
         environment: Mapping[str, str],
         decision: Decision,
+        input_used: bool,
     ) -> None:
         if maker is not _MADE_HERE:
             raise TypeError("an Allowed is made by Gate.judge and nowhere else")
@@ -110,6 +106,7 @@ class Allowed:
         self.runs = runs
         self.environment = environment
         self.decision = decision
+        self.input_used = input_used
 
     def for_context(self, context: Context) -> None:
         """Raise Denied unless this permission was made for the very `context`."""
@@ -146,17 +143,37 @@ class Gate:
         await self._audit.write(LoginAccepted(**who(knock, credential), user=user))
         self._still_good(credential)  # a revocation that came meanwhile found no live connection to end
 
-    def refused(self, knock: Knock, user: str, reason: str) -> None:
-        """A certificate was refused."""
-        self._audit.write_soon(LoginRefused(source=knock.source, connection=knock.connection, user=user, reason=reason))
+    def refused(self, knock: Knock, user: str, reason: str, credential: Credential | None = None) -> None:
+        """A certificate was refused; `credential` says whose, where it is one of ours."""
+        refused = LoginRefused(
+            source=knock.source,
+            connection=knock.connection,
+            user=user,
+            reason=reason,
+            tenant=None if credential is None else credential.identity.tenant,
+            identity=None if credential is None else credential.identity.name,
+            serial=None if credential is None else credential.serial,
+            fingerprint=None if credential is None else credential.fingerprint,
+        )
+        self._audit.write_soon(refused)
 
     def never_proven(self, knock: Knock, reason: str) -> None:
         """A connection ended before anyone logged in."""
         self._audit.write_soon(ConnectionRefused(source=knock.source, connection=knock.connection, reason=reason))
 
-    def request_refused(self, knock: Knock, credential: Credential, what: str) -> None:
-        """Something that the bastion does not offer was asked for."""
-        self._audit.write_soon(RequestRefused(**who(knock, credential), request=what, reason="not offered"))
+    def request_refused(
+        self,
+        knock: Knock,
+        credential: Credential,
+        what: str,
+        context: Context | None = None,
+        session: str | None = None,
+    ) -> None:
+        """Something that the bastion does not offer was asked for: at an account, on a session's channel, where there
+        are such."""
+        place = {} if context is None else {"target": context.target.name, "account": context.account.name}
+        refused = RequestRefused(**who(knock, credential), **place, session=session, request=what, reason="not offered")
+        self._audit.write_soon(refused)
 
     # -- where
 
@@ -199,13 +216,24 @@ class Gate:
     # -- what
 
     async def judge(self, context: Context, asked: Asked) -> Allowed:
-        """Decide. Raises Denied, or TargetDown when the account had to be asked for its login shell and there was no
-        answer, when the event that tells of it is durable too; NotRecorded when none can be."""
-        runs, decision = await self._decided(context, asked)
-        passed = {name: value for name, value in _names(asked).items() if name in decision.environment}
-        await self._audit.write(_judged(context, asked, runs, decision, frozenset(passed)))
+        """Decide. Raises Denied when the event that tells of it is durable, and NotRecorded when none can be. While it
+        waits for the client's script, or for the login shell, what ends the session is raised, and told as a denial:
+        TargetDown, ConnectionError and what the relay was ended with."""
+        try:
+            verdict = await self._verdict(context, asked)
+        except NotRecorded:
+            raise
+        except (BastionError, ConnectionError) as error:
+            policy = self._tenants[context.tenant].policy.version
+            await self._audit.write(told(context, asked, Verdict(Decision(Effect.DENY, UNJUDGED, str(error), policy))))
+            raise
+        decision = verdict.decision
+        passed = {name: value for name, value in names(asked).items() if name in decision.environment}
+        await self._audit.write(told(context, asked, verdict, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
-            return Allowed(_MADE_HERE, context, asked.kind, runs, passed, decision)
+            return Allowed(
+                _MADE_HERE, context, asked.kind, verdict.runs, passed, decision, input_used=verdict.input_used
+            )
         reason = decision.reason
         if decision.effect is Effect.APPROVE:
             reason = f"needs approval, which this bastion can not ask for yet: {reason}"
@@ -213,48 +241,69 @@ class Gate:
 
     # -- inside
 
-    async def _decided(self, context: Context, asked: Asked) -> tuple[bytes | None, Decision]:
-        """The text to run, and the decision, by the login shell that will read it."""
-        shell = context.account.shell if is_named(context.account.shell) else self._shells.known(context)
-        if shell is not None or asked.kind != "exec":
-            return self._decide(context, asked, shell or "sh")
-        # Nobody is asked for the sake of what is denied anyway: bash has all that any other shell has, and more.
-        runs, decision = self._decide(context, asked, "bash")
-        if decision.effect is Effect.DENY:
-            return runs, decision
+    async def _verdict(self, context: Context, asked: Asked) -> Verdict:
+        """What becomes of it, by the login shell that will read it, and with the script on its standard input."""
+        named = is_named(context.account.shell)
+        shell = context.account.shell if named or asked.kind != "exec" else self._shells.known(context)
+        # bash has all that any other shell has, and more: what is denied to it is denied whatever the shell is.
+        verdict = self._decide(context, asked, shell or "bash", None)
+        script = None
+        if verdict.wants_input and asked.stdin is not None:
+            # Nobody waits for a script that could not help: its commands only ever make the answer stricter.
+            at_best = self._with_script(context, asked, shell or "bash", b"")
+            if at_best.decision.effect is Effect.DENY:
+                return Verdict(at_best.decision)
+            try:
+                script = await asked.stdin.whole(MAX_TEXT)
+            except InputRefused as error:
+                if verdict.decision.effect is not Effect.ALLOW:
+                    return _denied(verdict, UNDECIDABLE, str(error))
+            else:
+                verdict = self._with_script(context, asked, shell or "bash", script)
+        if shell is not None or verdict.decision.effect is Effect.DENY:
+            return verdict
         try:
             shell = await self._shells.of(context)
         except Denied as error:
-            policy = self._tenants[context.tenant].policy.version
-            return None, Decision(Effect.DENY, error.rule or "error", error.reason, policy, remedy=error.remedy)
-        except TargetDown as error:
-            decision = Decision(Effect.DENY, RULE, str(error), decision.policy)
-            await self._audit.write(_judged(context, asked, None, decision, frozenset()))
-            raise
-        return self._decide(context, asked, shell)
+            return _denied(verdict, error.rule or RULE, error.reason, error.remedy)
+        return self._with_script(context, asked, shell, script)
 
-    def _decide(self, context: Context, asked: Asked, shell: str) -> tuple[bytes | None, Decision]:
+    def _with_script(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
+        """The verdict on a text whose script has been read, if it is one that has any."""
+        alone = self._decide(context, asked, shell, None)
+        if script is None or not alone.wants_input:
+            return alone
+        judged = self._decide(context, asked, shell, script)
+        # Mode observe lets also those through that can not be judged: as they came, then.
+        return alone if alone.decision.effect is Effect.ALLOW and judged.decision.effect is Effect.DENY else judged
+
+    def _decide(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
         """The text to run, and the decision. Total: what can not be judged is denied. An exec that is allowed has a
         text to run."""
         tenant = self._tenants[context.tenant]
         policy = tenant.policy
+        analysis, text = None, None
         try:
             self._still_good(context.credential)
             self._still_there(tenant, context)
-            request = _request(asked, shell)
+            wanted = request(asked, shell, script)
+            analysis = wanted.analysis
             subject = self._subject(context.knock, context.credential, context.target, context.account.name)
-            decision = decide(policy, subject, request)
-            runs = None if request.analysis is None else _runs(asked, request.analysis)
+            decision = decide(policy, subject, wanted)
+            text = None if analysis is None else runs(asked, analysis)
         except BadCertificate as error:
-            return None, Decision(Effect.DENY, "certificate", str(error), policy.version)
+            decision = Decision(Effect.DENY, "certificate", str(error), policy.version)
         except NoSuchTarget as error:
-            return None, Decision(Effect.DENY, "inventory", str(error), policy.version)
+            decision = Decision(Effect.DENY, "inventory", str(error), policy.version)
         except Exception:
             log.exception("judging failed")
-            return None, Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
-        if decision.effect is Effect.ALLOW and asked.kind == "exec" and not runs:
-            return None, Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
-        return runs, decision
+            decision = Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
+        else:
+            if decision.effect is Effect.ALLOW and asked.kind == "exec" and not text:
+                decision = Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
+            unsure = decision.effect is not Effect.ALLOW or decision.rule == OBSERVE
+            return Verdict(decision, text, analysis, script, wants_input=unsure and _wants_input(analysis))
+        return Verdict(decision)
 
     def _still_good(self, credential: Credential) -> None:
         """A certificate may have been revoked, or have run out, since it was proven."""
@@ -291,50 +340,12 @@ class Gate:
         )
 
 
-def _judged(
-    context: Context, asked: Asked, runs: bytes | None, decision: Decision, passed: frozenset[str]
-) -> CommandJudged:
-    names = [name.decode("utf-8", "backslashreplace") for name in asked.environment]
-    return CommandJudged(
-        **in_session(context, asked.session),
-        request=asked.kind,
-        text=asked.text,
-        runs=runs if decision.effect is Effect.ALLOW else None,
-        effect=decision.effect.value,
-        rule=decision.rule,
-        reason=decision.reason,
-        policy=decision.policy,
-        would=None if decision.would is None else decision.would.value,
-        passed=tuple(sorted(passed)),
-        dropped=tuple(sorted(set(names) - passed)),
-    )
+def _wants_input(analysis: Analysis | None) -> bool:
+    return analysis is not None and analysis.wants_stdin
 
 
-def _names(asked: Asked) -> dict[str, str]:
-    """The environment as text; a name or value that is not UTF-8 is never passed on."""
-    names = {}
-    for name, value in asked.environment.items():
-        try:
-            names[name.decode()] = value.decode()
-        except UnicodeDecodeError:
-            continue
-    return names
-
-
-def _runs(asked: Asked, analysis: Analysis) -> bytes | None:
-    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken."""
-    if analysis.runs is None or not asked.terminal or analysis.takes_commands is not None:
-        return analysis.runs
-    return without_pager(analysis.runs)
-
-
-def _request(asked: Asked, shell: str) -> Request:
-    environment = tuple(sorted(_names(asked)))
-    match asked.kind:
-        case "exec":
-            analysis = analyse(asked.text, reading(shell), asked.terminal)
-            return Request("exec", analysis=analysis, environment=environment)
-        case "shell":
-            return Request("shell", name="raw", environment=environment)
-        case kind:
-            return Request(kind, name=asked.text.decode("utf-8", "replace"), environment=environment)
+def _denied(verdict: Verdict, rule: str, reason: str, remedy: str | None = None) -> Verdict:
+    """The same request, denied for what came of waiting."""
+    before = verdict.decision
+    decision = Decision(Effect.DENY, rule, reason, before.policy, remedy=remedy)
+    return Verdict(decision, script=verdict.script)

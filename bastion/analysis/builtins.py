@@ -27,6 +27,10 @@ _ALWAYS = {
     b"source": "a file of commands that is not known",
     b".": "a file of commands that is not known",
     b"noglob": "a builtin that runs others",
+    b"-": "a builtin that runs others",
+    b"disable": "disable changes what later commands mean",
+    b"zstyle": "zstyle -e runs commands",
+    b"bindkey": "bindkey runs commands at a key",
     b"nocorrect": "a builtin that runs others",
     b"zmodload": "zmodload changes the shell",
     b"autoload": "autoload changes the shell",
@@ -54,6 +58,8 @@ _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 _UNARY = frozenset(b"-a -b -c -d -e -f -g -h -k -n -p -r -s -t -u -w -x -z -G -L -N -O -S".split())
 _BINARY = frozenset(b"= == != < > -nt -ot -ef -eq -ne -lt -le -gt -ge".split())
 _EVALUATED = frozenset({b"-v", b"-R"})
+_NUMERIC = frozenset(b"-eq -ne -lt -le -gt -ge".split())
+_NUMBER = re.compile(rb"[ \t]*[-+]?[0-9]{1,18}[ \t]*\Z")
 _HARMLESS_SET = re.compile(rb"[-+][abefhmnprtuvxBCEHPT]+\Z|--?\Z")
 _HARMLESS_MODES = frozenset(
     b"errexit nounset pipefail noclobber noglob noexec verbose xtrace allexport monitor".split()
@@ -62,16 +68,31 @@ _READ_FLAGS = re.compile(rb"-[rs]+\Z")
 _READ_VALUED = re.compile(rb"-[rs]*[dnNtup]\Z")
 
 
-def fault(argv: Sequence[Word], single: frozenset[int]) -> str | None:
+def fault(argv: Sequence[Word], single: frozenset[int], shell: str = "bash") -> str | None:
     """Why this command is undecidable as far as the shell's own builtins go, or None. `single`: the indices of unknown
-    words that are exactly one word."""
+    words that are exactly one word. Korn shells evaluate also what other shells only compare or count."""
     name = argv[0] if argv else None
     if name is None:
         return None
     if name in _ALWAYS:
         return _ALWAYS[name]
     check = _CHECKS.get(name)
-    return None if check is None else check(argv[1:], frozenset(index - 1 for index in single))
+    wrong = None if check is None else check(argv[1:], frozenset(index - 1 for index in single))
+    return wrong or _numbers(name, argv[1:], unknown_too=shell.endswith("ksh"))
+
+
+def _numbers(name: bytes, arguments: Sequence[Word], unknown_too: bool) -> str | None:
+    """mksh runs what `test 'a[$(rm)]' -eq 1` and `shift 'a[$(rm)]'` hide: a number must be one."""
+    if name in (b"test", b"["):
+        beside = [
+            word for at, word in enumerate(arguments) if not _NUMERIC.isdisjoint(arguments[max(0, at - 1) : at + 2])
+        ]
+        counted = [word for word in beside if word not in _NUMERIC]
+    else:
+        counted = list(arguments) if name == b"shift" else []
+    if any(unknown_too if word is None else not _NUMBER.match(word) for word in counted):
+        return f"{name.decode()} of something that may be no number, which some shells evaluate"
+    return None
 
 
 def _names(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
@@ -168,6 +189,8 @@ def _set(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
 
 
 def _getopts(arguments: Sequence[Word], single: frozenset[int]) -> str | None:
+    if arguments and arguments[0] == b"--":
+        arguments = arguments[1:]
     return _names(arguments[1:2], single) if len(arguments) > 1 else "getopts without a name"
 
 
@@ -201,7 +224,10 @@ def _shopt(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
 
 
 def _hash(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
-    return None if all(word in (b"-r", b"-l", b"-t") for word in arguments[:1]) else "hash can name another program"
+    """zsh has `hash ls=/tmp/x` for what bash calls `hash -p /tmp/x ls`."""
+    flags = (b"-r", b"-l", b"-t")
+    harmless = all(word in flags or (word is not None and word[:1] != b"-" and b"=" not in word) for word in arguments)
+    return None if harmless else "hash can name another program"
 
 
 _CHECKS = {

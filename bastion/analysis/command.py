@@ -61,7 +61,8 @@ class Unknown:
 
     `single`: it is exactly one word, whatever its value; otherwise it may be none, or several. `prefix`: what each
     word that it becomes begins with. `glob`: it is made of literals and of `*`, `?` and bracket sets only, so it
-    becomes paths that exist and match it, or stays as it was written; `text` is it then, as written.
+    becomes paths that exist and match it, or stays as it was written; `text` is it then, as written. `outline` is all
+    of its known text, with b"\\0" for each part that is not known; empty when none is.
     """
 
     index: int
@@ -69,6 +70,7 @@ class Unknown:
     prefix: bytes = b""
     glob: bool = False
     text: bytes = b""
+    outline: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ class Command:
     begins with `[[` for such a test.
 
     `redirections` are those that open a file (`2>&1` does not), without their descriptor; those of the compound
-    commands around it are among them. `stdin` is its standard
-    input where the text says it. `via` are the programs through which it is reached, outermost first. `acts` is what
-    its program's profile says, None where no program is called.
+    commands around it are among them. `stdin` is its standard input where the text says it. `via` are the
+    programs through which it is reached, outermost first. `acts` is what its program's profile says, None where no
+    program is called. `function`: it calls a function that the text has surely defined by then, so no program.
     """
 
     argv: tuple[bytes | None, ...]
@@ -96,6 +98,7 @@ class Command:
     acts: Acts | None = field(default=None, compare=False, repr=False)
     unknown: tuple[Unknown, ...] = field(default=(), compare=False)
     index: int = field(default=-1, compare=False)
+    function: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ _DECIDES = re.compile(
     rb"(?:"
     # the shell itself
     rb"PATH|IFS|ENV|BASH.*|PS[0-9]|PROMPT.*|SHELL.*|SHELLOPTS|CDPATH|FPATH|ZDOTDIR|GLOBIGNORE|EXECIGNORE|FIGNORE|FUNCNEST"
-    rb"|HIST.*|HOME|PWD|OLDPWD|OPTIND|OPTARG|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH.*|MAILCHECK|MAILPATH|MAIL|INPUTRC|TMOUT"
-    rb"|POSIXLY_CORRECT|COMP_.*|COMPREPLY|READLINE_.*|DIRSTACK|GROUPS|UID|EUID|PPID|KSH.*|NULLCMD|READNULLCMD|TMPDIR"
+    rb"|HIST.*|HOME|PWD|OLDPWD|OPTARG|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH.*|MAILCHECK|MAILPATH|INPUTRC|TMOUT"
+    rb"|POSIXLY_CORRECT|COMP_.*|COMPREPLY|READLINE_.*|DIRSTACK|GROUPS|UID|EUID|PPID|KSH.*|NULLCMD|READNULLCMD"
     # the dynamic loader and the C library
     rb"|LD_.*|DYLD_.*|GCONV_PATH|LOCPATH|NLSPATH|MALLOC_.*|GLIBC_TUNABLES|HOSTALIASES|RES_.*|TERMINFO.*|TERMCAP"
     # programs that others start
@@ -22,6 +22,11 @@ _DECIDES = re.compile(
     # interpreters and build tools
     rb"|PYTHON.*|PERL.*|RUBY.*|GEM_.*|BUNDLE_.*|NODE_.*|NPM_.*|npm_.*|LUA_.*|PHP.*|JAVA_.*|_JAVA_.*|JDK_.*|CLASSPATH"
     rb"|MAVEN_.*|GRADLE_.*|GO[A-Z].*|CARGO_.*|RUST.*|R_.*|TCL.*|AWK.*|MAKE.*|CC|CXX|CFLAGS|CPPFLAGS|CXXFLAGS|LDFLAGS|GCC_.*"
+    # settings that hold options, or name files and plugins to load
+    rb"|APT_CONFIG|DPKG_.*|AWS_SHARED_CREDENTIALS_FILE|CLOUDSDK_.*|GOOGLE_.*CREDENTIALS|KUBECTL_.*|HELM_.*|CONTAINERS_.*"
+    rb"|CONTAINER_HOST|COMPOSE_.*|BUILDKIT_.*|BUILDX_.*|XTABLES_LIBDIR|IPTABLES_LIB_DIR|TC_LIB_DIR|NMAPDIR|NMAP_.*|ZIPOPT"
+    rb"|UNZIP|ZIP|XZ_OPT|XZ_DEFAULTS|BZIP2?|RSH|TAPE|GNUPGHOME|PASSWORD_STORE_.*|PARALLEL.*|LIBMYSQL_.*|MAILRC|FCEDIT|M4PATH"
+    rb"|GTK_.*|GIO_.*|QT_.*|GST_.*|MAGICK_.*|VALGRIND_.*|PERF_.*|BC_ENV_ARGS|LOCALDOMAIN|SCREENRC|TMUX.*|NETRC|TF_.*|CNI_.*"
     rb")\Z"
 )
 
@@ -31,7 +36,10 @@ NOT_FUNCTIONS = frozenset(
 )
 """Names that a function may not take: the shell's own, and those that a person reads past."""
 
+_TIED = frozenset(b"path cdpath fpath manpath mailpath module_path".split())
+"""zsh ties these to PATH and its kin: a value for `path` is one for PATH."""
 
-def decides(name: bytes) -> bool:
-    """Whether a value for this variable changes what other commands do."""
-    return _DECIDES.match(name) is not None
+
+def decides(name: bytes, bash: bool = True) -> bool:
+    """Whether a value for this variable changes what other commands do; `bash`: in that shell, not in any other."""
+    return _DECIDES.match(name) is not None or (not bash and name in _TIED)

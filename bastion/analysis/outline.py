@@ -49,7 +49,9 @@ from bastion.analysis.tree import (
 from bastion.analysis.walk_commands import CommandWalk
 from bastion.characters import shown
 
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./^-]+\Z")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_@%+=:,./^-]+|\[|\]|\{\})\Z")
+_SPECIAL = re.compile(r"[\"$`\\!]")
+"""What is not only itself between double quotes."""
 _HIDDEN_ONLY = 1 << 20
 """Characters of one text; the reader's own bounds are far below."""
 
@@ -79,7 +81,11 @@ def outline(text: bytes, shell: str = "bash", terminal: bool = False) -> tuple[L
 def typed(word: bytes) -> str:
     """A literal word as one would type it: in quotes where it needs them, nothing hidden."""
     text = shown(word.decode("utf-8", "backslashreplace"), _HIDDEN_ONLY)
-    return text if _PLAIN.match(text) else "'" + text.replace("'", "'\\''") + "'"
+    if _PLAIN.match(text):
+        return text
+    if "'" in text and not _SPECIAL.search(text):
+        return f'"{text}"'
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 # -- structure

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 import tree_sitter
 import tree_sitter_bash
 
+from bastion.analysis import read_here
+from bastion.analysis.guards import LONG, guard_bare
 from bastion.analysis.read_compound import COMPOUND, CompoundReader
-from bastion.analysis.read_words import Unreadable
+from bastion.analysis.read_words import Budget, Unreadable
 from bastion.analysis.tree import AndOr, Command, Pipeline, Script
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_bash.language())
@@ -41,24 +43,28 @@ _SIMPLE_NODES = frozenset(
         "variable_assignments",
     }
 )
+_BEFORE_COMPOUND = re.compile(
+    rb"(?:\A|[\n;&|({]|\b(?:do|then|else))[ \t]*(time|coproc)[ \t]+(?:-p[ \t]+)?(?:[A-Z]+[ \t]+)?"
+    rb"(?:[{(]|\[\[|(?:for|while|until|if|case|select)(?=[ \t\n]))"
+)
 _NAMED = {
     "ERROR": "this is not shell syntax that can be read",
     "c_style_for_statement": "a loop over arithmetic",
 }
 
 
-def read(text: bytes, shell: str = "bash") -> Script:
+def read(text: bytes, shell: str = "bash", budget: Budget | None = None) -> Script:
     """The tree of `text` as the given login shell reads it: "bash", or "sh" for any other POSIX shell.
 
-    Raises Unreadable. The caller has bounded the text (guards.py)."""
-    return Reader(text, shell != "bash").script()
+    Raises Unreadable. The caller has bounded the text (guards.py); texts inside one another share a `budget`."""
+    return Reader(text, shell != "bash", budget or Budget()).script()
 
 
 class Reader(CompoundReader):
     """One text. Text between backticks is read by a Reader of its own, a level deeper."""
 
-    def __init__(self, text: bytes, posix: bool, depth: int = 0) -> None:
-        super().__init__(text, posix)
+    def __init__(self, text: bytes, posix: bool, budget: Budget, depth: int = 0) -> None:
+        super().__init__(text, posix, budget)
         self.depth = depth
         self.script_at = self._script_at
         self.script_of = self._script_of
@@ -66,12 +72,46 @@ class Reader(CompoundReader):
 
     def script(self) -> Script:
         """The whole text."""
+        try:
+            return self._whole()
+        except Unreadable as error:
+            # To the parser these are names of programs, so that what is wrong comes out anywhere.
+            found = _BEFORE_COMPOUND.search(self.text)
+            if found is None:
+                raise
+            reason = f"{found[1].decode()} before a compound command"
+            raise self.refuse(found.start(1), reason, found.end()) from error
+
+    def _whole(self) -> Script:
+        if b"<<" in self.text:
+            self._find_here()
+        if len(self.text) > LONG:
+            self._bound()
         root = tree_sitter.Parser(_LANGUAGE).parse(self.text).root_node
         if root.type != "program" or root.has_error:
             raise self._fault(root)
         if b"(" in self.text:
             self._find_substitutions(root)
-        return self.statements(root.children, 0, len(self.text))
+        script = self.statements(root.children, 0, len(self.text))
+        for at in self.here.keys() - self.here_read:
+            raise self.refuse(at, "a here-document of a kind that can not be read")
+        return script
+
+    def _find_here(self) -> None:
+        try:
+            self.text, self.here = read_here.blank(self.text)
+        except read_here.NotClosed as error:
+            raise self.refuse(error.at, str(error)) from None
+
+    def _bound(self) -> None:
+        """What of a long text is not quoted is bounded, since it is what the parser has to tell apart."""
+        try:
+            bare = read_here.unquoted(self.text)
+        except read_here.NotClosed as error:
+            raise self.refuse(error.at, str(error)) from None
+        reason = guard_bare(bare)
+        if reason is not None:
+            raise self.refuse(0, reason, len(self.text))
 
     def _fault(self, root: tree_sitter.Node) -> Unreadable:
         """The first place where the parser itself gave up. Iterative: texts nest as deep as they like."""
@@ -89,10 +129,11 @@ class Reader(CompoundReader):
         waiting = [root]
         while waiting:
             node = waiting.pop()
-            self.step(node.start_byte)
             if node.type in _SUBSTITUTIONS:
                 self._ends[node.start_byte] = node
-            waiting.extend(node.children)
+            for child in node.children:
+                if self.text.find(b"(", child.start_byte, child.end_byte) >= 0:
+                    waiting.append(child)
 
     def _script_at(self, at: int, opener: bytes) -> tuple[Script, int]:
         node = self._ends.get(at)
@@ -107,15 +148,12 @@ class Reader(CompoundReader):
         return self.statements(children[1:-1], children[0].end_byte, children[-1].start_byte), node.end_byte
 
     def _script_of(self, text: bytes, start: int, end: int) -> Script:
-        inner = Reader(text, self.posix, self.depth + 1)
-        inner.steps = self.steps
+        inner = Reader(text, self.posix, self.budget, self.depth + 1)
         inner.enter(0)
         try:
-            script = inner.script()
+            return inner.script()
         except Unreadable as error:
             raise Unreadable(start, end, error.reason) from None
-        self.steps = inner.steps
-        return script
 
     # -- lists
 
@@ -191,8 +229,6 @@ class Reader(CompoundReader):
         if body.type not in ("list", "pipeline", "negated_command"):
             flat.append(("", node, end))
             return
-        if body is not node and children[-1].type == "heredoc_redirect":
-            raise self.refuse(node.start_byte, "a here-document of a kind that can not be read", end)
         at = body.start_byte
         inner = body.children
         for index, child in enumerate(inner):
@@ -221,12 +257,12 @@ class Reader(CompoundReader):
                 continue
             found = _TIME.match(self.text, node.start_byte, end)
             if found is not None and self._is_simple(node):
+                if self.posix:  # where it is no keyword it is a program
+                    raise self.refuse(node.start_byte, "`time`, which shells read differently")
                 if index or negated:
                     raise self.refuse(node.start_byte, "`time` inside a pipeline")
                 timed = (b"time", b"-p") if found[1] else (b"time",)
                 commands.append(self._simple(found.end(), end))
-            elif node.type == "redirected_statement" and node.children[-1].type == "heredoc_redirect":
-                commands.extend(self._with_heredoc(node, end))
             else:
                 commands.append(self.command(node, end))
         if not commands:
@@ -270,37 +306,6 @@ class Reader(CompoundReader):
 
     def _is_double(self, node: tree_sitter.Node) -> bool:
         return self.text.startswith(b"[[", node.start_byte)
-
-    # -- here-documents
-
-    def _with_heredoc(self, node: tree_sitter.Node, end: int) -> list[Command]:
-        """A simple command with one here-document, and what may follow on its line: a pipeline.
-
-        The body is taken from the source's lines; where the parser saw it end it must end."""
-        here = node.children[-1]
-        if node.children[0].type not in ("command", "heredoc_redirect"):
-            raise self.refuse(node.start_byte, "a here-document of a kind that can not be read", end)
-        pipes = [child for child in here.children if child.type == "pipeline"]
-        line_end = self.text.find(b"\n", here.children[0].start_byte)
-        if line_end < 0 or len(pipes) > 1 or self.text[line_end - 1] in b"\\|":
-            raise self.refuse(node.start_byte, "a here-document of a kind that can not be read", end)
-        first_end = pipes[0].start_byte if pipes else line_end
-        command, body_end = self.simple_with_heredoc(node.start_byte, first_end, line_end + 1)
-        if body_end != node.end_byte:
-            raise self.refuse(node.start_byte, "a here-document that ends elsewhere than the parser saw", end)
-        stages = [command]
-        if pipes:
-            children = pipes[0].children
-            if self.bytes_of(children[0]) != b"|" or len(children) % 2:
-                raise self.unknown(pipes[0])
-            for index in range(0, len(children), 2):
-                operator, child = children[index], children[index + 1]
-                if operator.type != "|" or not re.match(rb"[ \t]*\Z", self.text[operator.end_byte : child.start_byte]):
-                    raise self.unknown(operator)
-                stages.append(self.command(child, child.end_byte))
-            if not re.match(rb"[ \t]*\Z", self.text[pipes[0].end_byte : line_end]):
-                raise self.unknown(pipes[0])
-        return stages
 
     def bytes_of(self, node: tree_sitter.Node) -> bytes:
         return self.text[node.start_byte : node.end_byte]

@@ -9,8 +9,9 @@ import dataclasses
 import re
 
 from bastion.analysis import names
+from bastion.analysis.read_here import Here, NotClosed, substitution_end
 from bastion.analysis.read_tests import TestReader
-from bastion.analysis.read_words import VALUE, Builder, WordReader, parts_of
+from bastion.analysis.read_words import VALUE, Builder, Unreadable, WordReader, parts_of
 from bastion.analysis.tree import (
     Assignment,
     Command,
@@ -20,6 +21,7 @@ from bastion.analysis.tree import (
     Glob,
     Literal,
     Redirection,
+    Script,
     Simple,
     Word,
 )
@@ -32,13 +34,12 @@ _OPTION = re.compile(rb"-[aAgprxfFlu]+\Z|--\Z")
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ASSIGNMENT = re.compile(rb"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?)=")
 _REDIRECTION = re.compile(rb"([0-9]*)(<<<|<<-|<<|<>|<&|<(?!\()|>>|>\||>&|>(?!\())|(&>>|&>)")
+_MAY_REDIRECT = frozenset(b"<>&0123456789")
 _READS_LINE = re.compile(rb"IFS=[ \t]+(?:read|'read')(?=[ \t\n;]|\Z)")
 _DUPLICATED = re.compile(rb"(?:[0-9]{1,3}|-)(?=[ \t\n|&;()<>]|\Z)")
 _TOUCHES = re.compile(rb"(?:[0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})\Z")
-_HERE_DELIMITER = re.compile(
-    rb"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n$`\\]+)\"|\\?([A-Za-z0-9_.,!@%+=:/-]+))(?=[ \t\n|&;()<>]|\Z)"
-)
 _ONE = Word((Literal(b"1"),))
+_NOTHING = Word((Literal(b"/dev/null"),))
 
 
 class CommandReader(TestReader):
@@ -57,7 +58,7 @@ class CommandReader(TestReader):
         redirections: list[Redirection] = []
         at = self.skip(start, end)
         while at < end:
-            if found := _REDIRECTION.match(self.text, at, end):
+            if self.text[at] in _MAY_REDIRECT and (found := _REDIRECTION.match(self.text, at, end)):
                 at = self._redirection(found, end, redirections)
             elif not words and _ASSIGNMENT.match(self.text, at, end):
                 assignment, at = self._assignment(at, end)
@@ -95,6 +96,9 @@ class CommandReader(TestReader):
         command = self.simple(at, end)
         if not isinstance(command, Simple) or not command.words or command.assignments:
             raise self.refuse(start, "a coproc of a kind that can not be read", end)
+        if len(command.words) > 1 and command.words[1].literal in RESERVED:
+            # Bash takes the first word for the name of what follows, whether that is quoted is not known here.
+            raise self.refuse(start, "a coproc of a kind that can not be read", end)
         return Coproc(command)
 
     # -- assignments and declarations
@@ -103,7 +107,7 @@ class CommandReader(TestReader):
         """A name that may be given a value here; not one that decides what runs."""
         if not _NAME.match(name):
             raise self.refuse(at, "a variable of a kind that can not be read")
-        if names.decides(name):
+        if names.decides(name, not self.posix):
             raise self.refuse(at, f"a value for {name.decode()}, which decides what other commands do")
         return name
 
@@ -213,10 +217,13 @@ class CommandReader(TestReader):
         at = found.start()
         if len(descriptor) > 3:
             raise self.refuse(at, "a descriptor of more than three digits", found.end())
-        if operator in (b"<<", b"<<-"):
+        if len(descriptor) > 1 and self.posix:  # to dash and mksh `1` of `12>x` is a word
+            raise self.refuse(at, "a descriptor of more than one digit", found.end())
+        if operator in (b"<<", b"<<-", b"<<<"):
             raise self.refuse(at, "a here-document of a kind that can not be read", found.end())
-        if operator == b"<<<" and self.posix:
-            raise self.refuse(at, "a here-string, which this login shell does not have", found.end())
+        here = self.here.get(found.start(2)) if operator == b"<" else None
+        if here is not None:
+            return self._here(here, found, end, redirections)
         begin = self.skip(found.end(), end)
         if operator in (b">&", b"<&"):
             target = _DUPLICATED.match(self.text, begin, end)
@@ -233,6 +240,27 @@ class CommandReader(TestReader):
         else:
             redirections.append(Redirection(descriptor, operator, word))
         return after
+
+    def _here(self, here: Here, found: re.Match[bytes], end: int, redirections: list[Redirection]) -> int:
+        """A here-document as the here-string that it stands for."""
+        at = found.start(2)
+        if here.end > end:
+            raise self.refuse(at, "a here-document of a kind that can not be read", end)
+        self.here_read.add(at)
+        if here.body is None:
+            if self.posix:
+                raise self.refuse(at, "a here-string, which this login shell does not have", here.end)
+            word, after = self.word(self.skip(here.end, end), end)
+            redirections.append(Redirection(found[1], b"<<<", word))
+            if after < end and self.text[after] in b"()|;\n":
+                raise self.refuse(after, "an operator inside a command")
+            return after
+        if here.body:
+            word = self._here_word(here.body, here.literal, at, here.end)
+            redirections.append(Redirection(found[1], b"<<<", word))
+        else:
+            redirections.append(Redirection(found[1], b"<", _NOTHING))
+        return here.end
 
     def redirections(self, at: int, end: int) -> tuple[Redirection, ...]:
         """Nothing but redirections, as they stand after a compound command."""
@@ -259,55 +287,29 @@ class CommandReader(TestReader):
         """`|&` is `2>&1 |`, after the command's own redirections."""
         return self.redirected(command, (Redirection(b"2", b">&", _ONE),))
 
-    def simple_with_heredoc(self, start: int, end: int, body: int) -> tuple[Command, int]:
-        """A simple command whose line holds one `<<`, and whose body begins at `body`; and where the body ends."""
-        if self.posix:
-            raise self.refuse(start, "a here-document, which is not printed for this login shell yet", end)
-        at = self.text.find(b"<<", start, end)
-        found = _HERE_DELIMITER.match(self.text, at, end) if at >= 0 else None
-        if found is None or self.text.find(b"<<", found.end(), end) >= 0 or self.text[at - 1 : at] not in (b" ", b"\t"):
-            raise self.refuse(start, "a here-document of a kind that can not be read", end)
-        delimiter = found[2] or found[3] or found[4]
-        literal = found[4] is None or b"\\" in found[0]
-        last, lines = body, []
-        while True:
-            line_end = self.text.find(b"\n", last)
-            line = self.text[last : len(self.text) if line_end < 0 else line_end]
-            stripped = line.lstrip(b"\t") if found[1] else line
-            last = len(self.text) if line_end < 0 else line_end + 1
-            if stripped == delimiter:
-                break
-            if line_end < 0:
-                raise self.refuse(at, "a here-document that is not closed", end)
-            lines.append(stripped)
-        target = self._here_word(b"".join(line + b"\n" for line in lines), literal, at, found.end())
-        before, after = self.simple(start, at), self.text[found.end() : end].strip(b" \t")
-        if not isinstance(before, Simple) or not before.words:
-            raise self.refuse(start, "a here-document of a kind that can not be read", end)
-        here = Redirection(b"", b"<<<", target) if lines else Redirection(b"", b"<", Word((Literal(b"/dev/null"),)))
-        rest = self.simple(self.skip(found.end(), end), end) if after else None
-        if rest is not None and (not isinstance(rest, Simple) or rest.assignments):
-            raise self.refuse(start, "a here-document of a kind that can not be read", end)
-        words = before.words + (rest.words if rest is not None else ())
-        if any(given.operator in (b">&", b"<&", b"<", b"<<<") for given in before.redirections):
-            raise self.refuse(start, "a here-document after a redirection that it may change", end)
-        # First of all: opened files do not depend on it, and the parser does not read `> a <<< x`.
-        more = rest.redirections if rest is not None else ()
-        command = dataclasses.replace(before, words=words, redirections=(here, *before.redirections, *more), end=end)
-        return command, last - (1 if self.text[last - 1 : last] == b"\n" else 0)
-
     def _here_word(self, body: bytes, literal: bool, start: int, end: int) -> Word:
         """The body as the word of a here-string, which adds the last newline by itself."""
         if literal or not re.search(rb"[$`\\]", body):
             return Word((Literal(body[:-1]),))
-        if b"$(" in body or b"\\\n" in body:
-            raise self.refuse(start, "a substitution inside a here-document", end)
-        builder = Builder()
+        if b"\\\n" in body:
+            raise self.refuse(start, "a line continuation inside a here-document", end)
         # A reader of its own for the body: inside it, no offset means a place of the whole text.
-        inner = WordReader(body, self.posix)
+        inner, builder = WordReader(body, self.posix, self.budget), Builder()
         inner.script_of = lambda text, _start, _end: self.script_of(text, start, end)
+        inner.script_at = lambda at, _opener: self._here_script(body, at, start, end)
         at, stop = 0, len(body) - 1
-        while at < stop:
-            at = inner.quoted(at, stop, builder)
+        try:
+            while at < stop:
+                at = inner.quoted(at, stop, builder)
+        except Unreadable as error:
+            raise Unreadable(start, end, error.reason) from None
         builder.flush()
         return Word(parts_of(builder.pieces)) if builder.pieces else Word((Literal(b""),))
+
+    def _here_script(self, body: bytes, at: int, start: int, end: int) -> tuple[Script, int]:
+        """The `$(…)` at this offset of a body, and where it ends there."""
+        try:
+            after = substitution_end(body, at)
+        except NotClosed as error:
+            raise self.refuse(start, str(error), end) from None
+        return self.script_of(body[at + 2 : after - 1], start, end), after

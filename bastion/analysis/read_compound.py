@@ -40,6 +40,8 @@ class CompoundReader(CommandReader):
         raise NotImplementedError
 
     def group(self, node: tree_sitter.Node) -> Command:
+        if self.text.startswith(b"((", node.start_byte):
+            raise self.refuse(node.start_byte, "arithmetic as a command", node.end_byte)
         if self.text[node.start_byte + 1 : node.start_byte + 2] not in (b" ", b"\t", b"\n"):
             raise self.refuse(node.start_byte, "a brace that shells read as part of a word", node.end_byte)
         return Group(self._between(node, "{", "}"))

@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis import read_ansi, read_braces, read_parameters
+from bastion.analysis import names, read_ansi, read_braces, read_parameters
 from bastion.analysis.bounds import MAX_LEVELS, MAX_STEPS
 from bastion.analysis.read_braces import CLOSE, COMMA, OPEN, Mark, Piece, Sequence
+from bastion.analysis.read_here import Here
 from bastion.analysis.tree import Arithmetic, Glob, Literal, Parameter, Part, Process, Script, Substitution, Tilde, Word
 
 
@@ -29,12 +30,12 @@ class Unreadable(Exception):
 
 
 _PLAIN = re.compile(rb"[^\\'\"$`*?\[{},~#|&;()<> \t\n]+")
-_ENDS_WORD = re.compile(rb"[ \t\n|&;()]|[<>](?!\()")
+_WHOLE = re.compile(rb"[^\\'\"$`*?\[{},~#|&;()<> \t\n]++(?=[ \t\n|&;()]|\Z|[<>](?!\())")
 _BREAKS = frozenset(b" \t\n|&;()<>")
 _QUOTED = re.compile(rb'[^"$`\\]+')
 _HERE = re.compile(rb"[^$`\\]+")
-_TILDE = re.compile(rb"~([a-z_][a-z0-9_-]*)?(?=[/ \t\n|&;()<>]|\Z)")
-_TILDE_IN_VALUE = re.compile(rb"~([a-z_][a-z0-9_-]*)?(?=[/: \t\n|&;()<>]|\Z)")
+_TILDE = re.compile(rb"~([a-z_][a-z0-9_-]*|[+-])?(?=[/ \t\n|&;()<>]|\Z)")
+_TILDE_IN_VALUE = re.compile(rb"~([a-z_][a-z0-9_-]*|[+-])?(?=[/: \t\n|&;()<>]|\Z)")
 _LOOKS_ASSIGNED = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _SET = re.compile(rb"\[[!^]?(?:[A-Za-z0-9_.,:@%+=-]|\[:[a-z]+:\])+\]")
 _SET_END = re.compile(rb"[^ \t\n|&;()<>]*\]")
@@ -75,24 +76,33 @@ def parts_of(pieces: list[Piece]) -> tuple[Part, ...]:
     return tuple([piece for piece in pieces if not isinstance(piece, Mark | Sequence)])
 
 
+class Budget:
+    """What is left to read of one text, and of those inside it, together."""
+
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS
+
+
 class WordReader:
     """Words of one text. The statements' reader gives it substitutions: `script_at` reads the one that begins at an
     offset and says where it ends, `script_of` reads a text of its own (what stood between backticks)."""
 
-    def __init__(self, text: bytes, posix: bool) -> None:
+    def __init__(self, text: bytes, posix: bool, budget: Budget) -> None:
         self.text = text
         self.posix = posix
+        self.budget = budget
         self.depth = 0
-        self.steps = 0
+        self.here: dict[int, Here] = {}
+        self.here_read: set[int] = set()
         self.script_at: Callable[[int, bytes], tuple[Script, int]]
         self.script_of: Callable[[bytes, int, int], Script]
 
     def refuse(self, start: int, reason: str, end: int | None = None) -> Unreadable:
         return Unreadable(start, min(start + 1, len(self.text)) if end is None else end, reason)
 
-    def step(self, at: int) -> None:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
+    def step(self, at: int, count: int = 1) -> None:
+        self.budget.steps -= count
+        if self.budget.steps < 0:
             raise self.refuse(at, f"more than {MAX_STEPS} parts")
 
     def enter(self, at: int) -> None:
@@ -102,8 +112,9 @@ class WordReader:
 
     def words(self, at: int, end: int) -> tuple[tuple[Word, ...], int]:
         """The words that one written word makes, and where it ends: one, unless braces make more or none."""
-        plain = _PLAIN.match(self.text, at, end)
-        if plain is not None and (plain.end() == end or _ENDS_WORD.match(self.text, plain.end())):
+        plain = _WHOLE.match(self.text, at, end)
+        if plain is not None:
+            self.step(at)
             return (Word((Literal(plain[0]),)),), plain.end()
         pieces, braced, at = self._pieces(at, end, ARGUMENT)
         if not braced:
@@ -114,7 +125,7 @@ class WordReader:
             raise self.refuse(at, str(error)) from None
         if self.posix and (len(alternatives) != 1):
             raise self.refuse(at, "braces, which this login shell does not expand")
-        self.steps += len(alternatives)
+        self.step(at, len(alternatives))
         return tuple(Word(parts) for parts in alternatives if parts), at
 
     def word(self, at: int, end: int, mode: str = ARGUMENT) -> tuple[Word, int]:
@@ -236,6 +247,9 @@ class WordReader:
                 found = read_parameters.BRACED_BASH.match(text, at, end)
             if found is None:
                 raise self.refuse(at, "an expansion of a kind that is not known to be harmless", end)
+            given = read_parameters.ASSIGNS.match(found[1])
+            if given is not None and names.decides(given[1], not self.posix):
+                raise self.refuse(at, f"a value for {given[1].decode()}, which decides what other commands do")
             builder.add(Parameter(found[1], quoted))
             return found.end()
         if following == b"(":

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 
 from bastion.analysis.bounds import MAX_FINDINGS
-from bastion.analysis.command import Analysis, Finding, FindingKind
+from bastion.analysis.command import Analysis, Command, Finding, FindingKind
 from bastion.analysis.guards import guard, guard_characters
 from bastion.analysis.profiles import acts
 from bastion.analysis.read import read
@@ -37,10 +37,10 @@ def analyse(text: bytes, shell: str = "bash", terminal: bool = False, stdin: byt
     walk = CommandWalk(shell, terminal, acts, stdin)
     runs: bytes | None = None
     try:
-        script = read(text, shell)
+        script = read(text, shell, walk.budget)
         if not script.items:
             raise Unreadable(0, len(text), "there is no command here")
-        runs = printed_within_bounds(walk.script(script), 0, len(text))
+        runs = printed_within_bounds(walk.script(script), 0, len(text), shell != "bash")
     except Unreadable as error:
         return _unreadable(text, Finding(error.start, error.end, error.reason), walk)
     hidden = guard_characters(runs)
@@ -61,7 +61,7 @@ def _unreadable(text: bytes, finding: Finding, walk: CommandWalk | None = None) 
 def _analysis(text: bytes, walk: CommandWalk, undecidable: tuple[Finding, ...], runs: bytes | None) -> Analysis:
     analysis = Analysis(
         text,
-        tuple(walk.commands),
+        _called(walk.commands),
         undecidable[:MAX_FINDINGS],
         runs,
         frozenset(finding.category for finding in walk.findings),
@@ -73,6 +73,13 @@ def _analysis(text: bytes, walk: CommandWalk, undecidable: tuple[Finding, ...], 
     if analysis.unreadable is None and runs is not None:
         return analysis
     return dataclasses.replace(analysis, runs=None, categories=analysis.categories | {UNDECIDABLE}, stdin_used=False)
+
+
+def _called(commands: list[Command]) -> tuple[Command, ...]:
+    """Where anything is unset, no call is surely one of a function: it may run before that, or after."""
+    if any(command.argv[:1] == (b"unset",) for command in commands):
+        return tuple(dataclasses.replace(command, function=False) for command in commands)
+    return tuple(commands)
 
 
 def _wants_stdin(walk: CommandWalk, undecidable: tuple[Finding, ...]) -> bool:

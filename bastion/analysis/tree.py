@@ -64,7 +64,8 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Tilde:
-    """`~` or `~user` where the shell expands it; what follows is nothing or begins with `/` (or `:`)."""
+    """`~` or `~user` where the shell expands it, `~+` and `~-` where some do; what follows is nothing or begins with
+    `/` (or `:`)."""
 
     user: bytes
 
@@ -72,10 +73,13 @@ class Tilde:
 @dataclass(frozen=True, slots=True)
 class ShellText:
     """A literal word that a shell will read as a script: judged, and printed again from its own tree. `by_input`: it
-    reads it from its standard input, which has a form of its own (walk_input.py)."""
+    reads it from its standard input, which has a form of its own (walk_input.py); `posix`: for that shell's syntax.
+    `printed`: the text of the script, where it was printed before; texts inside one another are printed once each."""
 
     script: Script
     by_input: bool = False
+    posix: bool = False
+    printed: bytes = field(default=b"", compare=False)
 
 
 Part: TypeAlias = Literal | Parameter | Substitution | Process | Arithmetic | Glob | Tilde | ShellText

@@ -45,13 +45,17 @@ _SAYS = frozenset({b"echo", b"printf"})
 class Walk:
     """The structure. `simple`, `declaration` and `test` are for the class that judges commands.
 
-    `stdin` is what a pipe brings to the next command, where that is known. `inherits`: its standard input is the whole
-    text's, and no other command's besides as far as the structure tells."""
+    `stdin` is what a pipe brings to the next command, where that is known, and `piped` whether one does. `inherits`:
+    its standard input is the whole text's, and no other command's besides as far as the structure tells. `defined` are
+    the functions that are there by now, whatever ran before: those that stand alone, outside of everything."""
 
     def __init__(self) -> None:
         self.stdin: bytes | None = None
+        self.piped = False
         self.inherits = True
         self.functions: list[bytes] = []
+        self.defined: set[bytes] = set()
+        self._depth = 0
         self.around: tuple[Redirection, ...] = ()
 
     def simple(self, command: Simple) -> Simple:
@@ -66,13 +70,26 @@ class Walk:
     # -- structure
 
     def script(self, script: Script) -> Script:
+        self._depth += 1
         items = each(script.items, self._and_or)
+        self._depth -= 1
         return script if items is script.items else Script(items)
+
+    def anew(self, script: Script) -> Script:
+        """A script that a shell reads by itself: no function around it is surely there, nor one of its own outside."""
+        depth, defined, self._depth, self.defined = self._depth, self.defined, 0, set()
+        walked = self.script(script)
+        self._depth, self.defined = depth, defined
+        return walked
 
     def _and_or(self, item: AndOr) -> AndOr:
         if item.background:
             return self.apart(lambda: self._listed(item))
-        return self._listed(item)
+        walked = self._listed(item)
+        only = item.first.commands[0]
+        if self._depth == 1 and not item.rest and len(item.first.commands) == 1 and isinstance(only, Function):
+            self.defined.add(only.name)
+        return walked
 
     def apart(self, walked: Callable[[], T]) -> T:
         """Walk what has another standard input than the text, or has it more than once."""
@@ -93,14 +110,14 @@ class Walk:
         if len(pipeline.commands) == 1:
             commands = each(pipeline.commands, self._command)
         else:
-            outer, inherits = self.stdin, self.inherits
+            outer, piped, inherits = self.stdin, self.piped, self.inherits
             commands = each(pipeline.commands, self._stage)
-            self.stdin, self.inherits = outer, inherits
+            self.stdin, self.piped, self.inherits = outer, piped, inherits
         return pipeline if commands is pipeline.commands else dataclasses.replace(pipeline, commands=commands)
 
     def _stage(self, command: Command) -> Command:
         walked = self._command(command)
-        self.stdin, self.inherits = _said(command), False
+        self.stdin, self.piped, self.inherits = _said(command), True, False
         return walked
 
     def _command(self, command: Command) -> Command:
@@ -130,10 +147,11 @@ class Walk:
     def _function(self, command: Function) -> Function:
         """A body runs when it is called, with an input that is not this one."""
         outer, self.stdin = self.stdin, None
+        piped, self.piped = self.piped, False
         self.functions.append(command.name)
         body = self.apart(lambda: self._command(command.body))
         self.functions.pop()
-        self.stdin = outer
+        self.stdin, self.piped = outer, piped
         return command if body is command.body else dataclasses.replace(command, body=body)
 
     def _compound(self, command: Compound) -> Compound:
@@ -168,6 +186,8 @@ class Walk:
     # -- words
 
     def words(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        if None not in [word.literal for word in words]:
+            return words
         return each(words, self.word)
 
     def word(self, word: Word) -> Word:

@@ -11,21 +11,23 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
-from bastion.analysis import builtins
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
+from bastion.analysis import builtins, names
+from bastion.analysis.arrays import Arrays
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_OUTLINES, MAX_PRINTED
 from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.read import read
-from bastion.analysis.read_words import Unreadable
+from bastion.analysis.read_words import Budget, Unreadable
 from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk_findings import FindingWalk
 from bastion.analysis.walk_input import ASKS, given_input, inside, setting, shown
-from bastion.analysis.walk_words import assigned, known_words, name_of, opened_files, text_of, unknowns
+from bastion.analysis.walk_words import Words, assigned, judged_words, name_of, opened_files, spelled, text_of, unknowns
 
 Argv = tuple[bytes | None, ...]
 
@@ -44,6 +46,12 @@ class Judge(Protocol):
         *,
         more: bool = False,
         single: frozenset[int] = frozenset(),
+        plain: frozenset[int] = frozenset(),
+        globs: frozenset[int] = frozenset(),
+        folder: bytes | None = b"",
+        outlines: Mapping[int, bytes] = MappingProxyType({}),
+        piped: bool = False,
+        visited: Sequence[bytes] = (),
     ) -> Acts: ...
 
 
@@ -57,6 +65,7 @@ class CommandWalk(FindingWalk):
         self.terminal = terminal
         self.stdin_used = False
         self.asking: list[int] = []
+        self.budget = Budget()
         self._unused = stdin
         self._shell = shell
         self._judge = judge
@@ -64,6 +73,9 @@ class CommandWalk(FindingWalk):
         self._levels = 0
         self._judged = 0
         self._place: tuple[int, int] | None = None
+        self._folder: bytes | None = b""
+        self._outlines = 0
+        self._arrays = Arrays()
 
     # -- the nodes that are commands
 
@@ -77,12 +89,21 @@ class CommandWalk(FindingWalk):
         found = self._add(
             command, [word.literal for word in command.words], environment, stdin, unknowns(command.words)
         )
+        if found.argv and found.argv[0] in self.defined and not self.functions:
+            found = self.commands[found.index] = dataclasses.replace(found, function=True)
+        if fault := self._arrays.simple(command):
+            self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
-            printed = tuple([shown(word) for word in words])
-            still = found.unknown if words is command.words else unknowns(words)
-            self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            if words is command.words:
+                self.commands[found.index] = dataclasses.replace(found, acts=acts)
+            else:
+                printed = tuple([shown(word) for word in words])
+                self.commands[found.index] = dataclasses.replace(
+                    found, argv=printed, acts=acts, unknown=unknowns(words)
+                )
+            self._goes(found.argv, command.words)
             if inherits and acts is not None and acts.asks in ASKS:
                 self._asks(found, command.words)
         redirections = command.redirections
@@ -110,7 +131,9 @@ class CommandWalk(FindingWalk):
             argv.append(None if given is None else name + (b"+=" if argument.append else b"=") + given)
             environment.append((name, given))
         loose = tuple([Unknown(at, single=True) for at, word in enumerate(argv) if word is None])
-        self._add(command, argv, tuple(environment), None, loose, Acts())
+        found = self._add(command, argv, tuple(environment), None, loose, Acts())
+        if fault := self._arrays.declaration(command):
+            self._doubt(found, fault, FindingKind.UNREADABLE)
         arguments = tuple(
             [argument if isinstance(argument, bytes) else self.assignment(argument) for argument in command.arguments]
         )
@@ -141,21 +164,22 @@ class CommandWalk(FindingWalk):
         start, end = self._place or (node.start, node.end)
         redirections = (*self.around, *node.redirections)
         files = opened_files(redirections)
-        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown)
-        found = self._keep(found)
-        self._opens(found, redirections)
+        place = len(self.commands)
+        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown, place)
+        self._keep(found)
+        if redirections:
+            self._opens(found, redirections)
         return found
 
     def _keep(self, command: Command) -> Command:
-        """`command` with its place among the others, which `commands` holds from now on."""
+        """`command`, which has the next place among the others; `commands` holds it from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
         self._judged += len(command.argv) + len(command.redirections)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
-        placed = dataclasses.replace(command, index=len(self.commands))
-        self.commands.append(placed)
-        return placed
+        self.commands.append(command)
+        return command
 
     # -- programs
 
@@ -169,8 +193,9 @@ class CommandWalk(FindingWalk):
             raise Unreadable(found.start, found.end, "a command without a name")
         if name in self.functions:
             self._doubt(found, f"{text_of(name)} calls itself", FindingKind.UNKNOWN)
-        known, single = known_words(words, found.unknown)
-        acts = self._acts(dataclasses.replace(found, argv=known), single, False)
+        # A profile knows paths in a home directory, and reads them as the words that they are.
+        known = tuple([spelled(word) for word in words]) if found.unknown else found.argv
+        acts = self._acts(found, judged_words(known, found.unknown), self._folder)
         replaced: list[tuple[int, int, Word]] = []
         for nested in acts.nested:
             if not nested.stdin:
@@ -179,10 +204,28 @@ class CommandWalk(FindingWalk):
             words = (*words[:low], word, *words[high:])
         return words, acts
 
-    def _acts(self, found: Command, single: frozenset[int], more: bool) -> Acts:
-        acts = self._judge(found.argv, found.stdin, self.terminal, more=more, single=single)
-        wrong = builtins.fault(found.argv, single)
-        if wrong is None and found.argv[0] in builtins.JUDGED:
+    def _acts(self, found: Command, words: Words, folder: bytes | None, more: bool = False) -> Acts:
+        lost = any(b"\0" in folder for folder in self._visited)
+        known = words.argv if lost else ()
+        parts = sum(1 + word.count(b"/") for word in (*words.outlines.values(), *known) if word is not None)
+        self._outlines += parts * (1 + len(self._visited))
+        if self._outlines > MAX_OUTLINES:
+            raise Unreadable(found.start, found.end, f"more than {MAX_OUTLINES} names in paths that are known in part")
+        acts = self._judge(
+            words.argv,
+            found.stdin,
+            self.terminal,
+            more=more,
+            single=words.single,
+            plain=words.plain,
+            globs=words.globs,
+            folder=folder,
+            outlines=words.outlines,
+            piped=self.piped,
+            visited=tuple(self._visited),
+        )
+        wrong = builtins.fault(words.argv, words.single, self._shell)
+        if wrong is None and words.argv[0] in builtins.JUDGED:
             acts = Acts()
         for reason in (*((wrong,) if wrong else ()), *acts.code):
             self._doubt(found, reason, FindingKind.TAKES_COMMANDS)
@@ -206,10 +249,12 @@ class CommandWalk(FindingWalk):
         via, self._via = self._via, (*self._via, program.encode())
         low, high = nested.words
         if nested.shell is not None:
-            script = self._shell_text(outer, nested.shell, program)
+            folder, self._folder = self._folder, nested.folder
+            text = self._shell_text(outer, nested.shell, program)
+            self._folder = folder
             first = argv[low]
             head = (Literal(first[: nested.prefix]),) if nested.prefix and first is not None else ()
-            replaced.append((offset + low, offset + high, Word((*head, ShellText(script)))))
+            replaced.append((offset + low, offset + high, Word((*head, text))))
         elif nested.argv:
             words = (*nested.argv, None) if nested.more else nested.argv
             inner = self._keep(
@@ -220,13 +265,15 @@ class CommandWalk(FindingWalk):
                     start=outer.start,
                     end=outer.end,
                     unknown=_inside(outer, nested, words),
+                    index=len(self.commands),
                 )
             )
             if inner.argv[0] is None:
                 self._doubt(inner, f"a program for {program} that only the target would know", FindingKind.UNREADABLE)
             else:
-                # Whether an unknown word is one is not told of a command inside another: each may be several.
-                acts = self._acts(dataclasses.replace(inner, argv=nested.argv), frozenset(), nested.more)
+                self._sets(inner)
+                known = judged_words(nested.argv, inner.unknown, nested.plain)
+                acts = self._acts(inner, known, nested.folder, nested.more)
                 before = len(replaced)
                 self._deeper(inner, acts, nested, offset, replaced)
                 printed: Argv = inner.argv
@@ -236,6 +283,13 @@ class CommandWalk(FindingWalk):
                 self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via = via
         self._levels -= 1
+
+    def _sets(self, inner: Command) -> None:
+        """`env PATH=… ls` is no better than `PATH=… ls`, which the reader refuses."""
+        for name, _ in inner.environment:
+            if names.decides(name):
+                reason = f"a value for {text_of(name)}, which decides what other commands do"
+                self._doubt(inner, reason, FindingKind.UNREADABLE)
 
     def _deeper(
         self, inner: Command, acts: Acts, nested: Nested, offset: int, replaced: list[tuple[int, int, Word]]
@@ -250,42 +304,43 @@ class CommandWalk(FindingWalk):
             else:
                 self._nested(inner, deeper, nested.argv, offset + low, replaced)
 
-    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> Script:
+    def _shell_text(self, outer: Command, text: bytes, program: str, by_input: bool = False) -> ShellText:
         """The tree of text that a shell will read, walked. Raises Unreadable."""
         shell = self._shell if program in _IN_THIS_SHELL else "bash" if program in _BASHES else "sh"
+        shell = program if program.endswith("ksh") else shell
+        self._text(outer, text)
         refused = guard(text)
         if refused is not None:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {refused.reason}")
         try:
-            script = read(text, shell)
+            script = read(text, shell, self.budget)
             whole = inside(script) if by_input else None
             if whole is not None:
-                script = read(whole, shell)
+                script = read(whole, shell, self.budget)
         except Unreadable as error:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
-        walked = self.apart(lambda: self.script(script))
+        walked = self.apart(lambda: self.anew(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
-        printed_within_bounds(walked, outer.start, outer.end)
-        return walked
+        printed = printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
+        return ShellText(walked, by_input, shell != "bash", printed)
 
     def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
         """Note a program to which its standard input would be all that is missing."""
-        known, single = known_words(words, found.unknown)
-        if not self._judge(known, b"", self.terminal, single=single).interactive:
+        known = judged_words(tuple([spelled(word) for word in words]), found.unknown)
+        if not self._judge(known.argv, b"", self.terminal, single=known.single, plain=known.plain).interactive:
             self.asking.append(found.index)
 
     def _with_input(self, command: Simple, text: bytes) -> Simple:
         """The command with the whole text's standard input, when it reads commands from there."""
-        known, single = known_words(command.words, unknowns(command.words))
-        if not known or self._judge(known, None, self.terminal, single=single).asks not in ASKS:
+        known = judged_words(tuple([spelled(word) for word in command.words]), unknowns(command.words))
+        asks = self._judge(known.argv, None, self.terminal, single=known.single, plain=known.plain).asks
+        if asks not in ASKS:
             return command
         refused = guard(text)
         if refused is not None:
             raise Unreadable(command.start, command.end, f"standard input: {refused.reason}")
-        if self._shell != "bash":
-            raise Unreadable(command.start, command.end, "standard input, which is not printed for this login shell")
         self.stdin_used, self._unused = True, None
         here = Redirection(b"", b"<<<", Word((Literal(text.removesuffix(b"\n")),)))
         return dataclasses.replace(command, redirections=(*command.redirections, here))
@@ -301,7 +356,7 @@ class CommandWalk(FindingWalk):
         via, self._via = self._via, (*self._via, program.encode())
         script = self._shell_text(found, text, program, by_input=True)
         self._via = via
-        changed = dataclasses.replace(redirections[at], target=Word((ShellText(script, True),)))
+        changed = dataclasses.replace(redirections[at], target=Word((script,)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
 
 
@@ -319,10 +374,10 @@ def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:
     )
 
 
-def printed_within_bounds(script: Script, start: int, end: int) -> bytes:
+def printed_within_bounds(script: Script, start: int, end: int, posix: bool) -> bytes:
     """The printed text. Raises Unreadable where there is none, or too much."""
     try:
-        printed = print_script(script)
+        printed = print_script(script, posix)
     except NotPrintable as error:
         raise Unreadable(start, end, str(error)) from None
     if len(printed) > MAX_PRINTED:

@@ -5,18 +5,21 @@ Each is told once, with the command that it is about; all are bounded in number.
 
 from __future__ import annotations
 
-from bastion.analysis.bounds import MAX_FINDINGS
+from bastion.analysis.bounds import MAX_FINDINGS, MAX_INSIDE, MAX_TEXTS
 from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
 from bastion.analysis.profile.categories import TECHNIQUE_OF
-from bastion.analysis.profile.paths import of_path
+from bastion.analysis.profile.paths import of_outline, of_place
 from bastion.analysis.read_words import Unreadable
 from bastion.analysis.sql import judge_sql
-from bastion.analysis.tree import Redirection
+from bastion.analysis.tree import Redirection, Word
 from bastion.analysis.walk import Walk
-from bastion.analysis.walk_words import spelled, text_of
+from bastion.analysis.walk_words import outline, spelled, text_of
 
 _PEERS = (b"/dev/tcp/", b"/dev/udp/")
 _KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
+_GO = frozenset({b"cd", b"pushd", b"chdir"})
+_ANYWHERE = b"\0"
+_MAX_FOLDERS = 4
 _DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
 _REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
 
@@ -30,21 +33,47 @@ class FindingWalk(Walk):
         self.undecidable: list[Finding] = []
         self.findings: list[Finding] = []
         self.sql: list[SqlFinding] = []
+        self._visited: list[bytes] = []
         self._told: set[tuple[int, str]] = set()
+        self._texts = 0
+        self._inside = 0
 
     def _opens(self, command: Command, redirections: tuple[Redirection, ...]) -> None:
         """What opening these files means, whatever the program then does with them."""
         for given in redirections:
             path = spelled(given.target)
-            if path is None or given.operator == b"<<<":
+            told = outline(given.target) if path is None else path
+            if given.operator == b"<<<":
                 continue
-            if path.startswith(_PEERS):
+            if told.startswith(_PEERS):
                 self._effect(command, "reverse-shell", "a redirection to a network peer")
             for kind in _KINDS.get(given.operator, ()):
-                categories, techniques = of_path(kind, path)
-                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(path)}")
+                categories, techniques = of_outline(kind, told) if path is None else of_place(kind, path, self._visited)
+                self._effects(command, categories, techniques, f"a redirection that {kind} {text_of(told)}")
+
+    def _goes(self, argv: tuple[bytes | None, ...], words: tuple[Word, ...]) -> None:
+        """Note the folder that `cd` or `pushd` goes to: what follows may be there, or where it was before."""
+        if argv[0] not in _GO:
+            return
+        operands = [word for word in words[1:] if not (word.literal or b"").startswith(b"-")]
+        told = (spelled(operands[-1]) or outline(operands[-1]) or _ANYWHERE) if operands else b"~"
+        absolute = told.startswith((b"/", b"~", b"$HOME", _ANYWHERE))
+        before = () if absolute else tuple(self._visited)
+        for folder in (told, *(base.rstrip(b"/") + b"/" + told for base in before)):
+            if folder not in self._visited and _ANYWHERE not in self._visited:
+                self._visited.append(folder if len(self._visited) < _MAX_FOLDERS else _ANYWHERE)
+
+    def _text(self, found: Command, text: bytes) -> None:
+        """Count a text inside this one."""
+        self._texts += 1
+        self._inside += len(text)
+        if self._inside > MAX_INSIDE:
+            raise Unreadable(found.start, found.end, f"more than {MAX_INSIDE} bytes of texts inside one another")
+        if self._texts > MAX_TEXTS:
+            raise Unreadable(found.start, found.end, f"more than {MAX_TEXTS} texts for shells and databases")
 
     def _sql(self, found: Command, dialect: str, text: bytes) -> None:
+        self._text(found, text)
         verdict = judge_sql(text, dialect)
         self.sql.append(
             SqlFinding(dialect, text, verdict.kinds, verdict.undecidable, found.start, found.end, found.index)

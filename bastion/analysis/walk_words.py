@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from bastion.analysis.command import Command, Unknown
-from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Redirection, Tilde, Word
+from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Part, Process, Redirection, Tilde, Word
 from bastion.analysis.walk_input import shown
 
 _OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
@@ -13,6 +16,8 @@ _OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
 
 def unknowns(words: tuple[Word, ...]) -> tuple[Unknown, ...]:
     """What is known of those that are not literal."""
+    if None not in [word.literal for word in words]:
+        return ()
     return tuple([_unknown(at, word) for at, word in enumerate(words) if shown(word) is None])
 
 
@@ -31,7 +36,29 @@ def _unknown(index: int, word: Word) -> Unknown:
         if not isinstance(part, Literal):
             break
         prefix.append(part.value)
-    return Unknown(index, word.single, b"".join(prefix), glob, b"".join(text) if glob else b"")
+    # Of an unquoted `/a/$x` only the first word begins with `/a/`.
+    begins = b"".join(prefix) if glob or word.single else b""
+    return Unknown(index, word.single, begins, glob, b"".join(text) if glob else b"", outline(word))
+
+
+def outline(word: Word) -> bytes:
+    """What is known of a word, b"\\0" standing for what is not (a process substitution is `/dev/fd/` and a number)."""
+    known = [_outlined(part) for part in word.parts]
+    return b"".join(known) if any(part != b"\0" for part in known) else b""
+
+
+def _outlined(part: Part) -> bytes:
+    match part:
+        case Literal(value):
+            return value
+        case Tilde(user):
+            return b"~" + user
+        case Parameter(b"HOME"):
+            return b"$HOME"
+        case Process():
+            return b"/dev/fd/\0"
+        case _:
+            return b"\0"
 
 
 _HOME = Parameter(b"HOME", True)
@@ -53,11 +80,33 @@ def spelled(word: Word) -> bytes | None:
     return word.literal
 
 
-def known_words(
-    words: tuple[Word, ...], unknown: tuple[Unknown, ...]
-) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
-    """Words for a profile, which knows paths in a home directory, and which of the unknown ones are exactly one."""
-    return tuple([spelled(word) for word in words]), frozenset([word.index for word in unknown if word.single])
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words for a profile. Of the unknown ones, by index: `single` are exactly one word, `plain` are that and no option
+    either, `globs` become any number of words that all fit their outline; `outlines` what is known of each."""
+
+    argv: tuple[bytes | None, ...]
+    single: frozenset[int]
+    plain: frozenset[int]
+    globs: frozenset[int]
+    outlines: Mapping[int, bytes]
+
+
+_NONE: frozenset[int] = frozenset()
+_NOTHING: Mapping[int, bytes] = MappingProxyType({})
+
+
+def judged_words(argv: tuple[bytes | None, ...], unknown: tuple[Unknown, ...], plain: frozenset[int] = _NONE) -> Words:
+    """`plain` are those that are known to be so from elsewhere."""
+    if not unknown:
+        return Words(argv, _NONE, _NONE, _NONE, _NOTHING)
+    return Words(
+        argv,
+        frozenset([word.index for word in unknown if word.single]) | plain,
+        plain,
+        frozenset([word.index for word in unknown if word.glob and not word.single]),
+        {word.index: word.outline for word in unknown if word.outline},
+    )
 
 
 def assigned(assignment: Assignment) -> tuple[bytes, bytes | None]:

@@ -23,6 +23,8 @@ LINGER = 5.0
 """Seconds in which the rest of a refused body is read and thrown away, so that its client can read why."""
 MAX_BODY = 64 * 1024
 """Bytes of a request's body. It must come as it is: no Content-Encoding is accepted."""
+MAX_POLICY_BODY = 256 * 1024
+"""The same for a request with files of a policy, which is read only once its token was verified."""
 BODY_TIMEOUT = 10
 """Seconds for the body."""
 MAX_HEADER = 24 * 1024

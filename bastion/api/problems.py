@@ -66,10 +66,11 @@ def _told(error: BastionError) -> web.Response:
     return problem(500, "the bastion failed; its log says why")
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:
-    """`type` is about:blank, so `title` is the status's own phrase (RFC 9457 section 4.2.1)."""
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> web.Response:
+    """`type` is about:blank, so `title` is the status's own phrase (RFC 9457 section 4.2.1); `more` are members of its
+    own (section 3.2)."""
     title = web.Response(status=status).reason
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return web.Response(
         status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers or {}
     )

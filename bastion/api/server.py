@@ -1,8 +1,9 @@
-"""The HTTP API for certificates.
+"""The HTTP API: certificates, and policies for those who write them.
 
     POST /v1/certificates   {"public_key": "ssh-ed25519 AAAA…", "tenant": "demo"}, Authorization: Bearer TOKEN
                             201 {"certificate", "serial", "valid_after", "valid_before", "principals", "tenant",
                                  "host_ca", "names"}
+    POST /v1/policies/…     validate and explain, see policies.py; the same token
     GET  /v1/host-ca        the authority that signs the host certificates of the bastion and its targets, as text
     GET  /healthz           200 {"status": "ok"}, or 503 when the bastion can not serve
 
@@ -16,7 +17,6 @@ address of the connection: headers that a proxy may add are not believed. Behind
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,12 +24,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
-from bastion.api.bounds import BODY_TIMEOUT, MAX_BODY
+from bastion.api.bodies import bearer, read_json
+from bastion.api.bounds import MAX_BODY
 from bastion.api.connections import Connections
 from bastion.api.limits import RateLimit
-from bastion.api.problems import BadRequest, Handler, TooMany, WrongEncoding, answer_problems, problem
+from bastion.api.policies import Policies
+from bastion.api.problems import BadRequest, Handler, TooMany, answer_problems, problem
 from bastion.api.protocol import Http
 from bastion.errors import OperatorError
 from bastion.identity.issuance import Issued
@@ -47,7 +48,7 @@ class Api:
     """Order of calls: constructor, `start`, `stop`.
 
     `host_ca` is the host authority's public line, `names` the principals of the bastion's own host certificate,
-    `problems` says what keeps the bastion from serving (empty: nothing does).
+    `problems` says what keeps the bastion from serving (empty: nothing does). `policies` answers under /v1/policies.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Api:
         names: Sequence[str],
         limit: RateLimit,
         problems: Callable[[], Sequence[str]] = tuple,
+        policies: Policies | None = None,
     ) -> None:
         self._issuing = issuing
         self._host_ca = host_ca
         self._names = tuple(names)
         self._limit = limit
         self._problems = problems
+        self._policies = policies
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._connections: Connections | None = None
@@ -72,6 +75,8 @@ class Api:
         application = web.Application(middlewares=[answer_problems, self._hear], client_max_size=MAX_BODY)
         application.router.add_post(CERTIFICATES, self._certificates)
         application.router.add_get("/v1/host-ca", self._authority)
+        if self._policies is not None:
+            self._policies.add_routes(application.router)
         application.router.add_get("/healthz", self._health)
         return application
 
@@ -102,10 +107,10 @@ class Api:
 
     @web.middleware
     async def _hear(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A request's header is whole. Certificates have a rate of their own, so that asking for health spends none."""
+        """A request's header is whole. Each purpose has a rate of its own: asking for health spends no certificates."""
         if self._connections is not None:
             self._connections.heard(request.protocol)
-        wait = self._limit.take(request.remote or "unknown", "" if request.path == CERTIFICATES else "other")
+        wait = self._limit.take(request.remote or "unknown", _purpose(request.path))
         if wait:
             raise TooMany(wait)
         return await handler(request)
@@ -113,7 +118,7 @@ class Api:
     async def _certificates(self, request: web.Request) -> web.Response:
         source = request.remote or "unknown"
         body = await _body(request)
-        issued = await self._issuing.issue(_bearer(request), body["public_key"], body.get("tenant"), source)
+        issued = await self._issuing.issue(bearer(request), body["public_key"], body.get("tenant"), source)
         answer = {
             "certificate": issued.certificate,
             "serial": issued.serial,
@@ -134,28 +139,16 @@ class Api:
         return problem(503, "; ".join(problems)) if problems else web.json_response({"status": "ok"})
 
 
-def _bearer(request: web.Request) -> str:
-    """The token (RFC 6750 section 2.1), or nothing when there is none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _purpose(path: str) -> str:
+    """What a request's rate is counted under."""
+    if path == CERTIFICATES:
+        return ""
+    return "policies" if path.startswith("/v1/policies/") else "other"
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
     """The request's JSON with `public_key` and at most `tenant`, all text. BadRequest, or 413 by the server."""
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise WrongEncoding("send the request's body as it is, without a Content-Encoding")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            raw = await request.read()
-    except TimeoutError as error:
-        raise BadRequest(f"the request's body did not come within {BODY_TIMEOUT} seconds") from error
-    except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as error:
-        raise BadRequest("the request's body did not come whole") from error
-    try:
-        # Decoded here: the reader of JSON would take UTF-16 and UTF-32, too, which nobody means who is honest.
-        body = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("the request's body is not JSON in UTF-8") from error
+    body = await read_json(request, MAX_BODY)
     if not isinstance(body, dict) or "public_key" not in body:
         raise BadRequest('expected a JSON object such as {"public_key": "ssh-ed25519 AAAA…"}')
     for name, value in body.items():

@@ -10,6 +10,10 @@ a recording is what was to be read on a screen, not a copy of binary data. In a 
 plainly binary (not UTF-8, and more than one in 32 a control character that no text has) every byte from 0x80 up does,
 which is three times as fast.
 
+Texts that people read in a player (the title, markers) or that are names have their hidden characters escaped (see
+bastion.characters). `command` under `bastion` is the client's text as it was, for programs that judge it again: whoever
+shows it to a person escapes it.
+
 Calls in order: `begin` once; `output`, `resize`, `marker` at will; `finish` once.
 """
 
@@ -22,15 +26,19 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from bastion.characters import shown
+
 DEFAULT_SIZE = (80, 24)
 MAX_COLUMNS = 4096
 MAX_ROWS = 4096
 MAX_PIECE = 64 << 10
 """Bytes of output in one event, so that a line has a bound too (players hold a line whole)."""
 
+MAX_TITLE = 200
 MAX_TEXT = 16 << 10
 MAX_LABEL = 1 << 10
-"""Characters of a text in the header, and of a marker; longer ones end in `…` (the audit trail has the digest)."""
+"""Characters of a text in the header, and of a marker, before what is hidden is escaped; longer ones end in `…` (the
+audit trail has the digest)."""
 
 _ZEROS = "\0" * 64
 _RUN = re.compile("(\0{64,})")
@@ -94,15 +102,17 @@ class Encoder:
         self._newline = "\n" if head.term else "\r\n"
         names = ("session", "connection", "tenant", "identity", "issuer", "subject", "target", "account")
         env = {name: value for name, value in (("TERM", head.term), ("SHELL", head.shell)) if value}
+        title = f"{head.identity} as {head.account} on {head.target}: {head.command or head.kind}"
         header = {
             "version": 2,
             "width": width,
             "height": height,
             "timestamp": int(timestamp),
-            "title": _plain(f"{head.identity} as {head.account} on {head.target}: {head.command or head.kind}", 200),
-            "env": {name: _plain(value, MAX_LABEL) for name, value in env.items()},
+            "title": _shown(title, MAX_TITLE),
+            "env": {name: _shown(value, MAX_LABEL) for name, value in env.items()},
             "bastion": {
-                **{name: _plain(getattr(head, name), MAX_TEXT) for name in (*names, "command", "kind")},
+                **{name: _shown(getattr(head, name), MAX_TEXT) for name in (*names, "kind")},
+                "command": _plain(head.command, MAX_TEXT),
                 **dict(_judged(head.judged)),
             },
         }
@@ -131,7 +141,7 @@ class Encoder:
 
     def marker(self, time: float, label: str) -> bytes:
         """A place to jump to."""
-        return self._event(time, b"m", _plain(label, MAX_LABEL))
+        return self._event(time, b"m", _shown(label, MAX_LABEL))
 
     def finish(self, time: float) -> bytes:
         """What is left: half a character is U+FFFD now."""
@@ -151,10 +161,18 @@ def _judged(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
+def _cut(text: str, bound: int) -> str:
+    return text if len(text) <= bound else text[: bound - 1] + "…"
+
+
+def _shown(text: str, bound: int) -> str:
+    """Text for people: what is hidden is escaped."""
+    return shown(_cut(text, bound), bound)
+
+
 def _plain(text: str, bound: int) -> str:
     """Text that JSON can hold: a lone surrogate becomes `?`."""
-    kept = text if len(text) <= bound else text[: bound - 1] + "…"
-    return kept.encode("utf-8", "replace").decode()
+    return _cut(text, bound).encode("utf-8", "replace").decode()
 
 
 def _json(text: str) -> bytes:

@@ -265,9 +265,10 @@ class LoginShellAsked(_Placed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandJudged(_InSession):
-    """`request` is `exec`, `shell` or `subsystem`; `text` what the client wrote, `runs` what is sent to the
-    target. `effect` and `would` are effects of policy, `policy` its version. `passed` and `dropped` are names of
-    environment variables, never values."""
+    """`request` is `exec`, `shell` or `subsystem`; `text` what the client wrote, `script` what it sent to the standard
+    input where that is a script (None where it was not read), `runs` what is sent to the target. `effect` and `would`
+    are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE ATT&CK) what was found.
+    `passed` and `dropped` are names of environment variables, never values."""
 
     kind = "command-judged"
     request: str
@@ -278,13 +279,17 @@ class CommandJudged(_InSession):
     reason: str
     policy: str
     would: str | None = None
+    script: bytes | None = None
+    categories: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
     passed: tuple[str | bytes, ...] = ()
     dropped: tuple[str | bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(_Known):
-    """`request` is what was asked for, in words that name its place too: `port forwarding to db-1 port 5432`."""
+    """`request` is what was asked for, in words that name its place too: `port forwarding to db-1 port 5432`. `target`
+    and `account` are those that the connection had been let in to, `session` the channel that it was asked on."""
 
     kind = "request-refused"
     request: str

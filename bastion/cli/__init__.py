@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ COMMANDS = {
     "cert": "trade an OIDC token for a short-lived SSH certificate",
     "login": "the same for people: sign in with a browser",
     "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
-    "policy": "check policy files",
+    "policy": "check, explain, test and compare policies",
     "audit": "check that an audit trail is whole",
     "ca": "make the bastion's authorities, show them, revoke certificates",
     "doctor": "say what is missing or unsafe",
@@ -34,6 +36,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no `…` gets an escape, and not a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         return 0 if arguments else 2
@@ -58,6 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Who read our output has had enough (`| head`); what is still in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _overview() -> str:

@@ -1,7 +1,11 @@
-"""Check policy files before they ship.
+"""Check, try and compare policies before they ship.
 
 bastion policy check policies/demo          every mistake, as file:line:column: message
 bastion policy check --json policies/demo   the same for programs
+bastion policy explain --tenant demo -- 'ls | wc -l'    what a policy says of a command, and why
+bastion policy test policies/demo           the cases that lie beside the policy
+bastion policy diff OLD NEW --recordings DIR   which past commands would now be judged otherwise
+bastion policy schema                       the JSON Schema of policy files, for editors
 bastion policy profiles show tar            what the analysis knows of a program
 """
 
@@ -14,8 +18,9 @@ from pathlib import Path
 
 from bastion.characters import shown
 from bastion.cli import MAX_LINE
-from bastion.cli.policies import profiles
-from bastion.errors import BadFile, OperatorError, Problem
+from bastion.cli.policies import cases, diff, explain, profiles, schema
+from bastion.errors import BadFile, OperatorError
+from bastion.policy import told
 from bastion.policy.loader import load, passed_over
 from bastion.policy.model import Policy
 
@@ -32,7 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("directory", metavar="DIR", type=Path, help="the folder of one tenant's *.yaml files")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
     check.set_defaults(command=_check)
-    profiles.configure(commands)
+    for subcommand in (explain, cases, diff, schema, profiles):
+        subcommand.configure(commands)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         for line in str(error).split("\n"):
             print(f"bastion policy: {shown(line, MAX_LINE)}", file=sys.stderr)
+        if isinstance(error, BadFile) and getattr(arguments, "json", False):
+            print(json.dumps({"ok": False, "problems": [told.problem(problem) for problem in error.problems]}))
         return int(trouble)
 
 
@@ -55,31 +63,17 @@ def _check(arguments: argparse.Namespace) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         if arguments.json:
-            print(json.dumps({"ok": False, "problems": [_problem(problem) for problem in error.problems]}))
+            print(json.dumps({"ok": False, "problems": [told.problem(problem) for problem in error.problems]}))
         return 1
     ignored = passed_over(arguments.directory)
     for problem in ignored:
         print(f"warning: {problem}", file=sys.stderr)
-    told = {**_told(policy), "warnings": [_problem(problem) for problem in ignored]}
-    print(json.dumps(told) if arguments.json else _summary(policy, arguments.directory))
+    if arguments.json:
+        warnings = [told.problem(problem) for problem in ignored]
+        print(json.dumps({"ok": True, **told.policy(policy), "warnings": warnings}))
+    else:
+        print(_summary(policy, arguments.directory))
     return 0
-
-
-def _problem(problem: Problem) -> dict[str, object]:
-    place = problem.place
-    return {"file": place.file, "line": place.line, "column": place.column, "message": problem.message}
-
-
-def _told(policy: Policy) -> dict[str, object]:
-    return {
-        "ok": True,
-        "version": policy.version,
-        "files": list(policy.files),
-        "rules": len(policy.rules),
-        "mode": "observe" if policy.observe else "enforce",
-        "default": policy.default.value,
-        "undecidable": policy.undecidable.value,
-    }
 
 
 def _summary(policy: Policy, directory: Path) -> str:

@@ -1,4 +1,5 @@
-"""The demo's target: a real OpenSSH server where there is one, else one made of asyncssh. Loopback only.
+"""The demo's target: a real OpenSSH server where there is one, and a login shell that may be used;
+else one made of asyncssh, which has /bin/sh read the commands. Loopback only.
 
 OpenSSH's sshd is run once a connection, in its inetd mode (`sshd -i`), on a socket that this process accepted: so
 the port is free for certain, and nothing is left behind when the demo ends. It runs as whoever runs the demo and lets
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import getpass
 import os
+import pwd
 import shutil
 import socket
 from pathlib import Path
@@ -20,6 +22,7 @@ import asyncssh
 from bastion.background import Background
 from bastion.demo import private
 from bastion.errors import OperatorError
+from bastion.targets.login_shell import SHELLS
 
 _SSHD_CONFIG = """\
 HostKey {folder}/host_key
@@ -47,7 +50,7 @@ class Target:
         self.held_key = folder / "held_key"
         self.host_key = ""
         self._folder = folder
-        self._sshd = _find_sshd()
+        self._sshd, self._why_not = _sshd_for(_login_shell())
         self._background = Background()
         self._listening: socket.socket | None = None
         self._embedded: asyncssh.SSHAcceptor | None = None
@@ -55,7 +58,7 @@ class Target:
 
     @property
     def kind(self) -> str:
-        return f"OpenSSH ({self._sshd})" if self._sshd else "asyncssh, as no sshd was found"
+        return f"OpenSSH ({self._sshd})" if self._sshd else f"asyncssh, as {self._why_not}"
 
     def prepare(self) -> None:
         """Make the keys, or take those that an earlier demo left in the same folder, which is this user's alone."""
@@ -140,9 +143,21 @@ async def _run(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.exit(status if status >= 0 else 128 - status)
 
 
-def _find_sshd() -> str | None:
-    """The server, by its absolute path, as it wants to be called."""
-    return shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+def _login_shell() -> str:
+    """This user's; empty, which is /bin/sh (passwd(5)), also where the user is in no database."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_shell
+    except KeyError:
+        return ""
+
+
+def _sshd_for(shell: str) -> tuple[str | None, str]:
+    """The server, by its absolute path, as it wants to be called; or why there is none for a user with this shell."""
+    name = Path(shell or "/bin/sh").name
+    if name not in SHELLS:
+        return None, f"this user's login shell is {name}, which the bastion refuses"
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which("sshd", path=path), "no sshd was found"
 
 
 def _key(path: Path) -> asyncssh.SSHKey:

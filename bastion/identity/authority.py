@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bastion.errors import BadCertificate, BadPublicKey, KeyUnusable
 from bastion.identity import edwards, extension
-from bastion.identity.principal import Credential, Identity
+from bastion.identity.principal import BadCredential, Credential, Identity
 
 MAX_LIFETIME = 3600
 """Seconds: no user certificate is issued for longer, and none that lives longer is accepted."""
@@ -225,7 +225,8 @@ def verify_user(
     source: str,
     revoked: Callable[[Credential], str | None],
 ) -> Credential:
-    """The Credential in a user certificate (wire format), or BadCertificate with the precise reason; nothing else.
+    """The Credential in a user certificate (wire format), or BadCertificate with the precise reason; nothing else. That
+    is a BadCredential once the certificate is known to be one of ours.
 
     `authorities` are the public keys (wire format) of each tenant's user authorities, `source` the client's address,
     `revoked` says why a credential is revoked, or None. Every critical option other than `source-address` is refused.
@@ -249,11 +250,14 @@ def verify_user(
         valid_after=certificate.valid_after,
         valid_before=certificate.valid_before,
     )
-    _check_time(credential, now)
-    _check_options(certificate, source)
+    try:
+        _check_time(credential, now)
+        _check_options(certificate, source)
+    except BadCertificate as error:
+        raise BadCredential(str(error), credential) from error
     reason = revoked(credential)
     if reason is not None:
-        raise BadCertificate(f"the certificate is revoked: {reason}")
+        raise BadCredential(f"the certificate is revoked: {reason}", credential)
     return credential
 
 

@@ -23,6 +23,8 @@ BACKDATED = 60
 MAX_SERIAL = (1 << 53) - 1
 """No serial is larger, so that every reader of JSON keeps them whole."""
 
+_NOTHING_SENT = "no token: send one as `Authorization: Bearer TOKEN`"
+
 
 class Audit(Protocol):
     """The audit trail. NotRecorded when the event can not be made durable."""
@@ -87,7 +89,7 @@ class Issuance:
         identity: Identity | None = None
         try:
             if not token:
-                raise BadToken("no token: send one as `Authorization: Bearer TOKEN`")
+                raise BadToken(_NOTHING_SENT)
             key, mark = _read_key(public_key)
             identity, issuer = await self._verifier.identify(token, tenant)
             issued = self._sign(identity, issuer, key, mark)
@@ -97,13 +99,27 @@ class Issuance:
         await self._audit.write(_told(issued, mark, source))
         return issued
 
+    async def identify(self, token: str, tenant: str | None) -> Identity:
+        """Who a token is for, where nothing is permitted by knowing it: no certificate, and no audit event.
+
+        BadToken, Denied (revoked), IssuerDown.
+        """
+        if not token:
+            raise BadToken(_NOTHING_SENT)
+        identity, _ = await self._verifier.identify(token, tenant)
+        self._refuse_revoked(identity)
+        return identity
+
+    def _refuse_revoked(self, identity: Identity) -> None:
+        reason = self._revocations.identity_revoked(identity)
+        if reason is not None:
+            raise Denied(f"this identity is revoked: {reason}")
+
     def _sign(self, identity: Identity, issuer: Issuer, key: str, mark: str) -> Issued:
         authority = self._authorities.get(identity.tenant)
         if authority is None:
             raise Denied(f"tenant {identity.tenant} has no authority for its users")
-        reason = self._revocations.identity_revoked(identity)
-        if reason is not None:
-            raise Denied(f"this identity is revoked: {reason}")
+        self._refuse_revoked(identity)
         reason = self._revocations.key_revoked(identity.tenant, mark)
         if reason is not None:
             raise Denied(f"this key is revoked: {reason}", remedy="use a new key")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bastion.errors import BadCertificate
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -45,3 +47,12 @@ class Credential:
     blob: bytes
     valid_after: int
     valid_before: int
+
+
+class BadCredential(BadCertificate):
+    """A certificate of one of our authorities that is not good here and now. `credential` says whose it is; that its
+    key is held is not proven."""
+
+    def __init__(self, reason: str, credential: Credential) -> None:
+        super().__init__(reason)
+        self.credential = credential

@@ -28,13 +28,15 @@ from typing import Any
 from bastion.policy.decision import Subject
 
 KEYS = ("identity", "groups", "claims", "target", "labels", "account", "shell", "terminal", "source", "at")
-SHELLS = ("sh", "bash", "dash", "ash", "busybox", "ksh", "mksh", "zsh")
+SHELLS = ("sh", "bash", "rbash", "dash", "ash", "busybox")
 """Login shells that a target may have; every other than bash is read as POSIX has it."""
 
 MAX_TEXT = 1024
 """Characters of one name."""
 MAX_MEMBERS = 256
 """Groups, claims, labels."""
+MAX_MOMENT = 32503680000
+"""Seconds since 1970: the year 3000. Far later times have no day in every zone."""
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -65,7 +67,8 @@ class Asker:
 
     @property
     def subject(self) -> Subject:
-        return Subject(self.identity, self.groups, self.claims, self.target.lower(), self.labels, self.account)
+        target = self.target.lower()
+        return Subject(self.identity, self.groups, self.claims, target, self.labels, self.account, self.source, self.at)
 
     def __str__(self) -> str:
         """For people: `agent@demo (agents) as deploy on web-1`."""
@@ -81,7 +84,10 @@ class Asker:
 def moment(text: str) -> float:
     """A date and time as seconds since 1970; UTC where no zone is told. Raises ValueError."""
     found = datetime.fromisoformat(text)
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    seconds = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < MAX_MOMENT:
+        raise ValueError(f"not between 1970 and 3000: {text}")
+    return seconds
 
 
 def _text(key: str, value: object) -> str:

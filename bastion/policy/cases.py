@@ -8,6 +8,7 @@
         effect: deny
         as: {groups: [admins]}                                  # in place of that key of the `as` above
         about: what is never done here                          # told when one of them fails
+      - {command: bash -s, stdin: "uptime\\nid\\n", effect: allow}      # what it reads on its standard input
 
 Read as strictly as policy: every mistake is told at its place, all at once. A policy in mode observe is tested as if it
 were in enforce: what is asked is what its rules say.
@@ -27,10 +28,11 @@ from bastion.analysis.shell import analyse
 from bastion.document import Node, Section
 from bastion.errors import BadFile, Place, Problem
 from bastion.policy.asker import KEYS, Asker, BadAsker
-from bastion.policy.decision import Decision, Effect, Request
-from bastion.policy.engine import decide, judged
+from bastion.policy.decision import Decision, Effect
+from bastion.policy.engine import decide_telling
 from bastion.policy.loader import CASES
 from bastion.policy.model import Policy, Rule
+from bastion.policy.told import Told, place
 
 VERSION = 1
 MAX_CASES = 100_000
@@ -39,7 +41,8 @@ MAX_CASES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One command. `place` is where it stands; `rule` is the id that must decide, or empty."""
+    """One command. `place` is where it stands; `rule` is the id that must decide, or empty; `stdin` None is one that is
+    not known."""
 
     place: Place
     command: str
@@ -47,6 +50,7 @@ class Case:
     effect: Effect
     rule: str = ""
     about: str = ""
+    stdin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,36 @@ class Result:
         decided = self.decision
         return decided.effect is self.case.effect and self.case.rule in ("", decided.rule)
 
-    def __str__(self) -> str:
-        """What was expected, what was decided, and why: one line without the place."""
-        case, decided = self.case, self.decision
-        expected = f"{case.effect.value} by {case.rule}" if case.rule else case.effect.value
-        unknown = "" if self.known else ", which this policy does not have"
-        at = "" if decided.place is None else f" ({decided.place})"
-        return f"expected {expected}{unknown}; decided {decided.effect.value} by {decided.rule}{at}: {decided.reason}"
+    @property
+    def expected(self) -> str:
+        """One line for people."""
+        case = self.case
+        by = f" by {case.rule}" if case.rule else ""
+        return f"{case.effect.value}{by}{'' if self.known else ', a rule that this policy does not have'}"
+
+    @property
+    def decided(self) -> str:
+        """One line for people, with the reason."""
+        decision = self.decision
+        at = "" if decision.place is None else f" ({decision.place})"
+        return f"{decision.effect.value} by {decision.rule}{at}: {decision.reason}"
+
+    def told(self) -> Told:
+        """The same for programs."""
+        case, decision = self.case, self.decision
+        return {
+            "place": place(case.place),
+            "command": case.command,
+            "as": str(case.asker),
+            "about": case.about or None,
+            "expected": {"effect": case.effect.value, "rule": case.rule or None},
+            "decided": {
+                "effect": decision.effect.value,
+                "rule": decision.rule,
+                "place": place(decision.place),
+                "reason": decision.reason,
+            },
+        }
 
 
 def load(directory: Path) -> tuple[Case, ...]:
@@ -136,9 +163,10 @@ def testable(policy: Policy) -> tuple[Rule, ...]:
 def _result(policy: Policy, case: Case, ids: set[str]) -> Result:
     asker = case.asker
     subject = asker.subject
-    analysis = analyse(case.command.encode(), asker.shell, asker.terminal)
-    decision = decide(policy, subject, Request("exec", analysis=analysis))
-    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis))}
+    stdin = None if case.stdin is None else case.stdin.encode()
+    analysis = analyse(case.command.encode(), asker.shell, asker.terminal, stdin)
+    decision, commands = decide_telling(policy, subject, analysis, trace=False)
+    deciding = {decision.rule, *(one.decision.rule for one in commands)}
     return Result(case, decision, frozenset(deciding), not case.rule or case.rule in ids or case.rule == decision.rule)
 
 
@@ -155,6 +183,7 @@ def _case(node: Node, default: Asker) -> list[Case]:
     effect = section.require("effect", lambda found: found.choice(*(effect.value for effect in Effect)), "")
     rule = section.read("rule", Node.text, "")
     about = section.read("about", Node.text, "")
+    stdin = section.read("stdin", Node.text, "")
     asker = _asker(section, default)
     if (one is None) == (many is None) and node.kind == "mapping":
         section.problem("a case has either `command` or `commands`")
@@ -167,7 +196,9 @@ def _case(node: Node, default: Asker) -> list[Case]:
     told = [(found.place, found.text()) for found in commands]
     if effect not in tuple(Effect):
         return []
-    return [Case(place, text, asker, Effect(effect), rule, about) for place, text in told if text is not None]
+    return [
+        Case(place, text, asker, Effect(effect), rule, about, stdin or None) for place, text in told if text is not None
+    ]
 
 
 def _asker(section: Section, asker: Asker) -> Asker:

@@ -53,12 +53,23 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """Who may approve, how many of them it takes, within how many seconds; `grants` is seconds, or 0 for once."""
+
+    by: tuple[str, ...]
+    count: int
+    within: int
+    grants: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The answer, which carries rule and reason also when it allows.
 
     `rule` is the deciding rule's id, or `default`, `undecidable` or `observe` (mode observe turns what would be
     denied into allowed; `would` then tells what would have been). `place` is where the rule stands. `remedy` is what
     would be allowed or who may approve, as one short line. `policy` is the version of the policy that decided.
+    `approvals` say who may approve what is held for approval.
     `categories` and `techniques` are those of all that was found in the request, whoever decided.
     """
 
@@ -70,5 +81,6 @@ class Decision:
     remedy: str | None = None
     would: Effect | None = None
     environment: frozenset[str] = field(default_factory=frozenset)
+    approvals: tuple[Approval, ...] = ()
     categories: frozenset[str] = field(default_factory=frozenset)
     techniques: frozenset[str] = field(default_factory=frozenset)

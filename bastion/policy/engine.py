@@ -10,21 +10,21 @@ Limits: mode observe lets through what a rule denies, but never what could not b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from bastion.analysis.command import Analysis, Command
-from bastion.errors import Place
 from bastion.policy import environment
-from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, own_variables
-from bastion.policy.decision import Decision, Effect, Request, Subject
+from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, of_the_script
+from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
 from bastion.policy.model import RAW, Policy, Rule
 from bastion.policy.shown import show
 
 DEFAULT = "default"
 UNDECIDABLE = "undecidable"
 OBSERVE = "observe"
-VARIABLE = "variable"
+SCRIPT = "script"
 
 _REMEDY_PATTERNS = 4
 _REMEDY_RULES_READ = 30
@@ -33,15 +33,13 @@ _REMEDY_RULES_READ = 30
 def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
     """Judge `request`. Total: every request has an answer, and an unknown kind is denied."""
     if request.kind == "exec" and request.analysis is not None:
-        analysis = request.analysis
-        decision = _exec(policy, subject, analysis, request.environment)
-        techniques = frozenset(finding.technique for finding in analysis.findings if finding.technique)
-        decision = replace(decision, categories=analysis.categories, techniques=techniques)
-        return _observed(policy, decision) if analysis.runs is not None else decision
+        each = (_simple(policy, subject, case, request.environment) for case in cases(request.analysis))
+        return _whole(policy, subject, request.analysis, each)
     if request.kind == "shell" and request.name == RAW:
-        return _observed(policy, _shell(policy, subject, request.environment))
+        return _finished(policy, subject, _shell(policy, subject, request.environment), observable=True)
     what = show(f"{request.kind} {request.name}".strip())
-    return _answer(policy, Effect.DENY, DEFAULT, f"{what} is not offered here, and no rule can allow it yet", subject)
+    reason = f"{what} is not offered here, and no rule can allow it yet"
+    return _finished(policy, subject, _answer(policy, Effect.DENY, DEFAULT, reason), observable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,19 @@ class Judged:
     tried: tuple[Tried, ...]
 
 
-def judged(policy: Policy, subject: Subject, analysis: Analysis) -> tuple[Judged, ...]:
-    """How each command of a text was judged, for those who write policy: `decide` asks the same questions, of fewer
-    rules. The cost grows with the rules; never for a live request."""
-    concerning = [rule for rule in policy.rules if (rule.commands or rule.of_any_program) and rule.concerns(subject)]
+def decide_telling(
+    policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True
+) -> tuple[Decision, tuple[Judged, ...]]:
+    """What `decide` answers, and how each command was judged, for those who write policy. With `trace` the cost grows
+    with the rules: never for a live request. Without, no rule is told as tried."""
+    each = judged(policy, subject, analysis, trace)
+    return _whole(policy, subject, analysis, (one.decision for one in each)), each
+
+
+def judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True) -> tuple[Judged, ...]:
+    """How each command of a text was judged: `decide` asks the same questions, of fewer rules."""
+    about = [rule for rule in policy.rules if rule.commands or rule.of_any_program] if trace else []
+    concerning = [rule for rule in about if rule.concerns(subject)]
     return tuple(
         Judged(case.command, _simple(policy, subject, case, ()), tuple(_try(rule, case) for rule in concerning))
         for case in cases(analysis)
@@ -75,10 +82,12 @@ def judged(policy: Policy, subject: Subject, analysis: Analysis) -> tuple[Judged
 def _try(rule: Rule, case: Case) -> Tried:
     if rule.effect is Effect.DENY:
         held = holds_back(rule, case)
-        return Tried(rule, held, "" if held else "it is not about this command")
+        return Tried(rule, held, "" if held else "not about this command")
     against = objection(rule, case)
     if against is not None and rule.effect is Effect.APPROVE and holds_back(rule, case):
         return Tried(rule, True, f"it holds it back, and would not let it run: {against.text}")
+    if against is not None and not against.stage and not against.doubt:
+        return Tried(rule, False, "no pattern of it matches")
     return Tried(rule, against is None, "" if against is None else against.text)
 
 
@@ -94,7 +103,18 @@ def reachable(policy: Policy, subject: Subject) -> bool:
 # -- commands
 
 
-def _exec(policy: Policy, subject: Subject, analysis: Analysis, names: tuple[str, ...]) -> Decision:
+def _whole(policy: Policy, subject: Subject, analysis: Analysis, each: Iterable[Decision]) -> Decision:
+    """The answer to a text, of the answers to `each` of its commands, which are asked for only where they count."""
+    decision = _exec(policy, subject, analysis, each)
+    if analysis.findings:
+        techniques = frozenset(finding.technique for finding in analysis.findings if finding.technique)
+        decision = replace(decision, categories=analysis.categories, techniques=techniques)
+    elif analysis.categories:
+        decision = replace(decision, categories=analysis.categories)
+    return _finished(policy, subject, decision, observable=analysis.runs is not None)
+
+
+def _exec(policy: Policy, subject: Subject, analysis: Analysis, each: Iterable[Decision]) -> Decision:
     barred = _by_category(policy, subject, analysis)
     unreadable = analysis.unreadable
     if barred is not None and barred.effect is Effect.DENY:
@@ -102,8 +122,8 @@ def _exec(policy: Policy, subject: Subject, analysis: Analysis, names: tuple[str
     if unreadable is not None or analysis.runs is None or not analysis.commands:
         reason = "no command was found" if unreadable is None else f"{unreadable.reason} (at byte {unreadable.start})"
         reason = f"the command can not be judged: {reason}"
-        return _answer(policy, policy.undecidable, UNDECIDABLE, reason, subject)
-    decisions = [_simple(policy, subject, case, names) for case in cases(analysis)]
+        return _answer(policy, policy.undecidable, UNDECIDABLE, reason)
+    decisions = list(each)
     if barred is not None:
         decisions.append(barred)
     strictest = _strictest(decisions)
@@ -125,7 +145,7 @@ def _by_category(policy: Policy, subject: Subject, analysis: Analysis) -> Decisi
         return None
     rule = max(rules, key=lambda found: found.effect.severity)
     found = ", ".join(sorted(rule.categories & analysis.categories))
-    return _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})", subject)
+    return _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})")
 
 
 def _simple(policy: Policy, subject: Subject, case: Case, names: tuple[str, ...]) -> Decision:
@@ -134,23 +154,25 @@ def _simple(policy: Policy, subject: Subject, case: Case, names: tuple[str, ...]
     holding = [rule for rule in about if rule.effect is not Effect.ALLOW and holds_back(rule, case)]
     for rule in holding:
         if rule.effect is Effect.DENY:
-            return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(case.command)}", subject)
+            return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(case.command)}")
     tried = [(rule, objection(rule, case)) for rule in about if rule.effect is not Effect.DENY]
     granting = [rule for rule, against in tried if against is None]
-    if own_variables(case):
-        return Decision(Effect.ALLOW, VARIABLE, "it sets a variable of its own", policy.version)
+    if of_the_script(case):
+        return Decision(Effect.ALLOW, SCRIPT, "a variable or function of the text's own", policy.version)
     if not granting:
-        return _uncovered(policy, subject, case, [(rule, against) for rule, against in tried if against is not None])
+        return _uncovered(policy, case, [(rule, against) for rule, against in tried if against is not None])
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.APPROVE:
-        return _ruled(policy, strictest, strictest.reason or "this rule asks for an approval", subject)
+        return _ruled(policy, strictest, strictest.reason or "this rule asks for an approval")
     return _allowed(policy, strictest, granting, names)
 
 
-def _uncovered(policy: Policy, subject: Subject, case: Case, tried: list[tuple[Rule, Objection]]) -> Decision:
+def _uncovered(policy: Policy, case: Case, tried: list[tuple[Rule, Objection]]) -> Decision:
     """No rule covers it: what comes nearest says why. What is not known is never less strict than what no rule covers,
     unless a rule would cover it but for that."""
-    nearest = max((against for _, against in tried), key=lambda against: against.stage, default=None)
+    # That a rule asks for an approval of other deeds says nothing about this one.
+    about = [against for _, against in tried if against.doubt or not against.elsewhere]
+    nearest = max(about, key=lambda against: against.stage, default=None)
     doubtful = bool(case.doubts) or (nearest is not None and nearest.doubt)
     but_for_that = doubtful and any(objection(_trusting(rule), case) is None for rule, _ in tried)
     effects = [policy.undecidable] if doubtful else []
@@ -162,7 +184,7 @@ def _uncovered(policy: Policy, subject: Subject, case: Case, tried: list[tuple[R
         reason = f"{case.doubts[0].reason}: a rule must say `interactive: true` to let it run"
     else:
         reason = f"no rule allows {_what(case.command)} here"
-    return _answer(policy, effect, UNDECIDABLE if doubtful else DEFAULT, reason, subject)
+    return _answer(policy, effect, UNDECIDABLE if doubtful else DEFAULT, reason)
 
 
 def _trusting(rule: Rule) -> Rule:
@@ -183,11 +205,11 @@ def _shell(policy: Policy, subject: Subject, names: tuple[str, ...]) -> Decision
     if not rules:
         reason = "no rule allows a shell here; name a command to run"
         # An unfiltered shell is never left to `default: approve`: a rule must mean it.
-        return _answer(policy, Effect.DENY, DEFAULT, reason, subject)
+        return _answer(policy, Effect.DENY, DEFAULT, reason)
     strictest = max(rules, key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.ALLOW:
         return _allowed(policy, strictest, rules, names)
-    return _ruled(policy, strictest, strictest.reason or "this rule holds back shells", subject)
+    return _ruled(policy, strictest, strictest.reason or "this rule holds back shells")
 
 
 # -- answers
@@ -200,21 +222,28 @@ def _allowed(policy: Policy, rule: Rule, rules: list[Rule], names: tuple[str, ..
     return Decision(Effect.ALLOW, rule.id, reason, policy.version, rule.place, environment=passed)
 
 
-def _ruled(policy: Policy, rule: Rule, reason: str, subject: Subject) -> Decision:
-    return _answer(policy, rule.effect, rule.id, reason, subject, rule)
+def _ruled(policy: Policy, rule: Rule, reason: str) -> Decision:
+    return _answer(policy, rule.effect, rule.id, reason, rule)
 
 
-def _answer(
-    policy: Policy, effect: Effect, name: str, reason: str, subject: Subject, rule: Rule | None = None
-) -> Decision:
-    """A refusal, or a wait for approval, with what may be done about it."""
-    place: Place | None = None if rule is None else rule.place
-    remedy = _allowed_here(policy, subject)
+def _answer(policy: Policy, effect: Effect, name: str, reason: str, rule: Rule | None = None) -> Decision:
+    """A refusal, or a wait for approval."""
+    approvals: tuple[Approval, ...] = ()
     if effect is Effect.APPROVE:
-        approvals = [rule.approval] if rule is not None and rule.approval is not None else list(policy.approvals)
-        by = sorted({group for approval in approvals for group in approval.by})
-        remedy = f"may be approved by: {', '.join(by)}" if by else remedy
-    return Decision(effect, name, reason, policy.version, place, remedy)
+        approvals = (rule.approval,) if rule is not None and rule.approval is not None else policy.approvals
+    place = None if rule is None else rule.place
+    return Decision(effect, name, reason, policy.version, place, approvals=approvals)
+
+
+def _finished(policy: Policy, subject: Subject, decision: Decision, *, observable: bool) -> Decision:
+    """The answer with what may be done about it; in mode observe what would have been refused goes through."""
+    if decision.effect is Effect.ALLOW:
+        return decision
+    if observable and policy.observe:
+        return _observed(decision)
+    by = sorted({group for approval in decision.approvals for group in approval.by})
+    remedy = f"may be approved by: {', '.join(by)}" if by else _allowed_here(policy, subject)
+    return replace(decision, remedy=remedy)
 
 
 def _allowed_here(policy: Policy, subject: Subject) -> str | None:
@@ -231,10 +260,8 @@ def _allowed_here(policy: Policy, subject: Subject) -> str | None:
     return f"allowed here: {', '.join(shown)}{', …' if len(texts) > _REMEDY_PATTERNS else ''}"
 
 
-def _observed(policy: Policy, decision: Decision) -> Decision:
-    """Mode observe: what would have been refused goes through, and says so."""
-    if not policy.observe or decision.effect is Effect.ALLOW:
-        return decision
+def _observed(decision: Decision) -> Decision:
+    """What would have been refused goes through, and says so."""
     done = "denied" if decision.effect is Effect.DENY else "held for approval"
     reason = f"observed only; would be {done} by {decision.rule}: {decision.reason}"
-    return replace(decision, effect=Effect.ALLOW, rule=OBSERVE, reason=reason, remedy=None, would=decision.effect)
+    return replace(decision, effect=Effect.ALLOW, rule=OBSERVE, reason=reason, would=decision.effect, approvals=())

@@ -2,7 +2,9 @@
 
     effect, would, rule, place, reason, remedy, policy      the decision (`would`: mode observe let it through)
     commands     for each simple command: argv (null for a word that only the target knows), via, environment,
-                 redirections, start, end (bytes), effect, rule, place, reason; with a trace also `tried`
+                 redirections, start, end (bytes), effect, rule, place, reason; with a trace also `tried`: the rules
+                 that concern this asker, whether each applies to the command, and why not
+    tried        with a trace: the rules that look at the categories of the whole text
     categories, techniques      sorted, of the whole text
     findings     what is known of its effects: category, technique, reason, start, end, command (its index, or -1)
     undecidable  the reasons why that may not be all
@@ -14,35 +16,38 @@ Bytes that are not UTF-8 are backslash-escaped: `\\xff`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bastion.analysis.command import Analysis, Command, Finding, SqlFinding
 from bastion.analysis.shell import analyse
-from bastion.errors import Place
 from bastion.policy.asker import Asker
-from bastion.policy.decision import Decision, Request
-from bastion.policy.engine import Judged, Tried, decide, judged
+from bastion.policy.decision import Decision
+from bastion.policy.engine import Judged, Tried, decide_telling
 from bastion.policy.model import Policy
-
-Told = dict[str, object]
+from bastion.policy.told import Told, place
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """`decision` is about the whole text, `commands` about each simple command of `analysis`, in its order."""
+    """`decision` is about the whole text, `commands` about each simple command of `analysis`, in its order. `tried` are
+    the rules that look at the categories of the whole text; `trace` says whether rules that were tried are told."""
 
     analysis: Analysis
     decision: Decision
     commands: tuple[Judged, ...]
+    tried: tuple[Tried, ...] = ()
+    trace: bool = True
 
-    def told(self, trace: bool = True) -> Told:
-        """The object at the head of this file; `trace`: with every rule that was tried on each command."""
+    def told(self) -> Told:
+        """The object at the head of this file."""
         analysis, decision = self.analysis, self.decision
         return {
             **_decision(decision),
             "remedy": decision.remedy,
             "policy": decision.policy,
-            "commands": [_command(one, trace) for one in self.commands],
+            "commands": [_command(one, self.trace) for one in self.commands],
+            **({"tried": [_tried(tried) for tried in self.tried]} if self.trace else {}),
             "categories": sorted(analysis.categories),
             "techniques": sorted({found.technique for found in analysis.findings if found.technique}),
             "findings": [_finding(found) for found in analysis.findings],
@@ -52,22 +57,31 @@ class Explained:
         }
 
 
-def explain(policy: Policy, asker: Asker, command: bytes) -> Explained:
-    """Judge `command`. Never raises for any bytes; pure, and as bounded as the analysis and the policy are."""
-    analysis = analyse(command, asker.shell, asker.terminal)
+def explain(
+    policy: Policy, asker: Asker, command: bytes, stdin: bytes | None = None, *, trace: bool = True
+) -> Explained:
+    """Judge `command`, with its standard input where that is known. Never raises for any bytes; pure, and as bounded as
+    the analysis and the policy are. With `trace` every rule is tried on every command, which takes long where there are
+    many of both."""
+    analysis = analyse(command, asker.shell, asker.terminal, stdin)
     subject = asker.subject
-    decision = decide(policy, subject, Request("exec", analysis=analysis))
-    return Explained(analysis, decision, judged(policy, subject, analysis))
+    decision, commands = decide_telling(policy, subject, analysis, trace)
+    if analysis.unreadable is not None:  # nothing of it can run, whatever its parts are
+        commands = tuple(Judged(command, decision, ()) for command in analysis.commands)
+    tried = tuple(_of_categories(policy, asker, analysis)) if trace else ()
+    return Explained(analysis, decision, commands, tried, trace)
+
+
+def _of_categories(policy: Policy, asker: Asker, analysis: Analysis) -> Iterator[Tried]:
+    for rule in policy.rules:
+        if rule.categories and rule.concerns(asker.subject):
+            found = rule.categories & analysis.categories
+            yield Tried(rule, bool(found), "" if found else "not found")
 
 
 def text(word: bytes) -> str:
     """Bytes as text: what is not UTF-8 is backslash-escaped."""
     return word.decode("utf-8", "backslashreplace")
-
-
-def place(found: Place | None) -> Told | None:
-    """Where a rule stands."""
-    return None if found is None else {"file": found.file, "line": found.line, "column": found.column}
 
 
 def _decision(decision: Decision) -> Told:
@@ -102,7 +116,7 @@ def _tried(tried: Tried) -> Told:
         "rule": rule.id,
         "effect": rule.effect.value,
         "place": place(rule.place),
-        "covers": tried.covers,
+        "applies": tried.applies,
         "why": tried.why,
     }
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from bastion import characters, document
 from bastion.document import Node, Section
 from bastion.errors import BadFile, Place, Problem
-from bastion.policy.decision import Effect
-from bastion.policy.model import Approval, Index, Policy, Rule
+from bastion.policy.decision import Approval, Effect
+from bastion.policy.model import Index, Policy, Rule
 from bastion.policy.rules import read_approval, read_rule
 
 VERSION = 1

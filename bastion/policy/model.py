@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from bastion.analysis.command import Unknown
 from bastion.errors import Place
-from bastion.policy.decision import Effect, Subject
+from bastion.policy.decision import Approval, Effect, Subject
 from bastion.policy.patterns import (
     ArgumentKey,
     CommandPattern,
@@ -68,16 +68,6 @@ def _any(patterns: Iterable[NamePattern], names: Iterable[str]) -> bool:
 def _pairs(wanted: Pairs, held: Iterable[tuple[str, str]]) -> bool:
     values = dict(held)
     return all(name in values and pattern.matches(values[name]) for name, pattern in wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """Who may approve, how many of them it takes, within how many seconds; `grants` is seconds, or 0 for once."""
-
-    by: tuple[str, ...]
-    count: int
-    within: int
-    grants: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,21 +183,23 @@ class Policy:
         """The rules that could be about this command by group, program and argument, in order, each once. Of a command
         without a program, those that could cover its variables and files."""
         found: dict[int, Rule] = {}
+        arguments = [_ANY, *argument_keys(argv, unknown)]
+        programs = (_ANY, base_name(argv[0]) if argv and argv[0] is not None else b"")
         for group in _groups(subject):
             found.update((rule.order, rule) for rule in self.index.deeds.get(group, ()))
             if not argv or argv[0] is None:
                 found.update((rule.order, rule) for rule in self.index.openers.get(group, ()))
                 continue
-            arguments = [_ANY, *argument_keys(argv, unknown)]
-            for program in (_ANY, base_name(argv[0])):
+            for program in programs:
                 for argument in arguments:
-                    found.update((rule.order, rule) for rule in self.index.commands.get((group, program, argument), ()))
+                    for rule in self.index.commands.get((group, program, argument), ()):
+                        found[rule.order] = rule
                 if unknown:
                     # From the first unknown word on, any word may stand anywhere.
                     first = min(unknown)
                     held = self.index.holding.get((group, program), ())
                     found.update((rule.order, rule) for at, rule in held if at >= first)
-        return [rule for _, rule in sorted(found.items())]
+        return [found[order] for order in sorted(found)]
 
     def about_categories(self, subject: Subject, categories: Iterable[str]) -> list[Rule]:
         """The rules that name one of these categories, in order, each once."""

@@ -17,7 +17,6 @@ the same. What keeps a program away is that no rule allows it.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,12 +67,8 @@ class CommandPattern:
     text: str
     words: tuple[Word, ...]
     rest: bool
-
-    @property
-    def program(self) -> bytes | None:
-        """The basename that a matching program must have, or None when it may have any."""
-        name = self.words[0].literal if self.words else None
-        return None if name is None else base_name(name)
+    program: bytes | None
+    """The basename that a matching program must have, or None when it may have any."""
 
     @property
     def any_command(self) -> bool:
@@ -108,7 +103,9 @@ class CommandPattern:
         if not self.words:
             return True
         name = argv[0]
-        if name is None or not self._name_restrains(name):
+        if name is None or (self.program is not None and self.program != base_name(name)):
+            return False
+        if not self._name_restrains(name):
             return False
         reached = {1}
         for at, word in enumerate(argv[1:], 1):
@@ -177,15 +174,17 @@ def argument_keys(argv: Sequence[bytes | None], unknown: Mapping[int, Unknown] =
         if word is None:
             keys.update((at, folder) for folder in folders_of(unknown[at].prefix))
             continue
-        for spelling in (word, normal(word)):
-            keys.add((at, spelling))
-            keys.update((at, folder) for folder in folders_of(spelling))
+        keys.add((at, word))
+        if b"/" in word:
+            plain = normal(word)
+            keys.add((at, plain))
+            keys.update((at, folder) for spelling in {word, plain} for folder in folders_of(spelling))
     return keys
 
 
 def base_name(name: bytes) -> bytes:
     """The last part of a program's name; of `rm/`, still `rm`."""
-    return posixpath.basename(name.rstrip(b"/"))
+    return name.rstrip(b"/").rpartition(b"/")[2]
 
 
 def command_pattern(text: str) -> CommandPattern:
@@ -195,4 +194,6 @@ def command_pattern(text: str) -> CommandPattern:
     words = words[:-1] if rest else words
     if not words and not rest:
         raise BadPattern("a command pattern can not be empty")
-    return CommandPattern(text, tuple(word_of(pieces, first=at == 0) for at, pieces in enumerate(words)), rest)
+    read = tuple(word_of(pieces, first=at == 0) for at, pieces in enumerate(words))
+    name = read[0].literal if read else None
+    return CommandPattern(text, read, rest, None if name is None else base_name(name))

@@ -15,13 +15,13 @@ from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
 from bastion.document import Node, Section
 from bastion.policy import environment
-from bastion.policy.decision import Effect
-from bastion.policy.model import Approval, Pairs, Rule, Where, Who
+from bastion.policy.decision import Approval, Effect
+from bastion.policy.model import Pairs, Rule, Where, Who
 from bastion.policy.patterns import CommandPattern, NamePattern, PathPattern, command_pattern, path_pattern
 from bastion.policy.when import read_when
 from bastion.policy.words import BadPattern
 
-RESERVED_IDS = ("default", "undecidable", "observe", "variable", "error", "certificate", "inventory")
+RESERVED_IDS = ("default", "undecidable", "observe", "script", "error", "certificate", "inventory")
 """Names that a Decision, or the gate, uses where no rule decided."""
 
 _NOT_YET = ("files", "unmasked")

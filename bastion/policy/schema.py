@@ -15,7 +15,7 @@ from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
 from bastion.policy.asker import MAX_MEMBERS, MAX_TEXT, SHELLS
 from bastion.policy.decision import Effect
-from bastion.policy.rules import ONLY, RESERVED_IDS
+from bastion.policy.rules import DOES, RESERVED_IDS
 from bastion.policy.when import DAYS
 
 Schema = dict[str, object]
@@ -24,14 +24,14 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _DURATION = r"^[0-9]{1,6}[smhd]$"
 _ABOUT = ("commands", "categories", "shell", "forward")
-_DEEDS = ("sql", "reads", "writes")
-_PASSES = ("env", "interactive", "dynamic", "only")
-_NOT_WITH_CATEGORIES = ("commands", "sql", "reads", "writes", "only")
+_DEEDS = ("sql", "does")
+_FILES = ("reads", "writes")
+_PASSES = ("env", "interactive", "dynamic")
 
 
 def policy() -> Schema:
     """The schema of a policy file."""
-    approves = {"enum": [Effect.DENY.value, Effect.APPROVE.value], "default": Effect.DENY.value}
+    approves: Schema = {"enum": [Effect.DENY.value, Effect.APPROVE.value], "default": Effect.DENY.value}
     properties: Schema = {
         "version": {"const": 1},
         "mode": _told({"enum": ["enforce", "observe"]}, "observe: say what would be denied, and let it through"),
@@ -68,6 +68,7 @@ def cases() -> Schema:
         "effect": {"enum": [effect.value for effect in Effect]},
         "rule": _told(_TEXT, "the id of the rule that must decide; also default, undecidable"),
         "as": _ref("asker"),
+        "stdin": _told(_TEXT, "what the command reads on its standard input"),
         "about": _told(_TEXT, "told when the case fails"),
     }
     either = {"oneOf": [{"required": ["command"]}, {"required": ["commands"]}]}
@@ -112,35 +113,40 @@ def _rule() -> Schema:
         "reads": _told(_list(_TEXT), "paths that may be opened by <; in a deny rule, those that are read"),
         "writes": _told(_list(_TEXT), "paths that may be opened by > and >>; in a deny rule, those that are written"),
         "sql": _told(_list({"enum": sorted(KINDS)}), "what literal SQL may do; in a deny rule, what it may not"),
-        "only": _told(_list({"enum": list(ONLY)}), "cover what the program's profile vouches for, and no more"),
+        "does": _told(_list({"enum": list(DOES)}), "the deeds that a program's profile knows: no more, or in deny any"),
         "approval": _ref("approval"),
         "reason": _told(_TEXT, "what the one who is refused reads: say what to do instead"),
     }
-    return {**_mapping(properties, "id", "effect"), "allOf": list(_fits_together())}
+    return {**_mapping(properties, "id", "effect"), "allOf": _fits_together()}
 
 
-def _fits_together() -> list[Schema]:
+def _fits_together() -> list[object]:
     """What each key alone can not tell."""
     about = [{"required": [key]} for key in _ABOUT]
     deeds = [{"required": [key]} for key in _DEEDS]
-    deny = _effect(Effect.DENY)
-    names_commands = {"required": ["commands"]}
+    files = [{"required": [key]} for key in _FILES]
+    allow, approve, deny = (_effect(effect) for effect in (Effect.ALLOW, Effect.APPROVE, Effect.DENY))
+    no_commands = {"not": {"required": ["commands"]}}
     return [
-        {"if": deny, "then": {"anyOf": [*about, *deeds]}, "else": {"anyOf": about}},
-        {"if": deny, "then": _without(*_PASSES)},
-        {"if": {"not": {"anyOf": [deny, names_commands]}}, "then": _without(*_DEEDS, "interactive", "dynamic", "only")},
-        {"if": {"required": ["categories"]}, "then": _without(*_NOT_WITH_CATEGORIES)},
-        {"if": _effect(Effect.ALLOW), "then": _without("categories")},
-        {"if": {"not": _effect(Effect.APPROVE)}, "then": _without("approval")},
+        {"if": allow, "then": {"anyOf": about}},
+        {"if": approve, "then": {"anyOf": [*about, *deeds]}},
+        {"if": deny, "then": {"anyOf": [*about, *deeds, *files]}},
+        {"if": {"required": ["categories"]}, "then": _without("commands", *_DEEDS, *_FILES)},
+        {"if": allow, "then": _without("categories", "approval")},
+        {"if": deny, "then": _without(*_PASSES, "approval")},
         {
-            "if": _effect(Effect.APPROVE),
-            "then": {"properties": {"categories": {"not": {"contains": {"const": "undecidable"}}}}},
+            "if": {"allOf": [no_commands, {"not": deny}]},
+            "then": _without("interactive", "dynamic", *_FILES),
         },
-        {
-            "if": {"properties": {"only": {"contains": {"const": "writes"}}}, "required": ["only"]},
-            "then": {"required": ["writes"]},
-        },
+        {"if": {"allOf": [no_commands, allow]}, "then": _without(*_DEEDS)},
+        {"if": {"allOf": [allow, _has("does", "writes")]}, "then": {"required": ["writes"]}},
+        {"if": allow, "then": {"not": _has("does", "unknown")}},
+        {"if": approve, "then": {"not": _has("categories", "undecidable")}},
     ]
+
+
+def _has(key: str, member: str) -> Schema:
+    return {"properties": {key: {"contains": {"const": member}}}, "required": [key]}
 
 
 def _effect(effect: Effect) -> Schema:

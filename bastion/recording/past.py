@@ -3,8 +3,8 @@
 Only a recording's first line is read: the header's key `bastion` has all of it. Recordings made before that key told
 groups, claims and labels leave them unknown.
 
-Limits: the header has the text as it could be shown, so bytes that were not UTF-8 are escapes there. What was typed
-into a shell is in no header.
+Limits: a login shell that the header does not name counts as bash, which reads the most. The header has the text as it
+could be shown, so bytes that were not UTF-8 are escapes there. What was typed into a shell is in no header.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import orjson
 from bastion import document
 from bastion.asciicast.reader import BadRecording, Header, header
 from bastion.errors import OperatorError
-from bastion.policy.asker import SHELLS, Asker, BadAsker
+from bastion.policy.asker import MAX_MOMENT, SHELLS, Asker, BadAsker
 
 MAX_HEADER = 2 << 20
 """Bytes of a first line; those that the bastion writes are shorter."""
@@ -35,7 +35,7 @@ _MAPPINGS = ("claims", "labels")
 @dataclass(frozen=True, slots=True)
 class Past:
     """One command that was asked for. `groups_known` is false where nothing says which groups the identity had; `torn`
-    is the file whose end is missing, or empty."""
+    is the file whose end is missing, or empty; `stdin` the script on its standard input, which no header tells."""
 
     session: str
     tenant: str
@@ -43,6 +43,7 @@ class Past:
     asker: Asker
     groups_known: bool
     torn: str = ""
+    stdin: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,11 @@ def _past(found: Header, torn: str) -> Past:
         "source": told.get("source"),
         **mappings,
     }
-    asker = Asker(at=found.timestamp, terminal="TERM" in found.env)
+    began = found.timestamp if found.timestamp is not None and 0 <= found.timestamp < MAX_MOMENT else None
+    asker = Asker(at=began, terminal="TERM" in found.env)
     asker = asker.but({name: value for name, value in values.items() if value is not None})
     shell = posixpath.basename(found.env.get("SHELL", ""))
-    if shell in SHELLS:
+    if shell in SHELLS and shell != "sh":  # `sh` is what an inventory says of a shell that is asked for later
         asker = asker.but({"shell": shell})
     if "command" not in told:
         raise BadRecording(1, "its header tells no command")

@@ -4,19 +4,27 @@ Every byte of output is recorded before the client is given it (law 4), the bast
 here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so the memory a
 relay holds is bounded by the two channel windows however slow a reader is.
 
+A script on standard input is the exception: `whole` gathers it, within bounds, and `drop_input` keeps it from the
+target, where what was judged and printed of it runs instead.
+
 What it does not do: it does not look at what passes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
-from bastion.errors import NotRecorded, TargetDown
-from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, TargetChannel
+from bastion.errors import InputRefused, Interrupted, NotRecorded, TargetDown
+from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, Signal, TargetChannel
 
 MAX_EARLY = 64
 """Signals and sizes that wait for a target that is being opened, or that takes nothing; of sizes only the last does."""
+
+INPUT_SECONDS = 30.0
+"""How long a client may take to send all of a script."""
+_ENDS = frozenset({"HUP", "INT", "KILL", "QUIT", "TERM"})
+"""Signals that end a command which reads its script."""
 
 
 class Tape(Protocol):
@@ -33,13 +41,19 @@ class Relay:
     ConnectionError when the client was, or what `end` was called with.
     """
 
-    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool) -> None:
+    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool, session: str = "") -> None:
+        self.session = session
+        """The name in the audit trail of the session whose relay this is."""
         self._client = client
         self._tape = tape
         self._newline = "\r\n" if terminal else "\n"
         self._target: TargetChannel | None = None
         self._early: list[bytes | Control] = []
+        self._early_bytes = 0
         self._client_eof = False
+        self._gathering: tuple[int, asyncio.Future[None]] | None = None
+        """How many bytes of input may be gathered, and what is done once it is known whether they are all."""
+        self._dropping = False
         self._target_eof = False
         self._exit: Ended | None = None
         self._blocked: set[str] = set()
@@ -80,21 +94,62 @@ class Relay:
         if self._target is not None:
             self._target.close()
 
+    # -- standard input that is a script
+
+    async def whole(self, limit: int) -> bytes:
+        """All that the client sends until the end of its input. It stays here: `attach` passes it on, unless
+        `drop_input` came before. InputRefused when it is more than `limit` bytes, or has no end within INPUT_SECONDS;
+        what ended the relay, Interrupted among that, when something did."""
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gathering = limit, settled
+        self._wait("opening", False)
+        self._gathered()
+        either: list[asyncio.Future[Any]] = [settled, self.ended]
+        await asyncio.wait(either, timeout=INPUT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        self._gathering = None
+        self._wait("opening", True)
+        self.check()
+        if self._early_bytes > limit:
+            raise InputRefused(f"standard input is read whole here, as a script, and is longer than {limit} bytes")
+        if not self._client_eof:
+            seconds = f"{INPUT_SECONDS:g} s"
+            raise InputRefused(f"standard input is read whole here, as a script, and did not end within {seconds}")
+        return b"".join(item for item in self._early if isinstance(item, bytes))
+
+    def drop_input(self) -> None:
+        """Nothing that the client sends goes to the target, which gets the end of its input at once."""
+        self._early = [item for item in self._early if not isinstance(item, bytes)]
+        self._dropping = self._client_eof = True
+
+    def _gathered(self) -> None:
+        """See whether there is enough: all of it, or too much."""
+        if self._gathering is None:
+            return
+        limit, settled = self._gathering
+        if not settled.done() and (self._client_eof or self._early_bytes > limit):
+            settled.set_result(None)
+
     # -- from the client
 
     def client_data(self, data: bytes) -> None:
         """Input. Until the target is open it waits here, one packet or so: reading from the client is paused."""
         self.received += len(data)
+        if self._dropping:
+            return
         if self._target is None:
             self._early.append(data)
-            self._wait("opening", True)
+            self._early_bytes += len(data)
+            if self._gathering is None:
+                self._wait("opening", True)
+            self._gathered()
         elif not self.ended.done():
             self._target.write(data)
 
     def client_eof(self) -> None:
         """The client will send no more; the other direction stays open (half-close)."""
         self._client_eof = True
-        if self._target is not None and not self.ended.done():
+        self._gathered()
+        if self._target is not None and not self._dropping and not self.ended.done():
             self._target.write_eof()
 
     def client_control(self, control: Control) -> None:
@@ -107,6 +162,9 @@ class Relay:
             except NotRecorded as error:
                 self.end(error)
                 return
+        if self._gathering is not None and isinstance(control, Signal) and control.name in _ENDS:
+            self.end(Interrupted(control.name))
+            return
         if self._target is not None and not self._waits:
             self._target.tell(control)
             return

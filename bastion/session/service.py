@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
+from bastion.asked import Asked
 from bastion.audit.events import Event, SessionEnded
 from bastion.background import Background
 from bastion.context import Context, in_session
@@ -22,10 +23,11 @@ from bastion.errors import (
     EXIT_NOT_RECORDED,
     BastionError,
     Denied,
+    Interrupted,
     NotRecorded,
     TargetDown,
 )
-from bastion.gate import Allowed, Asked, Gate
+from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
@@ -75,14 +77,14 @@ class Sessions:
             name = f"session {session}, not recorded"
             self._background.start(self._never(context, session, wanted, client, error), name)
             return None
-        relay = Relay(client, recorder, terminal=wanted.terminal is not None)
+        relay = Relay(client, recorder, terminal=wanted.terminal is not None, session=session)
         one = _One(session, context, wanted, client, recorder, relay)
         self._background.start(self._run(one), f"session {session}")
         return relay
 
     def refuse(self, context: Context, relay: Relay, what: str) -> None:
         """Tell the client that something beside its command is not offered."""
-        self._gate.request_refused(context.knock, context.credential, what)
+        self._gate.request_refused(context.knock, context.credential, what, context, relay.session)
         relay.say(f"bastion: {what} is not permitted")
 
     async def settle(self) -> None:
@@ -142,10 +144,12 @@ class Sessions:
         try:
             wanted = one.wanted
             terminal = wanted.terminal is not None
-            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal)
+            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay)
             allowed = await self._gate.judge(one.context, asked)
             one.recorder.marker(_marker(one, allowed))
             one.relay.check()
+            if allowed.input_used:
+                one.relay.drop_input()
             target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
             one.relay.attach(target)
             return await one.relay.ended, "exit"
@@ -161,6 +165,8 @@ class Sessions:
         except SessionOver as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
+        except Interrupted as error:
+            return Ended(None, error.signal), str(error)
         except ConnectionError as error:
             return Ended(EXIT_NOT_OPENED), str(error)
         except NotRecorded:

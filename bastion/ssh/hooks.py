@@ -22,7 +22,7 @@ from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import KeyImportError, decode_ssh_certificate
 
 from bastion.errors import BadCertificate, NoSuchTarget, NotRecorded
-from bastion.identity.principal import Credential
+from bastion.identity.principal import BadCredential, Credential
 from bastion.ssh.flow import Flow
 from bastion.ssh.intake import MAX_PACKET, WINDOW
 
@@ -44,8 +44,8 @@ class Door(Protocol):
         """The key was proven: let in, told durably to the audit trail; BadCertificate, NoSuchTarget, NotRecorded
         else."""
 
-    def refused(self, user: str, reason: str) -> None:
-        """A certificate was refused, for the audit trail."""
+    def refused(self, user: str, reason: str, credential: Credential | None) -> None:
+        """A certificate was refused, for the audit trail; `credential` says whose, where it is one of ours."""
 
 
 class ServerConnection(Flow, asyncssh.SSHServerConnection):
@@ -91,6 +91,7 @@ class ServerConnection(Flow, asyncssh.SSHServerConnection):
         if not _kind(key_data).endswith(CERTIFICATE):
             self.plain_keys += 1
             return False  # agents offer their plain keys in turn, and none of them is of any use here
+        credential = None
         try:
             credential = self._door.check(key_data)
             if not msg:
@@ -99,7 +100,7 @@ class ServerConnection(Flow, asyncssh.SSHServerConnection):
                 raise BadCertificate("the signature does not prove the certificate's key")
             await self._door.enter(username, credential)
         except (BadCertificate, NoSuchTarget) as error:
-            self._refuse(username, str(error))
+            self._refuse(username, str(error), error.credential if isinstance(error, BadCredential) else credential)
             return False
         except NotRecorded as error:
             log.error("nobody is let in: %s", error)
@@ -115,11 +116,11 @@ class ServerConnection(Flow, asyncssh.SSHServerConnection):
             raise BadCertificate("the certificate's key can not be read") from error
         return bool(key.verify(String(self._session_id) + message, signature))
 
-    def _refuse(self, user: str, reason: str) -> None:
+    def _refuse(self, user: str, reason: str, credential: Credential | None) -> None:
         """Tell the reason once a connection, however often a client tries."""
         if reason not in self._told:
             self._told.add(reason)
-            self._door.refused(user, reason)
+            self._door.refused(user, reason, credential)
             self.send_auth_banner(f"bastion: {reason}\r\n")
 
     def send_userauth_failure(self, partial_success: bool) -> None:

@@ -19,7 +19,7 @@ import asyncssh
 from bastion.context import Context, Knock
 from bastion.errors import BadCertificate, NoSuchTarget
 from bastion.gate import Gate
-from bastion.identity.principal import Credential
+from bastion.identity.principal import BadCredential, Credential
 from bastion.session.registry import Registry
 from bastion.session.service import Sessions
 from bastion.ssh.channels import ChannelSession
@@ -67,8 +67,8 @@ class Side(asyncssh.SSHServer):
     def public_key_auth_supported(self) -> bool:
         return True
 
-    def refused(self, user: str, reason: str) -> None:
-        self._house.gate.refused(self._knock, user, reason)
+    def refused(self, user: str, reason: str, credential: Credential | None) -> None:
+        self._house.gate.refused(self._knock, user, reason, credential)
 
     # -- channels
 
@@ -107,7 +107,7 @@ class Side(asyncssh.SSHServer):
         connection = self._connection
         self._refusals += 1
         if connection is not None and connection.proven is not None and self._refusals <= MAX_REFUSALS:
-            self._house.gate.request_refused(self._knock, connection.proven, what)
+            self._house.gate.request_refused(self._knock, connection.proven, what, self._context)
             connection.send_debug(f"bastion: {what} is not permitted", always_display=True)
         return False
 
@@ -263,7 +263,9 @@ class Inner(Side):
     def check(self, blob: bytes) -> Credential:
         credential = self._house.gate.check(self._knock, blob)
         if credential.blob != self._credential.blob:
-            raise BadCertificate("the inner login must present the same certificate as the jump's: try again")
+            raise BadCredential(
+                "the inner login must present the same certificate as the jump's: try again", credential
+            )
         return credential
 
     async def enter(self, user: str, credential: Credential) -> None:

@@ -39,7 +39,8 @@ class _Answer(asyncssh.SSHClientSession[bytes]):
                 self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc  # what has come until then is read for what it is
+        if exc is not None and not self.whole.done():
+            self.whole.set_exception(asyncssh.ConnectionLost("lost before there was an answer"))
         self._finish()
 
     def _finish(self) -> None:

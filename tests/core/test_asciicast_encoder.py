@@ -197,7 +197,29 @@ def test_text_that_is_no_text_does_not_stop_a_recording() -> None:
     lines = encoder.begin(dataclasses.replace(HEAD, command="\udcff"), 0) + encoder.marker(0, "a\udcff")
     header, events = read(lines.splitlines(keepends=True))
     assert header.bastion["command"] == "?"
-    assert [event.data for event in events] == ["", "a?"]
+    assert [event.data for event in events] == ["", "a\\u{dcff}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ls\x1b[2J", "ls\\x1b[2J"),
+        ("ls\nrm x", "ls\\x0arm x"),
+        ("ls \u202erm", "ls \\u{202e}rm"),
+        ("a\u200bb\x9bc\x7f", "a\\u{200b}b\\x9bc\\x7f"),
+        ("naïve ☃", "naïve ☃"),
+    ],
+)
+def test_what_is_hidden_is_escaped_where_people_read_it(text: str, told: str) -> None:
+    """In title, names, markers and environment; the command itself is kept for programs, which judge it again."""
+    encoder = Encoder()
+    head = dataclasses.replace(HEAD, command=text, account=text, term=text)
+    lines = encoder.begin(head, 0) + encoder.marker(0, text)
+    found, events = read(lines.splitlines(keepends=True))
+    assert found.title == f"agent@acme as {told} on web-1: {told}"
+    assert (found.bastion["account"], found.bastion["command"]) == (told, text)
+    assert orjson.loads(lines.splitlines()[0])["env"]["TERM"] == told
+    assert list(events)[-1].data == told
 
 
 def test_the_incremental_decoder_is_the_standard_one() -> None:

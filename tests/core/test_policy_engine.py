@@ -111,6 +111,14 @@ def test_a_refusal_tells_the_rule_its_place_the_reason_and_the_way_out(tmp_path:
     assert ask(policy, "ls; id").remedy == "allowed here: ls **, a, b, c, …"
 
 
+def test_a_rule_that_holds_other_deeds_is_no_reason(tmp_path: Path) -> None:
+    """Who is refused is not told of an approval that is about something else."""
+    held = {"id": "ask", "effect": "approve", "commands": ["**"], "does": ["changes"], "approval": {"by": ["sre"]}}
+    policy = policy_of(tmp_path, rules(held))
+    assert ask(policy, "ls").reason == "no rule allows ls with these arguments here"
+    assert ask(policy, "systemctl restart x").rule == "ask"
+
+
 def test_what_waits_for_approval_tells_who_may(tmp_path: Path) -> None:
     """The approvers of the rule, or of the file for what no rule covers."""
     rule = {"id": "r", "effect": "approve", "commands": ["restart *"], "approval": {"by": ["sre", "leads"]}}

@@ -238,7 +238,7 @@ def test_any_bytes_are_a_policy_or_a_bad_file(tmp_path_factory: pytest.TempPathF
         ("bash", "undecidable"),
         ("echo x > y", "default"),
         ("hostname evil", "default"),
-        ("date -s tomorrow", "default"),
+        ("date -s tomorrow", "never-become-another"),
     ],
 )
 def test_what_the_demo_allows(command: str, rule: str) -> None:

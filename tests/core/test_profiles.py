@@ -21,11 +21,12 @@ from bastion.analysis.profile.model import PATHS, RUNS, Option, Profile, Style, 
 from bastion.analysis.profile.paths import of_path
 from bastion.analysis.profile.schema import schema
 from bastion.analysis.profiles import Acts, Nested, acts
+from bastion.analysis.shell import analyse
 from bastion.document import Node
 from bastion.errors import Problem
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-ROWS = yaml.safe_load((VECTORS / "profiles.yaml").read_text())
+ROWS = [row for name in ("profiles.yaml", "profiles_uses.yaml") for row in yaml.safe_load((VECTORS / name).read_text())]
 NAMES = [name.rstrip("*").encode() for name in shipped().names]
 OPTIONS = sorted({option.name for profile in shipped().profiles for option in profile.use.known_options})
 UNHEARD_OF = b"--zz-unheard-of"
@@ -253,9 +254,9 @@ def test_no_argv_raises(name: bytes, words: list[bytes | None], stdin: bytes | N
 
 @given(st.lists(WORDS, max_size=4), st.lists(WORDS, max_size=4))
 def test_what_writes_is_never_silent(before: list[bytes | None], after: list[bytes | None]) -> None:
-    """Words around `sort -o FILE` never make it look like reading, while -o is read as an option."""
+    """Words around `sort -o FILE` never make it look like reading, while -o is an option and the value of none."""
     if b"--" not in before:
-        assert not silent(acts([b"sort", *before, b"-o/etc/passwd", *after]))
+        assert not silent(acts([b"sort", *before, b"x", b"-o/etc/passwd", *after]))
 
 
 PATHS_ROWS = yaml.safe_load((VECTORS / "profiles_paths.yaml").read_text())
@@ -263,8 +264,8 @@ PATHS_ROWS = yaml.safe_load((VECTORS / "profiles_paths.yaml").read_text())
 
 @pytest.mark.parametrize("row", PATHS_ROWS, ids=lambda row: ascii(row["path"]))
 def test_what_a_path_means(row: dict[str, object]) -> None:
-    """Reading, writing and deleting a path each have their categories."""
-    for kind in ("reads", "writes", "deletes"):
+    """Reading, writing, deleting and running a path each have their categories."""
+    for kind in ("reads", "writes", "deletes", "runs"):
         categories, techniques = of_path(kind, str(row["path"]).encode())
         assert sorted(categories) == row.get(kind, [])
         assert bool(categories) == bool(techniques)
@@ -297,3 +298,23 @@ def plain(node: Node) -> object:
 def test_every_profile_says_what_its_program_is() -> None:
     silent: list[Profile] = [profile for profile in shipped().profiles if not profile.about or not profile.names]
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("rm passwd", b"passwd"),
+        ("env -C /etc rm passwd", b"/etc/passwd"),
+        ("env -C /etc nice rm passwd", b"/etc/passwd"),
+        ("env -C /etc sh -c 'rm passwd'", b"/etc/passwd"),
+        ("env -C /etc sh -c 'nice rm passwd'; rm passwd", b"passwd"),
+        ("env -C /etc rm /tmp/x", b"/tmp/x"),
+        ('env -C "$x" rm passwd', None),
+        ("find /etc -execdir rm passwd \\;", b"passwd"),
+    ],
+)
+def test_paths_inside_are_those_of_the_folder_in_which_the_program_runs(text: str, path: bytes | None) -> None:
+    """A folder that a wrapper names is that of the command inside, and of the text that it gives to a shell."""
+    acts = analyse(text.encode()).commands[-1].acts
+    assert acts is not None
+    assert acts.deletes == (path,)

@@ -22,11 +22,11 @@ CASES = [
 ]
 
 
-def ran(text: bytes, folder: Path) -> bytes:
+def ran(text: bytes, folder: Path, login: str = "bash") -> bytes:
     """What a text writes in a folder with a file whose commands were never judged."""
     (folder / "evil").write_text("touch pwned\n")
     done = subprocess.run(
-        ["bash", "-c", text], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
+        [login, "-c", text], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
     )
     assert not (folder / "pwned").exists(), "ran what was not judged"
     return done.stdout
@@ -38,17 +38,18 @@ def names(analysis: Analysis) -> list[list[bytes | None]]:
 
 @pytest.mark.parametrize(("shell", "row"), CASES)
 @pytest.mark.parametrize("options", ["", "-s one two"])
+@pytest.mark.parametrize("login", ["bash", "dash"])
 def test_a_script_by_standard_input_runs_as_judged(
-    shell: str, row: dict[str, str], options: str, tmp_path: Path
+    shell: str, row: dict[str, str], options: str, login: str, tmp_path: Path
 ) -> None:
     """Whatever the script does to the input that its shell reads it from, nothing else is read as commands."""
     text = f"{shell} {options} <<'E'\n{row['script']}\nE".encode()
-    analysis = analyse(text)
+    analysis = analyse(text, login)
     assert analysis.undecidable == ()
     assert analysis.runs is not None
-    written = ran(analysis.runs, tmp_path)
+    written = ran(analysis.runs, tmp_path, login)
     assert written == (row["writes"] if options else row["writes"].replace(" one", "")).encode()
-    again = analyse(analysis.runs)
+    again = analyse(analysis.runs, login)
     assert again.commands == analysis.commands
     assert again.runs == analysis.runs
     judged = analyse(f"{'bash' if shell == 'bash' else 'sh'} -c {_quoted(row['script'])}".encode())
@@ -84,21 +85,22 @@ def test_the_last_redirection_of_standard_input_is_the_one_that_is_read(text: st
         ran(analysis.runs, tmp_path)
 
 
+@pytest.mark.parametrize("login", ["bash", "dash"])
 @pytest.mark.parametrize(("shell", "row"), CASES)
 def test_a_script_on_the_texts_own_standard_input_is_judged_and_printed(
-    shell: str, row: dict[str, str], tmp_path: Path
+    shell: str, row: dict[str, str], login: str, tmp_path: Path
 ) -> None:
     """What a client pipes into `ssh host SHELL -s` is judged as if it stood in the text, and runs so."""
     asked = analyse(f"{shell} -s one".encode())
     assert asked.wants_stdin
     assert not asked.stdin_used
-    analysis = analyse(f"{shell} -s one".encode(), stdin=row["script"].encode())
+    analysis = analyse(f"{shell} -s one".encode(), login, stdin=row["script"].encode())
     assert analysis.stdin_used
     assert not analysis.wants_stdin
     assert analysis.undecidable == ()
     assert analysis.runs is not None
-    assert ran(analysis.runs, tmp_path) == row["writes"].encode()
-    assert analysis.commands == analyse(f"{shell} -s one <<'E'\n{row['script']}\nE".encode()).commands
+    assert ran(analysis.runs, tmp_path, login) == row["writes"].encode()
+    assert analysis.commands == analyse(f"{shell} -s one <<'E'\n{row['script']}\nE".encode(), login).commands
 
 
 @pytest.mark.parametrize(

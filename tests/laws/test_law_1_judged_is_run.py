@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,19 +13,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bastion.analysis.shell import analyse
+from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import Denied
-from bastion.gate import Asked, Gate, Tenant
+from bastion.gate import Gate, Tenant
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.loader import load
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from tests.core.evasions.cage import Cage
+from tests.core.evasions.generator import evasions
 from tests.core.oracle.sandbox import named
 from tests.laws.not_asked import NotAsked
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-SHELLS = [shell for name in ("bash", "dash", "mksh", "zsh") if (shell := shutil.which(name))]
+SHELLS = [shell for name in ("bash", "dash") if (shell := shutil.which(name))]
 PROGRAMS = ("ls", "rm", "find", "if", "time", "a=b", "ls;rm", "*")
 """Programs that exist in the stubs' folder, some with names that an unquoted shell would take for something else."""
 STUB = '#!/bin/sh\nprintf \'%s\\0\' "${0##*/}" "$@" > "$LOG/$$"\n'
@@ -37,6 +41,12 @@ TEXTS = [
         "analysis_commands.jsonl",
     )
     for line in (VECTORS / name).read_text().splitlines()
+]
+EVASIONS = [
+    str(row["text"])
+    for name in ("evasions.jsonl", "benign.jsonl", "evasions_tricky.jsonl")
+    for row in map(json.loads, (VECTORS / name).read_text().splitlines())
+    if "times" not in row
 ]
 PIECES = [
     "ls",
@@ -109,7 +119,7 @@ def test_a_target_runs_exactly_what_was_judged(
         assert calls == stubbed
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+@pytest.mark.parametrize("text", [*TEXTS, *EVASIONS], ids=ascii)
 def test_what_would_be_sent_is_judged_the_same_again(text: str) -> None:
     """Reading the printed text gives the commands it was printed from: the printer says what the judge saw."""
     analysis = analyse(text.encode())
@@ -128,11 +138,12 @@ class NoAudit:
     def write_soon(self, event: Event) -> None: ...
 
 
-def everything_allowed(folder: Path) -> tuple[Gate, Context]:
-    """A gate whose policy denies nothing that can be read, and someone let in to a target."""
-    (folder / "p.yaml").write_text(
-        'version: 1\nrules: [{id: all, effect: allow, commands: ["**"], interactive: true}]\n'
-    )
+EVERYTHING = '["**"], interactive: true'
+
+
+def everything_allowed(folder: Path, commands: str = EVERYTHING) -> tuple[Gate, Context]:
+    """A gate whose policy denies nothing that can be read (or allows only `commands`), and someone let in."""
+    (folder / "p.yaml").write_text(f"version: 1\nrules: [{{id: all, effect: allow, commands: {commands}}}]\n")
     account = Account("deploy", None, None, True, "bash")
     target = Target("t", "web", "host", 22, {}, (), (), {"deploy": account})
     tenant = Tenant("t", (), load(folder), Inventory([target]))
@@ -156,3 +167,17 @@ async def test_the_gate_permits_the_printed_text_or_nothing(text: str, tmp_path:
     except Denied:
         return  # what rules can not cover yet is denied also where all is allowed
     assert allowed.runs == analysis.runs
+
+
+async def test_no_evasion_that_the_gate_permits_runs_the_canary(tmp_path: Path) -> None:
+    """Under a policy of echo, ls and cat, with words that only the target knows: what is sent runs nothing else."""
+    gate, context = everything_allowed(tmp_path, '["echo **", "ls **", "cat **"], dynamic: true')
+    cage = Cage()
+    sent = []
+    for text in evasions(seed=1, count=400):
+        asked = Asked(session="s", kind="exec", text=cage.placed(text), environment={})
+        with contextlib.suppress(Denied):
+            sent.append((await gate.judge(context, asked)).runs)
+    assert len(sent) > 40
+    assert not any(cage.sang(("bash", runs) for runs in sent if runs is not None))
+    cage.close()

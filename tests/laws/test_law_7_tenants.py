@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Knock
 from bastion.errors import BadCertificate, Denied, NoSuchTarget
-from bastion.gate import Asked, Gate, Tenant
+from bastion.gate import Gate, Tenant
 from bastion.identity.authority import Authority, generate
 from bastion.identity.principal import Identity
 from bastion.policy import loader

@@ -7,10 +7,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import NotRecorded
-from bastion.gate import Asked, Gate, Tenant
+from bastion.gate import Gate, Tenant
 from bastion.identity.authority import Authority, generate
 from bastion.identity.principal import Credential, Identity
 from bastion.identity.revocation import Revocation, Revocations

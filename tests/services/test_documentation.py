@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bastion import errors
 from bastion.cli import COMMANDS
@@ -65,6 +70,37 @@ def test_every_command_that_the_documents_name_is_there() -> None:
     texts = README + (ROOT / "SECURITY.md").read_text() + (ROOT / "CHANGELOG.md").read_text()
     named = set(re.findall(r"(?:`|^    )bastion ([a-z-]+)", texts, re.MULTILINE))
     assert named == set(COMMANDS)
+
+
+def test_the_workflow_for_policies_runs(tmp_path: Path) -> None:
+    """Its steps, as they stand there: with nothing but git replaced, and the base that it would fetch laid out."""
+    page = (ROOT / "policies" / "README.md").read_text()
+    (workflow,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "jobs:" in block)
+    steps = [step["run"] for step in yaml.safe_load(workflow)["jobs"]["policy"]["steps"] if "run" in step]
+    work, tools = tmp_path / "work", tmp_path / "tools"
+    tools.mkdir()
+    for name, text in (("git", "exit 0"), ("bastion", f'exec {sys.executable} -m bastion "$@"')):
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    for folder in (work, tmp_path / "base"):
+        shutil.copytree(ROOT / "policies", folder / "policies")
+    never = work / "policies" / "demo" / "never.yaml"
+    never.write_text(never.read_text().replace("rules:", "rules:\n  - {id: no-id, effect: deny, commands: [id]}", 1))
+    (work / "policies" / "demo" / "demo.cases.yaml").unlink()
+    asker = {"tenant": "demo", "groups": ["agents"], "target": "demo", "account": "demo"}
+    (work / "past.jsonl").write_text(json.dumps({"command": "id", **asker}) + "\n")
+    (work / "policies" / "demo" / "a.cases.yaml").write_text("version: 1\ncases: [{command: rm, effect: deny}]\n")
+    summary = tmp_path / "summary"
+    environment = {
+        "PATH": f"{tools}:/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+        "GITHUB_BASE_REF": "main",
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }
+    for step in steps[1:]:  # the first installs it
+        done = subprocess.run(["sh", "-ec", step], cwd=work, env=environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "now  deny by no-id" in summary.read_text()
 
 
 def test_links_lead_somewhere() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bastion.errors import BadCertificate, Denied, NoSuchTarget, NotRecorded
 from bastion.gate import Allowed
+from bastion.identity.principal import BadCredential
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
 from tests.services.gate_house import KNOCK, NOW, POLICY, House, asked, target
@@ -50,6 +51,27 @@ async def test_what_strangers_cause_is_told_without_waiting(house: House) -> Non
     house.gate.refused(KNOCK, "root", "expired")
     house.gate.never_proven(KNOCK, "garbage")
     assert house.trail.kinds == ["login-refused", "connection-refused"]
+    assert "identity" not in house.trail.events[0].record()
+
+
+async def test_whose_certificate_was_refused_is_told_where_it_is_one_of_ours(house: House) -> None:
+    """By tenant, identity, serial and key: it was signed by our authority, though its key was not proven."""
+    house.revoke()
+    with pytest.raises(BadCredential) as caught:
+        house.credential()
+    house.gate.refused(KNOCK, "root", str(caught.value), caught.value.credential)
+    record = house.trail.events[-1].record()
+    assert (record["tenant"], record["identity"], record["serial"]) == ("acme", "agent-1", 7)
+    assert str(record["fingerprint"]).startswith("SHA256:")
+
+
+async def test_what_is_not_offered_is_told_with_its_place(house: House) -> None:
+    context = await house.context()
+    house.gate.request_refused(KNOCK, context.credential, "agent forwarding")
+    house.gate.request_refused(KNOCK, context.credential, "agent forwarding", context, "5e551011")
+    bare, placed = (event.record() for event in house.trail.events[-2:])
+    assert not {"target", "account", "session"} & bare.keys()
+    assert (placed["target"], placed["account"], placed["session"]) == ("web-1", "deploy", "5e551011")
 
 
 # -- where
@@ -130,7 +152,7 @@ async def test_nothing_is_allowed_while_the_trail_can_not_be_written(house: Hous
         await house.gate.judge(context, asked())
 
 
-@pytest.mark.parametrize("part", ["analyse", "decide", "_request", "Gate._subject", "_runs"])
+@pytest.mark.parametrize("part", ["asked.analyse", "gate.decide", "gate.request", "gate.Subject", "gate.runs"])
 @pytest.mark.parametrize(
     "fault", [RuntimeError("boom"), RecursionError(), MemoryError(), KeyError("x"), NotImplementedError()]
 )
@@ -143,7 +165,7 @@ async def test_whatever_fails_between_request_and_decision_denies(
     def fails(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(f"bastion.gate.{part}", fails)
+    monkeypatch.setattr(f"bastion.{part}", fails)
     with pytest.raises(Denied, match="could not be judged") as caught:
         await house.gate.judge(context, asked())
     assert caught.value.rule == "error"
@@ -154,7 +176,7 @@ async def test_whatever_fails_between_request_and_decision_denies(
 async def test_what_can_not_be_printed_is_not_allowed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law 1, should analysis and policy ever disagree: an allowed exec without a text would be a raw shell."""
     context = await house.context()
-    monkeypatch.setattr("bastion.gate._runs", lambda *_: None)
+    monkeypatch.setattr("bastion.gate.runs", lambda *_: None)
     with pytest.raises(Denied, match="nothing could be printed"):
         await house.gate.judge(context, asked())
 

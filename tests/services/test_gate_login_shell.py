@@ -83,7 +83,7 @@ async def test_a_target_that_gives_no_answer_is_down_and_the_command_is_in_the_t
     assert (event.kind, getattr(event, "effect", ""), getattr(event, "rule", "")) == (
         "command-judged",
         "deny",
-        "login-shell",
+        "unjudged",
     )
     house.trail.failing = True
     with pytest.raises(NotRecorded):

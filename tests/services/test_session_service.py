@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 
 from bastion.asciicast.reader import read
+from bastion.asked import Asked
 from bastion.audit.events import Event, SessionEnded
 from bastion.context import Context, Knock
-from bastion.errors import Denied, NotRecorded, TargetDown
-from bastion.gate import Allowed, Asked, Gate
+from bastion.errors import Denied, Interrupted, NotRecorded, TargetDown
+from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.decision import Decision, Effect
 from bastion.recording.recorder import Recordings
@@ -40,6 +41,7 @@ class World:
     ended: list[Ended] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     verdict: Exception | None = None
+    input_used: bool = False
     opening: Exception | None = None
     audit_fails: Exception | None = None
     judging: Callable[[], None] = lambda: None
@@ -56,10 +58,12 @@ class World:
         if self.verdict is not None:
             raise self.verdict
         decision = Decision(Effect.ALLOW, "look-around", "allowed", "v1")
-        return cast(Allowed, type("Fake", (), {"decision": decision}))
+        return cast(Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used}))
 
     def request_refused(self, *told: object) -> None:
-        what = told[-1]
+        _, credential, what, context, session = told
+        assert (credential, context) == (self.context.credential, self.context)
+        assert session
         self.seen.append(f"refused {what}")
 
     async def open(self, *asked: object) -> World:
@@ -80,11 +84,16 @@ class World:
 
     # the client's and the target's channel
 
-    def write(self, data: bytes, stream: int) -> None:
+    def write(self, data: bytes, stream: int | None = None) -> None:
+        if stream is None:
+            self.seen.append(f"target input {data!r}")
+            return
         self.streams.append(stream)
         self.shown += data
 
-    def write_eof(self) -> None: ...
+    def write_eof(self) -> None:
+        self.seen.append("target eof")
+
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def tell(self, control: Control) -> None: ...
@@ -281,3 +290,30 @@ async def test_the_last_words_of_the_bastion_go_to_stderr(world: World) -> None:
     world.verdict = Denied("no", remedy="allowed here: ls")
     await world.run()
     assert world.streams == [STDERR, STDERR]
+
+
+# -- a script on standard input
+
+
+async def test_a_script_that_was_judged_does_not_reach_the_target_by_itself(world: World) -> None:
+    """It is a part of the text that runs: what the client sent is dropped, and the target's input is ended."""
+    world.input_used = True
+    sessions = world.sessions
+    relay = sessions.start(world.context, Wanted("exec", b"bash -s", None, {}), cast(Any, world))
+    assert relay is not None
+    relay.client_data(b"uptime\n")
+    await world.opened.wait()
+    relay.client_data(b"reboot\n")
+    relay.target_exit(Ended(0))
+    relay.target_lost(None)
+    await sessions.settle()
+    assert [line for line in world.seen if line.startswith("target")] == ["target eof", "target closed"]
+    assert world.end.received == 14
+
+
+async def test_a_signal_while_the_script_is_read_is_how_it_ended(world: World) -> None:
+    """As the shell that reads it would have: told to the client in the protocol, and in the trail."""
+    world.verdict = Interrupted("INT")
+    assert await world.run() == Ended(None, "INT")
+    assert (world.end.signal, world.end.status) == ("INT", None)
+    assert world.end.reason == "ended by INT before all of its script was there"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness.bastion import Bastion, Target
+from tests.system.harness.bastion import TENANT, Bastion, Target
 from tests.system.harness.client import BAD, GOOD, OTHER, Client, Maker, Paper
 from tests.system.harness.raw import FAILURE, PK_OK, SUCCESS, knock, log_in
 from tests.system.harness.sshd import ACCOUNT, Sshd
@@ -57,6 +57,10 @@ def refusals(bastion: Bastion, before: int, reason: str) -> list[dict[str, objec
     return told()
 
 
+OURS = {"expired", "not yet valid", "too long-lived", "unknown critical option", "another address"}
+"""Those that our authority signed for the identity that is in them: the trail tells whose they are."""
+
+
 def test_every_bad_certificate_has_its_reason_here() -> None:
     assert sorted(REASONS) == sorted(BAD)
 
@@ -81,7 +85,8 @@ def test_refused_on_the_inner_hop(bastion: Bastion, client: Maker, target: Sshd,
     done = inside(tmp_path, bastion, client(), BAD[name]).run("web-1", "true")
     assert done.returncode == 255
     assert REASONS[name] in done.stderr.decode()
-    assert len(refusals(bastion, before, REASONS[name])) == 1
+    (refused,) = refusals(bastion, before, REASONS[name])
+    assert refused.get("identity") == ("agent-1" if name in OURS else None)
     assert target.accepted == opened
 
 
@@ -135,7 +140,8 @@ async def test_a_signature_that_proves_nothing(
     else:
         raw.prove(ACCOUNT, owner, session=b"\0" * len(raw.session))
     assert await raw.answer() == FAILURE
-    assert refusals(bastion, before, "does not prove")
+    (refused,) = refusals(bastion, before, "does not prove")
+    assert (refused["tenant"], refused["identity"], refused["serial"]) == (TENANT, "agent-1", 7)
     assert raw.watcher.banners == ["bastion: the signature does not prove the certificate's key\r\n"]
     raw.prove(ACCOUNT, owner)
     assert await raw.answer() == SUCCESS

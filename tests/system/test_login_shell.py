@@ -53,11 +53,13 @@ def with_shell(folder: Path, name: str, program: str, noise: str = "") -> Sshd:
 
 
 @contextmanager
-def asking(folder: Path, name: str, program: str, noise: str = "") -> Iterator[tuple[Bastion, Client, Sshd]]:
+def asking(
+    folder: Path, name: str, program: str, noise: str = "", policy: str = POLICY
+) -> Iterator[tuple[Bastion, Client, Sshd]]:
     """A bastion whose inventory does not say which shell `web-1` has, and a client of it."""
     with with_shell(folder / "target", name, program, noise) as sshd:
         target = Target("web-1", sshd.host, sshd.port, sshd.host_key, sshd.key, shell="")
-        with Bastion(folder / "bastion", [target], policy=POLICY) as bastion:
+        with Bastion(folder / "bastion", [target], policy=policy) as bastion:
             yield bastion, Client(folder / "client", bastion), sshd
 
 
@@ -180,4 +182,4 @@ def test_a_target_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
             assert b"did not say within 5 s which login shell the account has" in done.stderr
             assert "did not say" in bastion.audit("login-shell-asked")[0]["problem"]
             (judged,) = bastion.audit("command-judged")
-            assert (judged["effect"], judged["rule"], "runs" in judged) == ("deny", "login-shell", False)
+            assert (judged["effect"], judged["rule"], "runs" in judged) == ("deny", "unjudged", False)

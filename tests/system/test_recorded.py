@@ -71,6 +71,11 @@ def test_a_command(client: Maker, bastion: Bastion) -> None:
         "account": ACCOUNT,
         "kind": "exec",
         "command": "echo  'recorded  words'",
+        "source": login["source"],
+        "principals": '["agent-1"]',
+        "groups": '["agents"]',
+        "claims": "{}",
+        "labels": '{"env":"test"}',
     }
     assert (header.width, header.height) == (80, 24)
     assert path.name == f"{ended['session']}.cast"

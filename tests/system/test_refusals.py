@@ -13,7 +13,7 @@ import pytest
 
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Maker
-from tests.system.harness.sshd import Sshd, write_key
+from tests.system.harness.sshd import ACCOUNT, Sshd, write_key
 from tests.system.harness.waiting import until
 from tests.system.oracle import Programs
 from tests.system.terminal import Terminal
@@ -125,6 +125,8 @@ def test_what_rides_on_a_channel(
     assert f"bastion: {what} is not permitted\n".encode() in done.stderr
     refused = until(lambda: bastion.audit("request-refused")[before:])
     assert [event["request"] for event in refused] == [what]
+    session = bastion.audit("command-judged")[-1]["session"]
+    assert [(event["target"], event["account"], event["session"]) for event in refused] == [("web-1", ACCOUNT, session)]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,7 @@ def test_local_and_dynamic_forwarding(client: Maker, bastion: Bastion) -> None:
     assert b"port forwarding to 127.0.0.1 port 9 is not permitted" in err
     refused = until(lambda: bastion.audit("request-refused")[before:])
     assert [event["request"] for event in refused] == ["port forwarding to 127.0.0.1 port 9"]
+    assert (refused[0]["target"], refused[0]["account"], "session" in refused[0]) == ("web-1", ACCOUNT, False)
 
 
 def test_a_jump_behind_the_target(client: Maker, bastion: Bastion) -> None:

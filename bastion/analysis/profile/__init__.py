@@ -7,5 +7,8 @@ options   an argv against a profile: which word is an option, a value, an operan
 roles     what follows from a word in its role: a path written, text for a shell, SQL, a peer
 judge     all of it together, and conditions
 scripts   sed and awk programs, as far as they are clearly harmless
-paths     categories that follow from a path, whoever reads or writes it
+inline    code for an interpreter: what it shows of itself
+looks     what is looked at or looked for
+paths     categories that follow from a path, whoever reads, writes or runs it
+outlines  the same for a path of which only a part is known
 """

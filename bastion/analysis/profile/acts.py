@@ -5,6 +5,7 @@ Every word is bytes, or None where only the target could know it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Word = bytes | None
@@ -87,7 +88,8 @@ class Acts:
 class Tally:
     """What was found so far; `done` gives the Acts. `acted` is set once a word says what to run, so that standard
     input is no longer the program's source of commands; `folder` is what relative paths are relative to, `replaced` the
-    text that stands for unknown words (xargs -I)."""
+    text that stands for unknown words (xargs -I). `outlines` are of words that only the target knows, by their index:
+    what is known of them, with b"\\0" for each part that is not; `outlined` those of paths, each with what is done."""
 
     program: str
     dialect: str = ""
@@ -109,6 +111,15 @@ class Tally:
     archives: list[Word] = field(default_factory=list)
     folder: bytes | None = b""
     replaced: Word = b""
+    runs: list[bytes] = field(default_factory=list)
+    outlines: Mapping[int, bytes] = field(default_factory=dict)
+    outlined: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def path_of(self, kind: str, word: Word, index: int) -> None:
+        """Note a path that is read, written or deleted (`kind`), the word at `index`."""
+        {"reads": self.reads, "writes": self.writes, "deletes": self.deletes}[kind].append(self.path(word))
+        if word is None:
+            self.outlined.append((kind, self.outlines.get(index, b"\0")))
 
     def path(self, word: Word) -> Word:
         """A path of the command, in the folder that an option such as -C named; None when either is unknown."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
 from bastion.analysis.profile.loader import Library
-from bastion.analysis.profile.model import PATHS, RUNS, Effects, Operands, Use, When
+from bastion.analysis.profile.model import PATHS, REST, RUNS, Effects, Operands, Use, When
 from bastion.analysis.profile.options import Reading, Value, read
 from bastion.analysis.profile.roles import apply
+from bastion.analysis.profile.runs import shows
 
 _STRIPPED = b"/"
 
@@ -24,35 +26,58 @@ def acts(
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
     folder: bytes | None = b"",
+    globs: frozenset[int] = frozenset(),
+    outlines: Mapping[int, bytes] = MappingProxyType({}),
+    piped: bool = False,
+    visited: Sequence[bytes] = (),
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
     `stdin` is literal standard input, when it is known; `terminal` whether there is one; `more` whether any number of
     unknown words follow; `single` the indices of unknown words that are exactly one word (they were quoted), `plain`
-    of those that are no option either; `folder` the directory in which it runs, empty for the one the text began in,
-    None for one that is not known.
+    of those that are no option either, `globs` of those that become any number of words, each of which fits its
+    outline; `folder` the directory in which it runs, empty for the one the text began in, None for one that is not
+    known; `outlines` what is known of unknown words, by index (outlines.py); `piped` whether another program writes its
+    standard input; `visited` the folders to which relative paths may be relative besides (paths.of_place).
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
     if name is None or profile is None:
-        return Acts(known=False, unknown=("the program is not known",) if name is None else ())
+        categories, techniques = paths.of_path("runs", argv[0] if argv else None)
+        reasons = ("the program is not known",) if name is None else ()
+        return Acts(known=False, unknown=reasons, categories=categories, techniques=techniques)
     if more:
         plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
-    reading = read(profile.use, argv, single, plain)
-    tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder)
-    tally.known = not reading.unlisted
+    fits = {index: outlines[index] for index in outlines if index in single or index in globs}
+    reading = read(profile.use, argv, single, plain, fits)
+    if reading.only_asks and "stops-service" not in reading.levels[-1].effects.categories:
+        return Acts()
+    tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
+    tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
+    tally.known = not reading.unlisted and _system(argv[0])
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
     _words(reading, held, argv, tally)
     _effects(reading.levels[-1].effects, tally, terminal)
     for when in held:
         _effects(when.effects, tally, terminal)
-    _standard_input(reading.levels[-1], held, stdin, tally)
+    _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally)
-    paths.add_categories(tally)
+    paths.add_categories(tally, visited)
     return tally.done()
+
+
+_SYSTEM = frozenset(
+    [b"/bin", b"/sbin", b"/usr/bin", b"/usr/sbin", b"/usr/local/bin", b"/usr/local/sbin", b"/usr/libexec", b"/usr/lib"]
+)
+
+
+def _system(name: Word) -> bool:
+    """Whether a program is the one that a profile is about: found by PATH, or in a folder that is the system's. What
+    lies elsewhere is only called so."""
+    return name is not None and (b"/" not in name or posixpath.dirname(posixpath.normpath(name)) in _SYSTEM)
 
 
 def base_name(word: Word) -> str | None:
@@ -73,7 +98,7 @@ def _held(reading: Reading) -> list[When]:
         and (not when.given or not when.given.isdisjoint(given))
         and (not when.also or not when.also.isdisjoint(given))
         and when.missing.isdisjoint(given)
-        and when.at_least <= count <= when.at_most
+        and (reading.many is not None or when.at_least <= count <= when.at_most)
     ]
 
 
@@ -93,6 +118,21 @@ def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tall
         index = reading.operands[position]
         last = len(argv) if reading.rest and position == len(reading.operands) - 1 else index + 1
         apply(role, tuple(Value(argv[i], i) for i in range(index, last)), tally)
+    if reading.many is not None:
+        fixed = sum(index < reading.many for index in reading.operands)
+        told = [operands, *(when.operands for when in held if when.operands is not None)]
+        _shifted([role for each in told for role in (*each.first[fixed:], each.repeated, *each.last) if role], tally)
+
+
+def _shifted(roles: Iterable[str], tally: Tally) -> None:
+    """One of the words may be several, or none: it and those that follow may stand in any of these places."""
+    for role in dict.fromkeys(roles):
+        if role in PATHS:
+            (tally.deletes if role == "deletes" else tally.writes).append(None)
+        elif role in RUNS and role not in REST:
+            tally.unknown.append(f"{tally.program}: which of its words is run depends on the target")
+        elif role == "changes":
+            apply(role, (Value(None, 0),), tally)
 
 
 def _archives(uses: set[str], tally: Tally) -> None:
@@ -127,8 +167,9 @@ def _effects(effects: Effects, tally: Tally, terminal: bool) -> None:
         tally.techniques |= effects.techniques
 
 
-def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally) -> None:
-    """A program that was told nothing to run reads it from its standard input."""
+def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally, piped: bool) -> None:
+    """A program that was told nothing to run reads it from its standard input. What a program wrote there only just
+    now is code that nobody saw."""
     told = next((when.stdin for when in reversed(held) if when.stdin is not None), use.stdin)
     if not told or tally.acted:
         return
@@ -142,6 +183,11 @@ def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tall
         tally.code.append(f"{tally.program}: it takes commands from its standard input")
         if told == "shell":
             tally.categories.add("shell-escape")
+        if stdin is not None:
+            shows(stdin, tally)
+        elif piped and told in ("shell", "code"):
+            tally.categories |= {"shell-escape", "remote-code"}
+            tally.techniques.add("T1059.004")
 
 
 def _doubts(use: Use, tally: Tally) -> None:

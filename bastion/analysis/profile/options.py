@@ -1,8 +1,9 @@
 """An argv against a profile: which word is an option, which its value, which an operand, and where a command begins.
 
 Styles are told in loader.py. A word that only the target knows may be any option, or several words: it is a doubt at
-every place where options are still read, unless the caller vouches (`single`) that it is one word and it stands
-where a value is wanted.
+every place where options are still read, unless the caller vouches (`single`) that it is one word and it stands where
+a value is wanted, or what is known of it (outlines.py) fits no option. What may be several words shifts the places of
+all others (`many`).
 
 Limits: POSIXLY_CORRECT in the target's environment moves the end of the options; what is then an operand, and no
 option, is read as an option here.
@@ -11,8 +12,9 @@ option, is read as an option here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.model import Arity, Option, Style, Unknown, Use
@@ -22,6 +24,7 @@ MAX_REASONS = 16
 
 _ALWAYS = {b"--help": Option(b"--help", ("harmless",), Arity.NONE)}
 _ALWAYS[b"--version"] = Option(b"--version", ("harmless",), Arity.NONE)
+_HELP = tuple(_ALWAYS.values())
 _NUMBER = re.compile(rb"[-+][0-9]+[a-zA-Z]?\Z")
 _BOOLEAN = frozenset({b"true", b"false", b"1", b"0"})
 
@@ -55,7 +58,8 @@ class At:
 @dataclass(slots=True)
 class Reading:
     """What the words are. `levels` are the Uses passed through, the subcommand's last; `operands` the indices of the
-    last level's; `rest` is set when the last of them begins a command that takes all words from there."""
+    last level's; `rest` is set when the last of them begins a command that takes all words from there; `many` is the
+    index of the first word that may be several, or none."""
 
     levels: list[Use]
     commands: list[bytes] = field(default_factory=list)
@@ -64,7 +68,14 @@ class Reading:
     unknown: list[str] = field(default_factory=list)
     unlisted: bool = False
     doubtful: bool = False
+    many: int | None = None
     rest: bool = False
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether --help or --version is all that is given, which no program takes for anything else."""
+        names = [taken.option.name for taken in self.taken]
+        return len(names) == 1 and names[0] in _ALWAYS and not (self.operands or self.unknown or self.unlisted)
 
     @property
     def given(self) -> set[bytes]:
@@ -74,18 +85,50 @@ class Reading:
 _NONE: frozenset[int] = frozenset()
 
 
-def read(use: Use, argv: Sequence[Word], single: frozenset[int] = _NONE, plain: frozenset[int] = _NONE) -> Reading:
-    """Read argv[1:]. Never raises. `single`, `plain`: indices of unknown words that are one word, and no option."""
-    reader = _Reader(use, argv, single, plain)
+def read(
+    use: Use,
+    argv: Sequence[Word],
+    single: frozenset[int] = _NONE,
+    plain: frozenset[int] = _NONE,
+    globs: Mapping[int, bytes] = MappingProxyType({}),
+) -> Reading:
+    """Read argv[1:]. Never raises. `single`, `plain`: indices of unknown words that are one word, and no option;
+    `globs` outlines of those each of whose words, be they several, fits it."""
+    reader = _Reader(use, argv, single, plain, globs)
     reader.run()
     return reader.reading
 
 
+def could_be_option(outline: bytes, use: Use) -> bool:
+    """Whether a word of which only so much is known could be, or hold, an option of this level."""
+    begins, _, rest = outline.partition(b"\0")
+    if begins[:1] in (b"-", b"+"):
+        return True
+    if begins:
+        words = [option.name.rstrip(b"*") for option in use.known_options if option.name[:1] not in b"-+"]
+        return any(name.startswith(begins) or begins.startswith(name) for name in words)
+    ends = rest.rpartition(b"\0")[2]
+    if use.style is not Style.EXACT or not ends or use.numbers:
+        return True
+    return any(
+        option.name.endswith(ends) or (option.roles[0] != "harmless" and option.arity is Arity.OPTIONAL)
+        for option in (*use.options.values(), *_HELP)
+    ) or any(option.roles[0] != "harmless" for option in use.prefixes)
+
+
 class _Reader:
-    def __init__(self, use: Use, argv: Sequence[Word], single: frozenset[int], plain: frozenset[int]) -> None:
+    def __init__(
+        self,
+        use: Use,
+        argv: Sequence[Word],
+        single: frozenset[int],
+        plain: frozenset[int],
+        globs: Mapping[int, bytes],
+    ) -> None:
         self.argv = argv
         self.single = single | plain
         self.plain = plain
+        self.globs = globs
         self.use = use
         self.at = 1
         self.ended = False
@@ -108,12 +151,26 @@ class _Reader:
 
     def _dynamic(self) -> None:
         index = self.at - 1
-        if index not in self.plain and (not self.ended or self.use.operands.rest is not None):
+        self._count(index)
+        if not self._no_option(index) and (not self.ended or self.use.operands.rest is not None):
             self._doubt()
         if self.use.commands and not self.reading.operands:
             self.reading.unknown.append("the subcommand is a word that only the target knows")
         self.reading.operands.append(index)
         self._after_operand()
+
+    def _count(self, index: int) -> None:
+        """Note the first word that may be several: the places of those that follow are not known."""
+        if index not in self.single and index < len(self.argv) and self.reading.many is None:
+            self.reading.many = index
+
+    def _no_option(self, index: int) -> bool:
+        """Whether an unknown word is surely no option, nor several words where their number matters."""
+        if index in self.plain:
+            return True
+        if index not in self.globs or (index not in self.single and self.use.operands.rest is not None):
+            return False
+        return not (self.use.bundled and index == 1) and not could_be_option(self.globs[index], self.use)
 
     def _doubt(self) -> None:
         self.reading.doubtful = True
@@ -169,7 +226,7 @@ class _Reader:
             return True
         for option in self.use.prefixes:
             if word.startswith(option.name[:-1]) and option.name[:1] not in (b"-", b"+"):
-                self._note(option, ())
+                self._note(option, (Value(word[len(option.name) - 1 :], self.at - 1, len(option.name) - 1),))
                 return True
         if len(word) < 2 or word[:1] not in (b"-", b"+") or (word[:1] == b"+" and not self._plus()):
             return False
@@ -184,7 +241,9 @@ class _Reader:
             other = self.use.options.get(name[1:]) if word.startswith(b"--") else None
             if other is not None and (equals or other.arity is not Arity.REQUIRED):
                 self._take_joined(other, value, len(name) + 1) if equals else self._take(other)
-            elif name not in _ALWAYS:
+            elif name in _ALWAYS:
+                self._note(_ALWAYS[name], ())
+            else:
                 self._not_known(word)
         elif word.startswith(b"--"):
             self._long(name, value if equals else None, len(name) + 1)
@@ -264,8 +323,10 @@ class _Reader:
         while len(values) < wanted:
             word = self.argv[self.at] if self.at < len(self.argv) else None
             values.append(Value(word, self.at))
-            if word is None and self.at not in self.single:
-                self._doubt()
+            if word is None:
+                self._count(self.at)
+                if self.at not in self.single and not self._no_option(self.at):
+                    self._doubt()
             self.at += 1
         self._note(option, tuple(values))
 

@@ -1,61 +1,204 @@
-"""Categories that follow from a path, whoever reads, writes or deletes it: data in programs/paths.yaml's folder.
+"""Categories that follow from a path, whoever reads, writes, deletes or runs it: data in paths.yaml beside this.
 
 A pattern is a path in which `*` stands for anything but `/`, and `**` for anything; `~` at its beginning is any home
 directory. A path is first made plain (`//`, `/./`, `/x/../`), and one that is relative could lie anywhere: a pattern
 that begins with `**/` matches it too.
 
-Limits: symbolic links, and folders that a command went into before, are not known here.
+Of a path that only the target knows an outline may be known (`/etc/sh*`, `/proc/$pid/mem`): outlines.py says whether it
+could be one of these.
+
+Limits: symbolic links are not known, nor the folder in which the text begins (a home directory, as a rule).
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from bastion import document
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.categories import CATEGORIES
+from bastion.analysis.profile.outlines import could_be
 from bastion.document import Node
 from bastion.errors import Problem
 
-KINDS = ("reads", "writes", "deletes")
+KINDS = ("reads", "writes", "deletes", "runs")
+_NOTHING: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _HOME = r"(?:~[^/]*|/root|/var/root|/home/[^/]+|/Users/[^/]+|\$HOME|\$\{HOME\})"
+_IS_HOME = re.compile(_HOME + r"\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What reading, writing or deleting some paths means."""
+    """What reading, writing, deleting or running some paths means. `fixed` is what all of them begin with, `inner` the
+    folder that they lie in, wherever that is."""
 
     kinds: frozenset[str]
     category: str
     technique: str
+    text: str
     pattern: re.Pattern[str]
 
 
-def add_categories(tally: Tally) -> None:
-    """Add what the paths of `tally` mean to its categories and techniques."""
-    for kind, words in (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes)):
+Found = tuple[frozenset[str], frozenset[str]]
+_ROOTS = re.compile(r"\A(?:/proc/[^/]+/(?:task/[^/]+/)?root(?=/|\Z))+")
+
+
+def add_categories(tally: Tally, visited: Sequence[bytes] = ()) -> None:
+    """Add what the paths of `tally` mean to its categories and techniques. `visited`: see of_place."""
+    kinds = (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes), ("runs", tally.runs))
+    for kind, words in kinds:
         for word in words:
-            categories, techniques = of_path(kind, word)
+            categories, techniques = of_place(kind, word, visited)
+            tally.categories |= categories
+            tally.techniques |= techniques
+    for kind, outline in tally.outlined:
+        absolute = outline.startswith((b"/", b"~", b"$HOME"))
+        for folder in (b"", *(() if absolute else visited)):
+            categories, techniques = of_outline(kind, folder.rstrip(b"/") + b"/" + outline if folder else outline)
             tally.categories |= categories
             tally.techniques |= techniques
 
 
-def of_path(kind: str, path: Word) -> tuple[frozenset[str], frozenset[str]]:
+def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
+    """Categories and techniques of a path, which may be relative to any of the folders in `visited` (outlines), and
+    which leads to the root where it climbs far enough."""
+    categories, techniques = of_path(kind, path)
+    if path is None or path.startswith((b"/", b"~", b"$HOME")):
+        return categories, techniques
+    others = [path, *(folder.rstrip(b"/") + b"/" + path for folder in visited)]
+    for other in (_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others):
+        told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
+        categories, techniques = categories | told, techniques | named
+    return categories, techniques
+
+
+def _climbed(path: bytes, least: int) -> bytes:
+    """A path from the root, where it climbs so often at its beginning that it may lead there."""
+    climbs = 0
+    while path.startswith(b"../", 3 * climbs):
+        climbs += 1
+    return b"/" + path[3 * climbs :] if climbs >= least else path
+
+
+def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
-    if path is None:
-        return frozenset(), frozenset()
+    if path is None or not _exists(path):
+        return _NOTHING
+    return _known(kind, path) if len(path) <= _SHORT else _of_path(kind, path)
+
+
+def _of_path(kind: str, path: bytes) -> Found:
     plain = _plain(path)
-    found = [rule for rule in rules() if kind in rule.kinds and rule.pattern.match(plain)]
+    index, anyhow = _index(kind)
+    found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
+    found += [rule for rule in anyhow if rule.pattern.match(plain)]
+    if not found:
+        return _NOTHING
+    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+_SHORT = 64
+"""Bytes of a path whose meaning is kept: the same ones come again and again."""
+_known = lru_cache(maxsize=4096)(_of_path)
+
+
+@cache
+def _index(kind: str) -> tuple[dict[str, list[Rule]], list[Rule]]:
+    """The rules of a kind by a name that every path of theirs holds; and those without one. Most paths match none."""
+    index: dict[str, list[Rule]] = {}
+    anyhow: list[Rule] = []
+    for rule in rules():
+        if kind in rule.kinds:
+            names = [part for part in rule.text.split("/") if part and part != "~" and "*" not in part]
+            index.setdefault(max(names, key=len), []).append(rule) if names else anyhow.append(rule)
+    return index, anyhow
+
+
+def _exists(path: bytes) -> bool:
+    """Whether a path of this length can: PATH_MAX and NAME_MAX of limits.h, which no common system has longer. It
+    bounds the work on patterns too."""
+    return len(path) < 256 or (len(path) <= 4096 and max(map(len, path.split(b"/"))) <= 255)
+
+
+def of_folder(path: bytes, above: bool = True) -> Found:
+    """Categories and techniques of reading a path with all that lies below it; without `above`, only those of a folder
+    that is known for what lies in it."""
+    if not _exists(path):
+        return _NOTHING
+    return _known_folder(path, above) if len(path) <= _SHORT else _of_folder(path, above)
+
+
+def _of_folder(path: bytes, above: bool) -> Found:
+    plain, below = _plain(path), _below()
+    found = []
+    if above:
+        found.append(below.roots.get(plain.rstrip("/"), _NOTHING))
+    if plain in ("/", "/home", "/Users") or _IS_HOME.match(plain):
+        return _both([*found, below.anywhere]) if above else _NOTHING
+    rooted = f"/{plain}"
+    slash = rooted.find("/", max(0, len(rooted) - below.longest - 1))
+    while slash >= 0:
+        found.append(below.inner.get(rooted[slash + 1 :], _NOTHING))
+        slash = rooted.find("/", slash + 1)
+    return _both(found)
+
+
+_known_folder = lru_cache(maxsize=4096)(_of_folder)
+
+
+def _both(found: Sequence[Found]) -> Found:
+    told = [each for each in found if each is not _NOTHING]
+    return frozenset().union(*(each[0] for each in told)), frozenset().union(*(each[1] for each in told))
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What reading a folder with all below it means: by each folder above a path that is absolute; in any home, for
+    those that are not; and by the end of the folder's own path, no longer than `longest`."""
+
+    roots: Mapping[str, Found]
+    anywhere: Found
+    inner: Mapping[str, Found]
+    longest: int
+
+
+@cache
+def _below() -> _Below:
+    roots: dict[str, Found] = {}
+    inner: dict[str, Found] = {}
+    anywhere = _NOTHING
+    for rule in rules():
+        if "reads" not in rule.kinds:
+            continue
+        means = frozenset({rule.category}), frozenset({rule.technique})
+        fixed = rule.text.partition("*")[0]
+        if fixed.startswith("/"):
+            for at in [at for at, character in enumerate(fixed) if character == "/"]:
+                roots[fixed[:at]] = _both([roots.get(fixed[:at], _NOTHING), means])
+            continue
+        anywhere = _both([anywhere, means])
+        folder = rule.text.removeprefix("**/").rpartition("/")[0]
+        if folder and "*" not in folder:
+            inner[folder] = _both([inner.get(folder, _NOTHING), means])
+    return _Below(roots, anywhere, inner, max(map(len, inner), default=0))
+
+
+@lru_cache(maxsize=1024)
+def of_outline(kind: str, outline: bytes) -> Found:
+    """The same of a path of which b"\0" marks what only the target knows."""
+    plain = _plain(outline)
+    found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
 def _plain(path: bytes) -> str:
     text = posixpath.normpath(path.decode("utf-8", "replace"))
-    return re.sub(r"\A//+", "/", text)
+    return _ROOTS.sub("", re.sub(r"\A//+", "/", text)) or "/"
 
 
 @cache
@@ -81,17 +224,35 @@ def _rules(node: Node) -> list[Rule]:
         section.problem(f"{kind!r} is not one of {', '.join(KINDS)}")
     patterns = section.require("patterns", Node.texts, empty)
     section.close()
-    return [Rule(frozenset(kinds), category, technique, re.compile(_expression(text))) for text in patterns]
+    made = frozenset(kinds)
+    return [Rule(made, category, technique, text, re.compile(_expression(text), re.DOTALL)) for text in patterns]
 
 
 def _expression(pattern: str) -> str:
-    """A regular expression of bounded work: no part of it can match the same text in two ways, but for `**`."""
-    text = pattern
-    start = ""
+    """A regular expression of bounded work. What stands before a wildcard is taken at the first place where it fits,
+    and nowhere else (an atomic group), where that wildcard matches all that a later place would have left to it."""
+    text, start, first = pattern, "", ""
     if text.startswith("~"):
         start, text = _HOME, text[1:]
     elif text.startswith("**/"):
-        start, text = r"(?:.*/)?", text[3:]
-    parts = re.split(r"(\*\*|\*)", text)
-    body = "".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
-    return start + body + r"\Z"
+        first, text = "**/", text[3:]
+    wild, *rest = first, *re.split(r"(\*\*|\*)", text)
+    body = start
+    for at in range(0, len(rest), 2):
+        literal, following = rest[at], rest[at + 1] if at + 1 < len(rest) else ""
+        once = bool(wild) and (following == "**" or (wild == following == "*" and "/" not in literal))
+        part = _WILD[wild, once] + re.escape(literal)
+        body += f"(?>{part})" if once else part
+        wild = following
+    return body + r"\Z"
+
+
+_WILD = {
+    ("", False): "",
+    ("*", False): "[^/]*",
+    ("*", True): "[^/]*?",
+    ("**", False): ".*",
+    ("**", True): ".*?",
+    ("**/", False): "(?:.*/)?",
+    ("**/", True): "(?:.*?/)??",
+}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis.profile import runs, scripts
+from bastion.analysis.profile import looks, runs, scripts
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
-from bastion.analysis.profile.paths import of_path
 
 Values = tuple[Value, ...]
 
@@ -38,15 +37,20 @@ def _harmless(at: At) -> None:
 
 
 def _reads(at: At) -> None:
-    at.tally.reads.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+    for value in at.values:
+        if value.word != b"-":
+            at.tally.path_of("reads", value.word, value.index)
 
 
 def _writes(at: At) -> None:
-    at.tally.writes.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+    for value in at.values:
+        if value.word != b"-":
+            at.tally.path_of("writes", value.word, value.index)
 
 
 def _deletes(at: At) -> None:
-    at.tally.deletes.extend(at.tally.path(value.word) for value in at.values)
+    for value in at.values:
+        at.tally.path_of("deletes", value.word, value.index)
 
 
 def _folder(at: At) -> None:
@@ -63,7 +67,9 @@ def _url(at: At) -> None:
         if found is not None and found[1].lower() == b"file" and value.word is not None:
             at.tally.reads.append(value.word[found.end() :] or b"/")
         else:
-            at.tally.network.append(found[2] if found is not None else value.word)
+            host = found[2] if found is not None else value.word
+            at.tally.network.append(host)
+            looks.asked(host, at.tally)
 
 
 def _remote(kind: str) -> _Role:
@@ -76,12 +82,9 @@ def _remote(kind: str) -> _Role:
             if found is not None:
                 at.tally.network.append(found[0][:-1])
                 if kind == "writes":
-                    at.tally.categories.add("exfiltration")
-                    at.tally.techniques.add("T1048")
-            elif kind == "writes":
-                at.tally.writes.append(at.tally.path(word))
+                    _sends(at.tally)
             else:
-                at.tally.reads.append(at.tally.path(word))
+                at.tally.path_of(kind, word, value.index)
 
     return remote
 
@@ -143,6 +146,7 @@ def _awk(at: At) -> None:
         at.tally.code.append(f"{at.tally.program}: {reason}")
         at.tally.categories.add("shell-escape")
         at.tally.techniques.add("T1059")
+        runs.shows(word, at.tally)
 
 
 def _ssh_option(at: At) -> None:
@@ -183,16 +187,16 @@ def _git_url(at: At) -> None:
             at.tally.network.append(found[0][:-1])
 
 
+def _expression(at: At) -> None:
+    word = at.values[0].word
+    if word is None or re.search(rb"load|system|eval", word):
+        at.tally.unknown.append(f"{at.tally.program}: its expression may read other files")
+    runs.shows(word, at.tally)
+
+
 def _setting(at: At) -> None:
     if any(value.word is None or b"=" in value.word for value in at.values):
         at.tally.changes.append(f"a setting of {at.tally.program}")
-
-
-def _sought(at: At) -> None:
-    for value in at.values:
-        categories, techniques = of_path("reads", value.word)
-        at.tally.categories |= categories
-        at.tally.techniques |= techniques
 
 
 def _mode(at: At) -> None:
@@ -218,12 +222,21 @@ def _mount(at: At) -> None:
 
 def _uploads(at: At) -> None:
     _reads(at)
-    at.tally.categories.add("exfiltration")
-    at.tally.techniques.add("T1048")
+    _sends(at.tally)
 
 
 def _archive(at: At) -> None:
-    at.tally.archives.extend(value.word for value in at.values if value.word != b"-")
+    words = [value.word for value in at.values if value.word != b"-"]
+    at.tally.archives.extend(words)
+    # An archive on another machine, which it is reached by ssh.
+    at.tally.network.extend(word for word in words if word is None or b":" in word.partition(b"/")[0])
+
+
+def _writes_or_runs(at: At) -> None:
+    word = at.values[0].word
+    if word is None or word[:1] in (b"|", b"!"):
+        at.tally.code.append(f"{at.tally.program}: {at.name} can name a program to run")
+    _writes(at)
 
 
 def _privileged(at: At) -> None:
@@ -242,14 +255,19 @@ def _data(at: At) -> None:
     word = at.values[0].word
     marker = -1 if word is None else word.find(b"@")
     if word is None:
-        at.tally.reads.append(None)
+        at.tally.path_of("reads", None, at.values[0].index)
+        _sends(at.tally)
     elif marker == 0 or (marker > 0 and word[marker - 1 : marker] == b"=") or b"=<" in word:
         start = marker + 1 if marker >= 0 else word.index(b"=<") + 2
         path = word[start:].partition(b";")[0]
         if path != b"-":
             at.tally.reads.append(path)
-        at.tally.categories.add("exfiltration")
-        at.tally.techniques.add("T1048")
+        _sends(at.tally)
+
+
+def _sends(tally: Tally) -> None:
+    tally.categories.add("exfiltration")
+    tally.techniques.add("T1048")
 
 
 def _changes(at: At) -> None:
@@ -267,6 +285,7 @@ _ROLES: dict[str, _Role] = {
     "harmless": _harmless,
     "reads": _reads,
     "writes": _writes,
+    "writes-or-runs": _writes_or_runs,
     "deletes": _deletes,
     "folder": _folder,
     "peer": _peer,
@@ -298,8 +317,12 @@ _ROLES: dict[str, _Role] = {
     "ssh-option": _ssh_option,
     "git-config": _git_config,
     "git-url": _git_url,
+    "expression": _expression,
     "setting": _setting,
-    "sought": _sought,
+    "sought": looks.sought,
+    "ps-letters": looks.ps_letters,
+    "sought-mode": looks.sought_mode,
+    "walks": looks.walked,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 from bastion.analysis.profile.acts import Nested, Tally, Word
+from bastion.analysis.profile.inline import signs
 from bastion.analysis.profile.options import At, Value
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_./+@:,%=-]+\Z")
 
 
 def _read(at: At) -> None:
-    at.tally.reads.extend(at.tally.path(value.word) for value in at.values if value.word != b"-")
+    for value in at.values:
+        if value.word != b"-":
+            at.tally.path_of("reads", value.word, value.index)
 
 
 def shell(at: At) -> None:
@@ -29,7 +32,9 @@ def _shell_text(values: tuple[Value, ...], tally: Tally, name: str, *, remote: b
         tally.unknown.append(f"{tally.program}: the text for a shell in {name} is known to the target only")
         return
     place = (values[0].index, values[-1].index + 1)
-    tally.nested.append(Nested(shell=b" ".join(words), words=place, prefix=values[0].prefix, remote=remote))
+    tally.nested.append(
+        Nested(shell=b" ".join(words), words=place, prefix=values[0].prefix, remote=remote, folder=tally.folder)
+    )
 
 
 def command(at: At) -> None:
@@ -135,7 +140,7 @@ _REACHED = re.compile(
     rb"|-o *(?:StrictHostKeyChecking|UserKnownHostsFile|ConnectTimeout|BatchMode|Port|User|IdentityFile"
     rb"|Compression|LogLevel|ServerAliveInterval|IdentitiesOnly)[= ][\w./~-]+))*"
 )
-_SHELL = re.compile(rb"(?:/usr)?(?:/local)?(?:/s?bin/)?(?:sh|bash|dash|ash|zsh|ksh|mksh|nologin|false)")
+_SHELL = re.compile(rb"(?:/usr)?(?:/local)?(?:/s?bin/)?(?:sh|bash|dash|ash|nologin|false)")
 
 
 def remote_program(at: At) -> None:
@@ -158,6 +163,15 @@ def code(at: At) -> None:
     at.tally.code.append(f"{at.tally.program}: {at.name} runs code that is not judged")
     at.tally.categories.add("shell-escape")
     at.tally.techniques.add("T1059")
+    for value in at.values:
+        shows(value.word, at.tally)
+
+
+def shows(code: Word, tally: Tally) -> None:
+    """What the text of code for an interpreter shows of itself."""
+    categories, techniques = signs(code or b"")
+    tally.categories |= categories
+    tally.techniques |= techniques
 
 
 def script(at: At) -> None:
@@ -165,6 +179,11 @@ def script(at: At) -> None:
         return
     at.tally.acted = True
     _read(at)
+    for value in at.values:
+        if value.word is not None:
+            at.tally.runs.append(value.word)
+        else:
+            at.tally.outlined.append(("runs", at.tally.outlines.get(value.index, b"\0")))
     at.tally.code.append(f"{at.tally.program}: it runs a file whose text is not known here")
     at.tally.categories.add("shell-escape")
     at.tally.techniques.add("T1059")

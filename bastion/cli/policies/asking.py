@@ -76,7 +76,7 @@ def policy_folder(arguments: argparse.Namespace) -> Path:
 
 def tenant_folder(policies: Path, tenant: str | None) -> Path:
     """The folder of `tenant`: `policies` itself where policy files lie in it, or the one of that name below it."""
-    if tenant is not None and not _TENANT.match(tenant):
+    if tenant is not None and not is_tenant(tenant):
         raise OperatorError(f"{tenant!r} is not a tenant's name: lower-case letters, digits and '-' inside")
     if tenant is not None and (policies / tenant).is_dir():
         return policies / tenant
@@ -91,6 +91,11 @@ def tenant_folder(policies: Path, tenant: str | None) -> Path:
     if tenant is None:
         raise OperatorError(f"{policies}: which tenant? Say --tenant; {known}")
     raise OperatorError(f"{policies}: no folder of the tenant {tenant!r}; {known}")
+
+
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can have that name."""
+    return _TENANT.match(name) is not None
 
 
 def tenants_of(policies: Path) -> list[str]:

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 from bastion.characters import shown
 from bastion.cli.policies import asking
-from bastion.errors import BadFile, OperatorError, Place
+from bastion.errors import BadFile, OperatorError, Problem
+from bastion.policy.told import place
 
 if TYPE_CHECKING:
     from bastion.policy.cases import Result
@@ -72,7 +73,9 @@ def configure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    tested, problems, without = [], [], []
+    tested: list[Tested] = []
+    problems: list[Problem] = []
+    without: list[Path] = []
     for folder in _folders(arguments.directories):
         try:
             found = _tested(folder)
@@ -130,8 +133,8 @@ def _print(tested: Tested) -> None:
         case = result.case
         about = f" ({case.about})" if case.about else ""
         print(f"{case.place}: {shown(case.command, MAX_TOLD)}{about}")
-        print(f"    as {shown(str(case.asker), MAX_TOLD)}")
-        print(f"    {shown(str(result), MAX_TOLD)}")
+        for label, text in (("as", str(case.asker)), ("expected", result.expected), ("decided", result.decided)):
+            print(f"    {label:<8}  {shown(text, MAX_TOLD)}")
     total, bad = len(tested.results), len(tested.failed)
     verdict = f"{total} case{'' if total == 1 else 's'} as expected" if not bad else f"{bad} of {total} cases failed"
     print(f"{tested.folder}: {verdict}; {tested.rules - len(tested.never)} of {tested.rules} rules exercised")
@@ -143,28 +146,7 @@ def _told(tested: Tested) -> dict[str, object]:
     return {
         "folder": str(tested.folder),
         "cases": len(tested.results),
-        "failed": [_failed(result) for result in tested.failed],
+        "failed": [result.told() for result in tested.failed],
         "rules": tested.rules,
-        "never_exercised": [{"rule": rule.id, "place": _place(rule.place)} for rule in tested.never],
+        "never_exercised": [{"rule": rule.id, "place": place(rule.place)} for rule in tested.never],
     }
-
-
-def _failed(result: Result) -> dict[str, object]:
-    case, decision = result.case, result.decision
-    return {
-        "place": _place(case.place),
-        "command": case.command,
-        "as": str(case.asker),
-        "about": case.about or None,
-        "expected": {"effect": case.effect.value, "rule": case.rule or None},
-        "decided": {
-            "effect": decision.effect.value,
-            "rule": decision.rule,
-            "place": None if decision.place is None else _place(decision.place),
-            "reason": decision.reason,
-        },
-    }
-
-
-def _place(place: Place) -> dict[str, object]:
-    return {"file": place.file, "line": place.line, "column": place.column}

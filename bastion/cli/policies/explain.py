@@ -26,6 +26,10 @@ from pathlib import Path
 import orjson
 
 from bastion.cli.policies import asking
+from bastion.errors import OperatorError
+
+MAX_STDIN = 1 << 20
+"""Bytes of a standard input that are read; a script is judged up to far fewer."""
 
 
 def configure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,6 +43,7 @@ def configure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     asking.add_policy(parser)
     asking.add_asker(parser)
+    parser.add_argument("--stdin", metavar="FILE", type=Path, help="what the command reads on its standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--batch", metavar="FILE", type=Path, help="judge JSON lines from FILE, or - for stdin")
     parser.add_argument("words", metavar="COMMAND", nargs="*", help="the command, after --")
@@ -59,10 +64,19 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.batch is not None:
         return batch.run(policy, asker, arguments.batch)
     command = b" ".join(os.fsencode(word) for word in arguments.words)
-    explained = explain(policy, asker, command)
+    stdin = None if arguments.stdin is None else _stdin(arguments.stdin)
+    explained = explain(policy, asker, command, stdin)
     if arguments.json:
         sys.stdout.buffer.write(orjson.dumps(explained.told(), option=orjson.OPT_INDENT_2) + b"\n")
         return 0
     heading = report.Heading(folder, tuple(asking.untold(arguments)))
     report.write(report.lines(explained, policy, heading, asker))
     return 0
+
+
+def _stdin(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_STDIN)
+    except OSError as error:
+        raise OperatorError(f"{path}: can not be read: {error.strerror}") from error

@@ -1,1 +1,1 @@
-"""The gated shell: a session of whole commands, each judged before the target's shell sees it."""
+"""The gated shell: an interactive shell whose commands are judged one by one, beside the terminal of its programs."""

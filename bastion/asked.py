@@ -1,0 +1,108 @@
+"""What one channel asks for, as values: how it is put to the analysis, and how its judging is told in the audit trail.
+
+Nothing is decided or permitted here; the gate does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bastion.analysis.command import Analysis
+from bastion.analysis.pagers import without_pager
+from bastion.analysis.shell import analyse
+from bastion.audit.events import CommandJudged
+from bastion.context import Context, in_session
+from bastion.policy.decision import Decision, Effect, Request
+from bastion.targets.login_shell import reading
+
+
+class Input(Protocol):
+    """The client's standard input. `whole` waits for its end: InputRefused when it is longer than `limit` bytes, or
+    does not end in time; what ended the session when it did meanwhile."""
+
+    async def whole(self, limit: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; `environment` what the client would set;
+    `terminal` whether there is one; `stdin` its standard input, None where there is none to be read."""
+
+    session: str
+    kind: str
+    text: bytes
+    environment: Mapping[bytes, bytes]
+    terminal: bool = False
+    stdin: Input | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision, and what would run. `script` is what was read from the standard input, None when it was not.
+    `wants_input`: all that is missing to judge it is the script on its standard input."""
+
+    decision: Decision
+    runs: bytes | None = None
+    analysis: Analysis | None = None
+    script: bytes | None = None
+    wants_input: bool = False
+
+    @property
+    def input_used(self) -> bool:
+        """Whether the script is a part of `runs`."""
+        return self.analysis is not None and self.analysis.stdin_used
+
+
+def request(asked: Asked, shell: str, script: bytes | None) -> Request:
+    """What policy is asked; an exec is analysed as the login shell `shell` reads it."""
+    environment = tuple(sorted(names(asked)))
+    match asked.kind:
+        case "exec":
+            analysis = analyse(asked.text, reading(shell), asked.terminal, script)
+            return Request("exec", analysis=analysis, environment=environment)
+        case "shell":
+            return Request("shell", name="raw", environment=environment)
+        case kind:
+            return Request(kind, name=asked.text.decode("utf-8", "replace"), environment=environment)
+
+
+def runs(asked: Asked, analysis: Analysis) -> bytes | None:
+    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken."""
+    if analysis.runs is None or not asked.terminal or analysis.takes_commands is not None:
+        return analysis.runs
+    return without_pager(analysis.runs)
+
+
+def names(asked: Asked) -> dict[str, str]:
+    """The environment as text; a name or value that is not UTF-8 is never passed on."""
+    found = {}
+    for name, value in asked.environment.items():
+        try:
+            found[name.decode()] = value.decode()
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def told(context: Context, asked: Asked, verdict: Verdict, passed: frozenset[str] = frozenset()) -> CommandJudged:
+    """The event. `passed` are the variables that are passed on."""
+    decision = verdict.decision
+    given = [name.decode("utf-8", "backslashreplace") for name in asked.environment]
+    return CommandJudged(
+        **in_session(context, asked.session),
+        request=asked.kind,
+        text=asked.text,
+        script=verdict.script,
+        runs=verdict.runs if decision.effect is Effect.ALLOW else None,
+        effect=decision.effect.value,
+        rule=decision.rule,
+        reason=decision.reason,
+        policy=decision.policy,
+        would=None if decision.would is None else decision.would.value,
+        categories=tuple(sorted(decision.categories)),
+        techniques=tuple(sorted(decision.techniques)),
+        passed=tuple(sorted(passed)),
+        dropped=tuple(sorted(set(given) - passed)),
+    )
