@@ -16,7 +16,8 @@ from tests.system.hostile import Person, Site, Step, site
 BOMB = "'a[$(touch {canary})]'"
 CODE = "'$(touch {canary})'"
 TYPED, CODED = b"touch {canary}\n", b"$(touch {canary})\n"
-BOTH, BASH, NONE = frozenset({"bash", "dash"}), frozenset({"bash"}), frozenset()
+BOTH, BASH = frozenset({"bash", "dash"}), frozenset({"bash"})
+NONE: frozenset[str] = frozenset()
 
 Tricks = Mapping[str, tuple[tuple[Step, ...], frozenset[str]]]
 """Lines and keys, by what they are called, and the shells in which they work where there is no gate."""
