@@ -113,14 +113,19 @@ _GATE = rb"""
 __bastion() {
     __bastion_status=$?
     __bastion_unit=
-    case $#:$1:$2 in
-    "4:$4:$((10000000 + ${#3}))")
-        __bastion_n=$1
-        __bastion_ifs=$IFS __bastion_has=${IFS+x} IFS=" "
-        DECODING
-        RESTORE
+    case $#:${1-} in
+    4:*)
+        # Looked at in here alone: with `set -u` a word that is missing is an error, and the unit would not run.
+        case $1:$2 in
+        "$4:$((10000000 + ${#3}))")
+            __bastion_n=$1
+            __bastion_ifs=${IFS-} __bastion_has=${IFS+x} IFS=" "
+            DECODING
+            RESTORE
+            ;;
+        esac
         ;;
-    0:*) [ -z "$__bastion_has" ] && \unset IFS || IFS=$__bastion_ifs ;;
+    0:*) [ -z "${__bastion_has-}" ] && \unset IFS || IFS=$__bastion_ifs ;;
     1:*) [ "$1" = "$__bastion_n" ] || __bastion_status=125; __bastion_n=$1; SHOW ;;
     esac
     return "$__bastion_status"
@@ -157,11 +162,11 @@ __bastion_prompt() {
         __bastion_return "$__bastion_status"
         \eval "$__bastion_command"
     done
-    [[ -z $PS1 && $__bastion_blank ]] || __bastion_ps1=$PS1 PS1= __bastion_blank=1
+    [[ -z ${PS1-} && $__bastion_blank ]] || __bastion_ps1=${PS1-} PS1= __bastion_blank=1
     while [[ ! /proc/self/fd/0 -ef /proc/$__bastion_feeder/fd/1 ]]; do \exit 125; done
     __bastion_return "$__bastion_status"
     \builtin printf "BEGINprompt;%s;%sBEL%sBEGINatBEL%sBEGINendBEL" \
-        "$__bastion_n" "$?" "$PWD" "${__bastion_ps1@P}" > "$__bastion_tty"
+        "$__bastion_n" "$?" "${PWD-}" "${__bastion_ps1@P}" > "$__bastion_tty"
 }
 __bastion_return() { return "$1"; }
 unset PROMPT_COMMAND && PROMPT_COMMAND="\\__bastion_prompt" || __bastion_refuse "PROMPT_COMMAND is read-only"
@@ -184,12 +189,12 @@ unalias command __bastion 2> /dev/null
 __bastion_ps1=$PS1
 case $PS1 in *[\\\"\`]*) __bastion_ps1="$(id -un)@$(uname -n):\$PWD\$ " ;; esac
 unset PS1
-PS1="BEGINprompt;\${__bastion_n};\$?BEL\${PWD}BEGINatBEL${__bastion_ps1}BEGINendBEL"
+PS1="BEGINprompt;\${__bastion_n};\$?BEL\${PWD-}BEGINatBEL${__bastion_ps1}BEGINendBEL"
 __bastion_show() {
     \unset -f printf
     \eval "__bastion_unit=\"$__bastion_ps1\""
     printf "BEGINprompt;%s;%sBEL%sBEGINatBEL%sBEGINendBEL" \
-        "$__bastion_n" "$__bastion_status" "$PWD" "$__bastion_unit"
+        "$__bastion_n" "$__bastion_status" "${PWD-}" "$__bastion_unit"
     __bastion_unit=
 }
 GATE
