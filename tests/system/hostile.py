@@ -54,7 +54,7 @@ if {user}:
     for fd in (0, 1, 2):
         if os.isatty(fd):
             os.fchown(fd, {user}, {user})
-    os.setgroups([]); os.setgid({user}); os.setuid({user})
+    os.setgroups([]); os.setgid({user}); os.setuid({user}); os.chdir('/')
 os.environ["SHELL"] = {program!r}
 text = os.environ.get("SSH_ORIGINAL_COMMAND")
 os.execv({program!r}, ["-{name}"] if text is None else ["{name}", "-c", text])
