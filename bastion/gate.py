@@ -255,6 +255,10 @@ class Gate:
         verdict = self._decide(context, asked, shell or "bash", None)
         script = None
         if verdict.wants_input and asked.stdin is not None:
+            # Nobody waits for a script that could not help: its commands only ever make the answer stricter.
+            at_best = self._with_script(context, asked, shell or "bash", b"")
+            if at_best.decision.effect is Effect.DENY:
+                return Verdict(at_best.decision)
             try:
                 script = await asked.stdin.whole(MAX_TEXT)
             except InputRefused as error:

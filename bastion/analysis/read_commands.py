@@ -34,6 +34,7 @@ _OPTION = re.compile(rb"-[aAgprxfFlu]+\Z|--\Z")
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ASSIGNMENT = re.compile(rb"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?)=")
 _REDIRECTION = re.compile(rb"([0-9]*)(<<<|<<-|<<|<>|<&|<(?!\()|>>|>\||>&|>(?!\())|(&>>|&>)")
+_MAY_REDIRECT = frozenset(b"<>&0123456789")
 _READS_LINE = re.compile(rb"IFS=[ \t]+(?:read|'read')(?=[ \t\n;]|\Z)")
 _DUPLICATED = re.compile(rb"(?:[0-9]{1,3}|-)(?=[ \t\n|&;()<>]|\Z)")
 _TOUCHES = re.compile(rb"(?:[0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})\Z")
@@ -57,7 +58,7 @@ class CommandReader(TestReader):
         redirections: list[Redirection] = []
         at = self.skip(start, end)
         while at < end:
-            if found := _REDIRECTION.match(self.text, at, end):
+            if self.text[at] in _MAY_REDIRECT and (found := _REDIRECTION.match(self.text, at, end)):
                 at = self._redirection(found, end, redirections)
             elif not words and _ASSIGNMENT.match(self.text, at, end):
                 assignment, at = self._assignment(at, end)
@@ -94,6 +95,9 @@ class CommandReader(TestReader):
         at = self.skip(start + len(b"coproc"), end)
         command = self.simple(at, end)
         if not isinstance(command, Simple) or not command.words or command.assignments:
+            raise self.refuse(start, "a coproc of a kind that can not be read", end)
+        if len(command.words) > 1 and command.words[1].literal in RESERVED:
+            # Bash takes the first word for the name of what follows, whether that is quoted is not known here.
             raise self.refuse(start, "a coproc of a kind that can not be read", end)
         return Coproc(command)
 

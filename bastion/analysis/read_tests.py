@@ -12,6 +12,7 @@ from bastion.analysis.read_words import ARGUMENT, PATTERN, WordReader
 from bastion.analysis.tree import Command, Literal, Parameter, Test, Word
 
 _SKIP = re.compile(rb"(?:[ \t]|(?<=[ \t(|])\\\n)*")
+_SKIPPED = frozenset({b" ", b"\t", b"\\"})
 _ENDS = frozenset(b" \t\n|&;()<>")
 _UNARY = frozenset(b"-a -b -c -d -e -f -g -h -k -n -p -r -s -t -u -w -x -z -G -L -N -O -S".split())
 _STRINGS = frozenset(b"= == != < > -nt -ot -ef".split())
@@ -28,6 +29,8 @@ class TestReader(WordReader):
 
     def skip(self, at: int, end: int) -> int:
         """Past blanks, and line continuations after blanks."""
+        if self.text[at : at + 1] not in _SKIPPED:
+            return at
         found = _SKIP.match(self.text, at, end)
         return at if found is None else found.end()
 

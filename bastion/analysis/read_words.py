@@ -30,7 +30,7 @@ class Unreadable(Exception):
 
 
 _PLAIN = re.compile(rb"[^\\'\"$`*?\[{},~#|&;()<> \t\n]+")
-_ENDS_WORD = re.compile(rb"[ \t\n|&;()]|[<>](?!\()")
+_WHOLE = re.compile(rb"[^\\'\"$`*?\[{},~#|&;()<> \t\n]++(?=[ \t\n|&;()]|\Z|[<>](?!\())")
 _BREAKS = frozenset(b" \t\n|&;()<>")
 _QUOTED = re.compile(rb'[^"$`\\]+')
 _HERE = re.compile(rb"[^$`\\]+")
@@ -112,8 +112,8 @@ class WordReader:
 
     def words(self, at: int, end: int) -> tuple[tuple[Word, ...], int]:
         """The words that one written word makes, and where it ends: one, unless braces make more or none."""
-        plain = _PLAIN.match(self.text, at, end)
-        if plain is not None and (plain.end() == end or _ENDS_WORD.match(self.text, plain.end())):
+        plain = _WHOLE.match(self.text, at, end)
+        if plain is not None:
             self.step(at)
             return (Word((Literal(plain[0]),)),), plain.end()
         pieces, braced, at = self._pieces(at, end, ARGUMENT)

@@ -186,6 +186,8 @@ class Walk:
     # -- words
 
     def words(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        if None not in [word.literal for word in words]:
+            return words
         return each(words, self.word)
 
     def word(self, word: Word) -> Word:

@@ -96,9 +96,13 @@ class CommandWalk(FindingWalk):
         words, acts = command.words, None
         if found.argv:
             words, acts = self._program(found, words)
-            printed = tuple([shown(word) for word in words])
-            still = found.unknown if words is command.words else unknowns(words)
-            self.commands[found.index] = dataclasses.replace(found, argv=printed, acts=acts, unknown=still)
+            if words is command.words:
+                self.commands[found.index] = dataclasses.replace(found, acts=acts)
+            else:
+                printed = tuple([shown(word) for word in words])
+                self.commands[found.index] = dataclasses.replace(
+                    found, argv=printed, acts=acts, unknown=unknowns(words)
+                )
             self._goes(found.argv, command.words)
             if inherits and acts is not None and acts.asks in ASKS:
                 self._asks(found, command.words)
@@ -160,21 +164,22 @@ class CommandWalk(FindingWalk):
         start, end = self._place or (node.start, node.end)
         redirections = (*self.around, *node.redirections)
         files = opened_files(redirections)
-        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown)
-        found = self._keep(found)
-        self._opens(found, redirections)
+        place = len(self.commands)
+        found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown, place)
+        self._keep(found)
+        if redirections:
+            self._opens(found, redirections)
         return found
 
     def _keep(self, command: Command) -> Command:
-        """`command` with its place among the others, which `commands` holds from now on."""
+        """`command`, which has the next place among the others; `commands` holds it from now on."""
         if len(self.commands) >= MAX_COMMANDS:
             raise Unreadable(command.start, command.end, f"more than {MAX_COMMANDS} commands")
         self._judged += len(command.argv) + len(command.redirections)
         if self._judged > MAX_JUDGED:
             raise Unreadable(command.start, command.end, f"more than {MAX_JUDGED} words")
-        placed = dataclasses.replace(command, index=len(self.commands))
-        self.commands.append(placed)
-        return placed
+        self.commands.append(command)
+        return command
 
     # -- programs
 
@@ -260,6 +265,7 @@ class CommandWalk(FindingWalk):
                     start=outer.start,
                     end=outer.end,
                     unknown=_inside(outer, nested, words),
+                    index=len(self.commands),
                 )
             )
             if inner.argv[0] is None:

@@ -16,6 +16,8 @@ _OPENS = frozenset({b">", b">>", b"<", b"<>", b">|"})
 
 def unknowns(words: tuple[Word, ...]) -> tuple[Unknown, ...]:
     """What is known of those that are not literal."""
+    if None not in [word.literal for word in words]:
+        return ()
     return tuple([_unknown(at, word) for at, word in enumerate(words) if shown(word) is None])
 
 

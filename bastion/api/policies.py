@@ -4,9 +4,9 @@
                                  200 {"ok", "problems": [{"file", "line", "column", "message"}], and of a good policy
                                       "version", "files", "rules", "mode", "default", "undecidable", "cases"}
     POST /v1/policies/explain    {"command": "uptime", "stdin": "…"} or {"commands": [ … ]}, and who and where
-                                 ("groups", "target" …, see asker.py); the caller's own identity, groups and claims
-                                 are the default. With "files" by that policy, else by the one in force of the
-                                 caller's tenant.
+                                 ("groups", "target" …, see asker.py); the caller's own identity, groups, claims and
+                                 address, and now, are the default. With "files" by that policy, else by the one in
+                                 force of the caller's tenant.
                                  200 the object of explain.py, or {"results": [ … ]} for `commands`
 
 Authorization: Bearer TOKEN, verified as for certificates, before anything of the body is read. The tenant is the
@@ -19,6 +19,7 @@ though not by which rules that did not decide.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -49,7 +50,14 @@ class Identifying(Protocol):
 class Policies:
     """Life: `add_routes` once, `stop` once. `in_force` gives the policy of a tenant as it is now."""
 
-    def __init__(self, identifying: Identifying, in_force: Callable[[str], Policy], judging: Judging) -> None:
+    def __init__(
+        self,
+        identifying: Identifying,
+        in_force: Callable[[str], Policy],
+        judging: Judging,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._identifying = identifying
         self._in_force = in_force
         self._judging = judging
@@ -70,7 +78,8 @@ class Policies:
     async def _explain(self, request: web.Request) -> web.Response:
         identity, body = await self._request(request, ("command", "stdin", "commands", "files", *KEYS))
         commands = _commands(body)
-        caller = Asker(identity.principals, identity.groups, tuple(sorted(identity.claims.items())))
+        claims = tuple(sorted(identity.claims.items()))
+        caller = Asker(identity.principals, identity.groups, claims, source=request.remote or "", at=self._clock())
         try:
             asker = caller.but(body)
         except BadAsker as error:

@@ -2,7 +2,7 @@
 
 bastion policy check policies/demo          every mistake, as file:line:column: message
 bastion policy check --json policies/demo   the same for programs
-bastion policy explain -- 'ls | wc -l'      what a policy says of a command, and why (--help shows the options)
+bastion policy explain --tenant demo -- 'ls | wc -l'    what a policy says of a command, and why
 bastion policy test policies/demo           the cases that lie beside the policy
 bastion policy diff OLD NEW --recordings DIR   which past commands would now be judged otherwise
 bastion policy schema                       the JSON Schema of policy files, for editors

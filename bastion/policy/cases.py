@@ -28,8 +28,8 @@ from bastion.analysis.shell import analyse
 from bastion.document import Node, Section
 from bastion.errors import BadFile, Place, Problem
 from bastion.policy.asker import KEYS, Asker, BadAsker
-from bastion.policy.decision import Decision, Effect, Request
-from bastion.policy.engine import decide, judged
+from bastion.policy.decision import Decision, Effect
+from bastion.policy.engine import decide_telling
 from bastion.policy.loader import CASES
 from bastion.policy.model import Policy, Rule
 from bastion.policy.told import Told, place
@@ -165,8 +165,8 @@ def _result(policy: Policy, case: Case, ids: set[str]) -> Result:
     subject = asker.subject
     stdin = None if case.stdin is None else case.stdin.encode()
     analysis = analyse(case.command.encode(), asker.shell, asker.terminal, stdin)
-    decision = decide(policy, subject, Request("exec", analysis=analysis))
-    deciding = {decision.rule, *(one.decision.rule for one in judged(policy, subject, analysis, trace=False))}
+    decision, commands = decide_telling(policy, subject, analysis, trace=False)
+    deciding = {decision.rule, *(one.decision.rule for one in commands)}
     return Result(case, decision, frozenset(deciding), not case.rule or case.rule in ids or case.rule == decision.rule)
 
 

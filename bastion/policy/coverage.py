@@ -8,7 +8,8 @@ An allow or approve rule covers a command when nothing stands against it (`objec
     env          variables that it sets are named; a variable of the script's own needs no rule (below)
     reads        files that it opens by `<` are named; /dev/null needs no rule
     writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
-    sql          where it is said: all that the command's SQL does is named
+    sql          where it is said: all that the command's SQL does is named; what comes by standard input and not in the
+                 command's words, or reaches out of the database (runs a program, opens a file), must be
     does         where it is said: the program's profile vouches that this use does no more than that
 
 A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sql`, `does`, `reads` and `writes` that it
@@ -34,26 +35,30 @@ from bastion.analysis.profile.acts import Acts
 from bastion.policy import environment
 from bastion.policy.decision import Effect
 from bastion.policy.model import Rule
-from bastion.policy.patterns import PathPattern
+from bastion.policy.patterns import SYSTEM_DIRECTORIES, PathPattern
 from bastion.policy.shown import show
 
 _NOWHERE = b"/dev/null"
 _READS = frozenset({"<", "<>"})
 _WRITES = frozenset({">", ">>", ">|", "<>"})
 _STEERS = frozenset({b"exit", b"return", b"break", b"continue", b"shift", b":"})
+_SQL_OUTSIDE = frozenset({"copy-program", "copy-file", "function"})
+_SQL_READS = frozenset({"select", "explain", "show", "several"})
 _DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"})
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One command with all that was found of it. `doubts` are findings for which nothing vouches; `kinds` what its SQL
-    does; `categories` those of its findings."""
+    does, and `piped` what SQL does that stands not in its words but comes by its standard input; `categories` those of
+    its findings."""
 
     command: Command
     unknown: Mapping[int, Unknown]
     doubts: tuple[Finding, ...]
     kinds: frozenset[str]
     categories: frozenset[str]
+    piped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,11 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
         doubts.setdefault(finding.command, []).append(finding)
     for finding in analysis.findings:
         categories.setdefault(finding.command, set()).add(finding.category)
+    piped: dict[int, set[str]] = {}
     for sql in analysis.sql:
         kinds.setdefault(sql.command, set()).update(sql.kinds)
+        if not any(word is not None and sql.text in word for word in analysis.commands[sql.command].argv):
+            piped.setdefault(sql.command, set()).update(sql.kinds)
     # A doubt about the whole text is one about each of its commands.
     of_all = doubts.get(-1, [])
     return tuple(
@@ -87,6 +95,7 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
             (*of_all, *doubts.get(at, ())),
             frozenset(kinds.get(at, ())),
             frozenset(categories.get(at, ())),
+            frozenset(piped.get(at, ())),
         )
         for at, command in enumerate(analysis.commands)
     )
@@ -234,6 +243,9 @@ def _files(
 
 
 def _sql(rule: Rule, case: Case) -> _Why:
+    unsaid = case.piped | (case.kinds & _SQL_OUTSIDE)
+    if unsaid and rule.effect is Effect.ALLOW and not rule.sql and not rule.interactive:
+        return f"its SQL does {', '.join(sorted(unsaid))}: a rule must name that in `sql`", False
     if not rule.sql or (rule.effect is Effect.ALLOW and case.kinds <= rule.sql):
         return None
     if rule.effect is Effect.ALLOW:
@@ -251,11 +263,16 @@ def _does(rule: Rule, case: Case) -> _Why:
     acts = case.command.acts
     if acts is None or not acts.known:
         return f"no profile says what {name} does, and the rule is for what one vouches for", True
+    if not _found_by_path(rule, case.command.argv[0] or b""):
+        return f"{name} may be any program: profiles vouch for those found by PATH, or of a system directory", True
     if case.doubts or not acts.vouched:
         reason = case.doubts[0].reason if case.doubts else "it takes commands"
         return f"{reason}, and the rule is for what a profile vouches for", True
     if case.categories and "changes" not in rule.does:
         return f"{name} counts as {', '.join(sorted(case.categories))}, which is more than the rule's `does`", False
+    more_sql = case.kinds - _SQL_READS
+    if more_sql and not rule.sql and "changes" not in rule.does:
+        return f"its SQL does {', '.join(sorted(more_sql))}, which is more than the rule's `does`", False
     more = _own_deeds(acts) - rule.does
     if more:
         return f"{name} does more than the rule's `does`: {', '.join(sorted(more))}", False
@@ -264,6 +281,14 @@ def _does(rule: Rule, case: Case) -> _Why:
             what = "a file that only the target knows" if path is None else show(path)
             return f"{name} writes {what}: a rule must name that in `writes`", False
     return None
+
+
+def _found_by_path(rule: Rule, name: bytes) -> bool:
+    """Whether the program is the one that its profile is about; a rule that writes a path out means that program."""
+    folder, slash, _ = name.rpartition(b"/")
+    if not slash or folder + slash in SYSTEM_DIRECTORIES:
+        return True
+    return any(pattern.words and pattern.words[0].literal == name for pattern in rule.commands)
 
 
 def _own_deeds(acts: Acts) -> frozenset[str]:

@@ -10,6 +10,7 @@ Limits: mode observe lets through what a rule denies, but never what could not b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -32,14 +33,8 @@ _REMEDY_RULES_READ = 30
 def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
     """Judge `request`. Total: every request has an answer, and an unknown kind is denied."""
     if request.kind == "exec" and request.analysis is not None:
-        analysis = request.analysis
-        decision = _exec(policy, subject, analysis, request.environment)
-        if analysis.findings:
-            techniques = frozenset(finding.technique for finding in analysis.findings if finding.technique)
-            decision = replace(decision, categories=analysis.categories, techniques=techniques)
-        elif analysis.categories:
-            decision = replace(decision, categories=analysis.categories)
-        return _finished(policy, subject, decision, observable=analysis.runs is not None)
+        each = (_simple(policy, subject, case, request.environment) for case in cases(request.analysis))
+        return _whole(policy, subject, request.analysis, each)
     if request.kind == "shell" and request.name in SHELLS:
         return _finished(policy, subject, _shell(policy, subject, request), observable=True)
     what = show(f"{request.kind} {request.name}".strip())
@@ -65,9 +60,17 @@ class Judged:
     tried: tuple[Tried, ...]
 
 
+def decide_telling(
+    policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True
+) -> tuple[Decision, tuple[Judged, ...]]:
+    """What `decide` answers, and how each command was judged, for those who write policy. With `trace` the cost grows
+    with the rules: never for a live request. Without, no rule is told as tried."""
+    each = judged(policy, subject, analysis, trace)
+    return _whole(policy, subject, analysis, (one.decision for one in each)), each
+
+
 def judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool = True) -> tuple[Judged, ...]:
-    """How each command of a text was judged, for those who write policy: `decide` asks the same questions, of fewer
-    rules. With `trace` the cost grows with the rules: never for a live request. Without, no rule is told as tried."""
+    """How each command of a text was judged: `decide` asks the same questions, of fewer rules."""
     about = [rule for rule in policy.rules if rule.commands or rule.of_any_program] if trace else []
     concerning = [rule for rule in about if rule.concerns(subject)]
     return tuple(
@@ -100,7 +103,18 @@ def reachable(policy: Policy, subject: Subject) -> bool:
 # -- commands
 
 
-def _exec(policy: Policy, subject: Subject, analysis: Analysis, names: tuple[str, ...]) -> Decision:
+def _whole(policy: Policy, subject: Subject, analysis: Analysis, each: Iterable[Decision]) -> Decision:
+    """The answer to a text, of the answers to `each` of its commands, which are asked for only where they count."""
+    decision = _exec(policy, subject, analysis, each)
+    if analysis.findings:
+        techniques = frozenset(finding.technique for finding in analysis.findings if finding.technique)
+        decision = replace(decision, categories=analysis.categories, techniques=techniques)
+    elif analysis.categories:
+        decision = replace(decision, categories=analysis.categories)
+    return _finished(policy, subject, decision, observable=analysis.runs is not None)
+
+
+def _exec(policy: Policy, subject: Subject, analysis: Analysis, each: Iterable[Decision]) -> Decision:
     barred = _by_category(policy, subject, analysis)
     unreadable = analysis.unreadable
     if barred is not None and barred.effect is Effect.DENY:
@@ -109,7 +123,7 @@ def _exec(policy: Policy, subject: Subject, analysis: Analysis, names: tuple[str
         reason = "no command was found" if unreadable is None else f"{unreadable.reason} (at byte {unreadable.start})"
         reason = f"the command can not be judged: {reason}"
         return _answer(policy, policy.undecidable, UNDECIDABLE, reason)
-    decisions = [_simple(policy, subject, case, names) for case in cases(analysis)]
+    decisions = list(each)
     if barred is not None:
         decisions.append(barred)
     strictest = _strictest(decisions)

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from bastion.analysis.command import Analysis, Command, Finding, SqlFinding
 from bastion.analysis.shell import analyse
 from bastion.policy.asker import Asker
-from bastion.policy.decision import Decision, Request
-from bastion.policy.engine import Judged, Tried, decide, judged
+from bastion.policy.decision import Decision
+from bastion.policy.engine import Judged, Tried, decide_telling
 from bastion.policy.model import Policy
 from bastion.policy.told import Told, place
 
@@ -65,12 +65,10 @@ def explain(
     many of both."""
     analysis = analyse(command, asker.shell, asker.terminal, stdin)
     subject = asker.subject
-    decision = decide(policy, subject, Request("exec", analysis=analysis))
-    tried = tuple(_of_categories(policy, asker, analysis)) if trace else ()
+    decision, commands = decide_telling(policy, subject, analysis, trace)
     if analysis.unreadable is not None:  # nothing of it can run, whatever its parts are
         commands = tuple(Judged(command, decision, ()) for command in analysis.commands)
-    else:
-        commands = judged(policy, subject, analysis, trace)
+    tried = tuple(_of_categories(policy, asker, analysis)) if trace else ()
     return Explained(analysis, decision, commands, tried, trace)
 
 

@@ -3,8 +3,8 @@
 Only a recording's first line is read: the header's key `bastion` has all of it. Recordings made before that key told
 groups, claims and labels leave them unknown.
 
-Limits: the header has the text as it could be shown, so bytes that were not UTF-8 are escapes there. What was typed
-into a shell is in no header.
+Limits: a login shell that the header does not name counts as bash, which reads the most. The header has the text as it
+could be shown, so bytes that were not UTF-8 are escapes there. What was typed into a shell is in no header.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _past(found: Header, torn: str) -> Past:
     asker = Asker(at=began, terminal="TERM" in found.env)
     asker = asker.but({name: value for name, value in values.items() if value is not None})
     shell = posixpath.basename(found.env.get("SHELL", ""))
-    if shell in SHELLS:
+    if shell in SHELLS and shell != "sh":  # `sh` is what an inventory says of a shell that is asked for later
         asker = asker.but({"shell": shell})
     if "command" not in told:
         raise BadRecording(1, "its header tells no command")

@@ -27,6 +27,7 @@ IN_FORCE = """version: 1
 rules:
   - {id: look, effect: allow, who: {groups: [agents]}, commands: ["ls **"]}
   - {id: prod, effect: allow, who: {claims: {env: prod}}, where: {targets: [db-1]}, commands: ["id"]}
+  - {id: early, effect: allow, commands: [date], when: {hours: "00:00-01:00", networks: [127.0.0.0/8]}}
   - {id: never, effect: deny, commands: [rm], reason: ask the owners}
 """
 MINE = "version: 1\nrules: [{id: mine, effect: allow, commands: [df, ls]}]\n"
@@ -68,7 +69,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     (tmp_path / "a.yaml").write_text(IN_FORCE)
     policy = loader.load(tmp_path)
     tokens, judging = Tokens(), Judging()
-    policies = Policies(tokens, {"demo": policy}.__getitem__, judging)
+    policies = Policies(tokens, {"demo": policy}.__getitem__, judging, clock=lambda: 60.0)
     api = Api(Issuer(), "host-ca", [], RateLimit(1000, 1.0, lambda: 0.0), policies=policies)
     host, port = await api.start("127.0.0.1", 0, None)
     async with httpx2.AsyncClient(base_url=f"http://{host}:{port}") as client:
@@ -127,6 +128,12 @@ async def test_the_policy_in_force_answers_for_the_caller(world: World) -> None:
     assert str(world.folder) not in answer.text
     assert "tried" not in answer.text, "rules that did not decide are not told of the policy in force"
     assert (await world.post("explain", {"command": "id", "target": "db-1"})).json()["rule"] == "prod"
+
+
+async def test_the_callers_address_and_now_are_the_default(world: World) -> None:
+    assert (await world.post("explain", {"command": "date"})).json()["rule"] == "early"
+    for other in ({"source": "192.0.2.7"}, {"at": "1970-01-01T02:00:00Z"}):
+        assert (await world.post("explain", {"command": "date", **other})).json()["effect"] == "deny"
 
 
 async def test_another_asker_can_be_named(world: World) -> None:

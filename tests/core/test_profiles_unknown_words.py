@@ -60,3 +60,11 @@ def test_a_known_path_with_a_part_of_it_unknown_is_still_found(path: str, data: 
 @given(st.text(alphabet="/.\0*ab~", max_size=20), st.sampled_from([rule.text for rule in rules()]))
 def test_no_outline_raises(outline: str, pattern: str) -> None:
     assert could_be(outline, pattern) in (True, False)
+
+
+@pytest.mark.parametrize("text", ["cat " + "/e*/s* " * 200, 'cd "$x"; cat ' + "a " * 300, "cat " + '"$x"/' * 300 + "y"])
+def test_the_work_on_what_is_partly_known_is_bounded(text: str) -> None:
+    """Past the bound the text is undecidable, rather than judged without some of it."""
+    analysis = analyse(text.encode())
+    assert analysis.unreadable is not None
+    assert "known in part" in analysis.unreadable.reason

@@ -33,7 +33,7 @@ def recording(folder: Path, head: Head, timestamp: int = 1_800_000_000) -> Path:
 
 
 def test_the_header_tells_who_asked_for_what_and_where(tmp_path: Path) -> None:
-    path = recording(tmp_path, dataclasses.replace(HEAD, judged=JUDGED, shell="sh", command="größe $x"))
+    path = recording(tmp_path, dataclasses.replace(HEAD, judged=JUDGED, shell="dash", command="größe $x"))
     assert one(path) == Past(
         session="s1",
         tenant="acme",
@@ -45,13 +45,23 @@ def test_the_header_tells_who_asked_for_what_and_where(tmp_path: Path) -> None:
             "web-1",
             (("tier", "web"),),
             "deploy",
-            "sh",
+            "dash",
             True,
             "192.0.2.7",
             1_800_000_000,
         ),
         groups_known=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "read_as"), [("", "bash"), ("sh", "bash"), ("/bin/dash", "dash"), ("fish", "bash"), ("busybox", "busybox")]
+)
+def test_the_login_shell_reads_the_text(tmp_path: Path, told: str, read_as: str) -> None:
+    """What is not known is read as bash would, which takes the most."""
+    found = one(recording(tmp_path, dataclasses.replace(HEAD, shell=told)))
+    assert isinstance(found, Past)
+    assert found.asker.shell == read_as
 
 
 def test_an_old_header_leaves_groups_unknown(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def sought_mode(at: At) -> None:
         at.tally.techniques.add("T1548.001")
 
 
+def ps_letters(at: At) -> None:
+    """`ps auxe`: the letter e asks for what /proc/PID/environ holds."""
+    if any(value.word is not None and value.word.isalpha() and b"e" in value.word for value in at.values):
+        at.tally.categories.add("credential-access")
+        at.tally.techniques.add("T1003.007")
+
+
 def walked(at: At) -> None:
     """Paths that are read with all that lies below them."""
     for value in at.values:

@@ -37,7 +37,9 @@ def could_be(outline: str, pattern: str) -> bool:
         anywhere = parts[0] == _UNKNOWN and any(_UNKNOWN not in part for part in parts[1:])
         return _meets(parts, wanted) or (
             anywhere
-            and any(_meets(parts[1:], wanted[at:], at) for at in range(2, len(wanted)) if "**" not in wanted[at:])
+            and any(
+                _meets(parts[1:], wanted[at:], at) for at in range(2, len(wanted)) if "*" not in "".join(wanted[at:])
+            )
         )
     if not pattern.startswith("**/"):
         return False

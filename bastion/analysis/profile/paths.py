@@ -70,21 +70,29 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
     categories, techniques = of_path(kind, path)
     if path is None or path.startswith((b"/", b"~", b"$HOME")):
         return categories, techniques
-    plain = posixpath.normpath(path)
-    climbs = len(plain.split(b"../")) - 1
-    others = [folder.rstrip(b"/") + b"/" + plain for folder in visited]
-    if climbs >= (1 if kind == "reads" else 2):
-        others.append(b"/" + plain[3 * climbs :])
-    for other in others:
+    others = [path, *(folder.rstrip(b"/") + b"/" + path for folder in visited)]
+    for other in (_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others):
         told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
         categories, techniques = categories | told, techniques | named
     return categories, techniques
+
+
+def _climbed(path: bytes, least: int) -> bytes:
+    """A path from the root, where it climbs so often at its beginning that it may lead there."""
+    climbs = 0
+    while path.startswith(b"../", 3 * climbs):
+        climbs += 1
+    return b"/" + path[3 * climbs :] if climbs >= least else path
 
 
 def of_path(kind: str, path: Word) -> Found:
     """Categories and techniques of one path, which is read, written or deleted (`kind`). Also for redirections."""
     if path is None or not _exists(path):
         return _NOTHING
+    return _known(kind, path) if len(path) <= _SHORT else _of_path(kind, path)
+
+
+def _of_path(kind: str, path: bytes) -> Found:
     plain = _plain(path)
     index, anyhow = _index(kind)
     found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
@@ -92,6 +100,11 @@ def of_path(kind: str, path: Word) -> Found:
     if not found:
         return _NOTHING
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+
+
+_SHORT = 64
+"""Bytes of a path whose meaning is kept: the same ones come again and again."""
+_known = lru_cache(maxsize=4096)(_of_path)
 
 
 @cache
@@ -117,6 +130,10 @@ def of_folder(path: bytes, above: bool = True) -> Found:
     that is known for what lies in it."""
     if not _exists(path):
         return _NOTHING
+    return _known_folder(path, above) if len(path) <= _SHORT else _of_folder(path, above)
+
+
+def _of_folder(path: bytes, above: bool) -> Found:
     plain, below = _plain(path), _below()
     found = []
     if above:
@@ -129,6 +146,9 @@ def of_folder(path: bytes, above: bool = True) -> Found:
         found.append(below.inner.get(rooted[slash + 1 :], _NOTHING))
         slash = rooted.find("/", slash + 1)
     return _both(found)
+
+
+_known_folder = lru_cache(maxsize=4096)(_of_folder)
 
 
 def _both(found: Sequence[Found]) -> Found:

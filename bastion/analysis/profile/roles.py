@@ -187,6 +187,13 @@ def _git_url(at: At) -> None:
             at.tally.network.append(found[0][:-1])
 
 
+def _expression(at: At) -> None:
+    word = at.values[0].word
+    if word is None or re.search(rb"load|system|eval", word):
+        at.tally.unknown.append(f"{at.tally.program}: its expression may read other files")
+    runs.shows(word, at.tally)
+
+
 def _setting(at: At) -> None:
     if any(value.word is None or b"=" in value.word for value in at.values):
         at.tally.changes.append(f"a setting of {at.tally.program}")
@@ -219,7 +226,10 @@ def _uploads(at: At) -> None:
 
 
 def _archive(at: At) -> None:
-    at.tally.archives.extend(value.word for value in at.values if value.word != b"-")
+    words = [value.word for value in at.values if value.word != b"-"]
+    at.tally.archives.extend(words)
+    # An archive on another machine, which it is reached by ssh.
+    at.tally.network.extend(word for word in words if word is None or b":" in word.partition(b"/")[0])
 
 
 def _writes_or_runs(at: At) -> None:
@@ -307,8 +317,10 @@ _ROLES: dict[str, _Role] = {
     "ssh-option": _ssh_option,
     "git-config": _git_config,
     "git-url": _git_url,
+    "expression": _expression,
     "setting": _setting,
     "sought": looks.sought,
+    "ps-letters": looks.ps_letters,
     "sought-mode": looks.sought_mode,
     "walks": looks.walked,
     "mode": _mode,

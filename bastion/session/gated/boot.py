@@ -13,7 +13,8 @@ hold nothing of a client's.
 The nonce stands in the arguments of the account's login shell for as long as `boot` runs, then in variables of the
 shell: whoever may read that account's memory, or has the shell print its variables, knows it. With it he can end the
 `running` state early, by printing a marker himself: the client's keys go to the bastion's editor, its lines to the
-judge. That opens nothing. It is not exported, so no program that the shell runs is given it.
+judge. That opens nothing. It is not exported, so no program that the shell runs is given it (but in dash and ash
+after an `export PS1`).
 
 Limits: Linux's /proc is needed. Who can write as the account can write into the FIFO by /proc/PID/fd, as he can into
 its start-up files, so rules must not let a command write there; wire.py takes the FIFO's mode away, which leaves that

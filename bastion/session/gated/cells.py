@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from wcwidth import wcwidth
@@ -23,13 +24,15 @@ from bastion.characters import hidden, shown
 
 ESCAPED = -1
 """The width of a character that is drawn as its escape, or is a tab or a line feed."""
+MAX_COST = 10
+"""Cells that a character takes at most, as `\\u{10ffff}` does; but for a line feed."""
 MAX_MARKS = 8
 """Combining characters on one base; further ones are drawn as escapes."""
 
-_PLAIN = re.compile("[ -~]+")
+# Runs of characters that are surely one cell or two: most text is made of these, and they are laid fast.
+_NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u024f\u0410-\u044f]+")
+_WIDE = re.compile("[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]+")
 _TAB = 8
-_MAX_ESCAPE = 10
-"""`\\u{10ffff}`"""
 
 
 @lru_cache(4096)
@@ -61,7 +64,7 @@ def cost(character: str, columns: int) -> int:
     if character == "\t":
         return _TAB
     cells = width(character)
-    return cells if cells > 0 else max(len(shown(character)), _MAX_ESCAPE)
+    return cells if cells > 0 else max(len(shown(character)), MAX_COST)
 
 
 def lay(text: str, start: int, offset: int, columns: int) -> tuple[str, list[int]]:
@@ -71,11 +74,11 @@ def lay(text: str, start: int, offset: int, columns: int) -> tuple[str, list[int
     ends: list[int] = []
     index = start
     while index < len(text):
-        run = _PLAIN.match(text, index)
-        if run:
-            drawn.append(run.group())
-            ends.extend(range(offset + 1, offset + 1 + len(run.group())))
-            index = run.end()
+        end, cells = run(text, index)
+        if cells:
+            drawn.append(text[index:end])
+            ends.extend(_along(offset, end - index, cells, columns))
+            index = end
         else:
             piece, offset = _cell(text, index, offset, columns)
             drawn.append(piece)
@@ -83,6 +86,27 @@ def lay(text: str, start: int, offset: int, columns: int) -> tuple[str, list[int
             index += 1
         offset = ends[-1]
     return "".join(drawn), ends
+
+
+def run(text: str, start: int) -> tuple[int, int]:
+    """Where a run of characters of surely the same width ends that begins at `start`, and that width; 0: there is
+    none."""
+    if found := _NARROW.match(text, start):
+        return found.end(), 1
+    if found := _WIDE.match(text, start):
+        return found.end(), 2
+    return start, 0
+
+
+def _along(offset: int, count: int, cells: int, columns: int) -> Iterable[int]:
+    """The offsets after each of `count` characters of so many cells."""
+    if cells == 1:
+        return range(offset + 1, offset + 1 + count)
+    ends = []
+    for _ in range(count):
+        offset += 2 if offset % columns != columns - 1 else 3
+        ends.append(offset)
+    return ends
 
 
 def _cell(text: str, index: int, offset: int, columns: int) -> tuple[str, int]:

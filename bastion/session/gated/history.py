@@ -3,8 +3,6 @@ what was typed may hold a secret, and the recording and the audit trail have the
 
 from __future__ import annotations
 
-from collections import deque
-
 MAX_ENTRIES = 1000
 MAX_BYTES = 256 * 1024
 """UTF-8 bytes of all entries together."""
@@ -14,7 +12,7 @@ class History:
     """Entries are numbered in the order they came, from 0; a number stays the same when older ones are dropped."""
 
     def __init__(self) -> None:
-        self._entries: deque[str] = deque()
+        self._entries: dict[int, str] = {}
         self._bytes = 0
         self.first = 0
         """The number of the oldest entry that is left."""
@@ -30,18 +28,22 @@ class History:
         size = len(command.encode("utf-8", "surrogatepass"))
         if not command or command[0] in " \t" or size > MAX_BYTES:
             return
-        if self._entries and self._entries[-1] == command:
+        if self.entry(self.end - 1) == command:
             return
-        self._entries.append(command)
+        self._entries[self.end] = command
         self._bytes += size
         while len(self._entries) > MAX_ENTRIES or self._bytes > MAX_BYTES:
-            self._bytes -= len(self._entries.popleft().encode("utf-8", "surrogatepass"))
+            self._bytes -= len(self._entries.pop(self.first).encode("utf-8", "surrogatepass"))
             self.first += 1
 
     def entry(self, number: int) -> str | None:
         """The entry of that number; None when there is none, or no longer."""
-        return self._entries[number - self.first] if self.first <= number < self.end else None
+        return self._entries.get(number)
 
-    def holding(self, text: str) -> list[int]:
-        """The numbers of the entries that `text` stands in, oldest first."""
-        return [number for number, entry in enumerate(self._entries, self.first) if text in entry]
+    def find(self, text: str, number: int, step: int) -> int | None:
+        """The number of the first entry that `text` stands in, from `number` on, up (`step` 1) or down (-1)."""
+        entries = self._entries
+        for near in range(number, self.end if step > 0 else self.first - 1, step):
+            if text in entries[near]:
+                return near
+        return None

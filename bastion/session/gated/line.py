@@ -17,8 +17,9 @@ MAX_KILLS = 16
 MAX_UNDO = 256
 MAX_UNDO_CHARACTERS = 128 * 1024
 
-_WORD = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
-_WORD_REVERSED = re.compile("(?:[\u0300-\u036f]*[^\\W_])+")
+_WORD = re.compile("[^\\W_]+(?:[\u0300-\u036f]+[^\\W_]*)*")
+_WORD_REVERSED = re.compile("[\u0300-\u036f]*[^\\W_]+(?:[\u0300-\u036f]+[^\\W_]+)*")
+_ASCII_WORD = re.compile("[0-9A-Za-z]+")  # the same where there is nothing else, and several times as fast
 _BLANK_WORD_REVERSED = re.compile(r"\s*\S*")
 _TYPED_WORDS = re.compile(r"\S*\s*")
 
@@ -143,11 +144,11 @@ class Line:
         return at
 
     def _word_end(self) -> int:
-        found = _WORD.search(self.text, self.cursor)
+        found = (_ASCII_WORD if self.text.isascii() else _WORD).search(self.text, self.cursor)
         return found.end() if found else len(self.text)
 
     def _word_start(self) -> int:
-        found = _WORD_REVERSED.search(self.text[: self.cursor][::-1])
+        found = (_ASCII_WORD if self.text.isascii() else _WORD_REVERSED).search(self.text[: self.cursor][::-1])
         return self.cursor - found.end() if found else 0
 
     def _go(self, to: int) -> bool:

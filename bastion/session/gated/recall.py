@@ -34,7 +34,9 @@ class Recall:
         if self.search is not None:
             if self._searched(self.search, key, name):
                 return True
-            self._accept(self.search)
+            if not self._accept(self.search):
+                self.done = False
+                return True
         ways = {
             "C-p": self.number - 1,
             "up": self.number - 1,
@@ -86,12 +88,13 @@ class Recall:
             return name == "unknown"
         return True
 
-    def _accept(self, search: Search) -> None:
+    def _accept(self, search: Search) -> bool:
+        """Take what was found into the line. False: there is no room for it, and the key must not act on another."""
         self.search = None
         self._sought = search.sought or self._sought
         text, cursor, number = search.found
-        if text == self._line.text or self._show(text, number):
-            self._line.move(cursor)
-            self.number = number
-        else:
-            self.done = False
+        if text != self._line.text and not self._show(text, number):
+            return False
+        self._line.move(cursor)
+        self.number = number
+        return True

@@ -14,7 +14,7 @@ on wrongly.
 
 from __future__ import annotations
 
-from bastion.session.gated.cells import cost, joins, lay, width
+from bastion.session.gated.cells import MAX_COST, cost, joins, lay, run, width
 from bastion.session.gated.prompt import Prompt
 
 MIN_COLUMNS = 10
@@ -179,15 +179,13 @@ class Screen:
         _, cells = (self._label or self._prompt).last(self.columns)
         rows = max(self.rows - self._above - cells // self.columns - 1, 1)
         room = rows * (self.columns - 1) - 2 * len(_MORE)
-        if len(text) <= room and ((text.isascii() and text.isprintable()) or self._fits(text, 0, room) == len(text)):
+        surely = len(text) * MAX_COST <= room and "\n" not in text
+        if surely or self._fits(text, 0, room) == len(text):
             self._first = 0
             return text, cursor
         first, needed = min(self._first, len(text)), min(cursor + 1, len(text))
         if first > cursor or (first and first == cursor) or self._fits(text, first, room) < needed:
-            first, left = cursor, room // 2
-            while first > 0 and left >= 0:
-                first -= 1
-                left -= cost(text[first], self.columns)
+            first = self._begins(text, cursor, room // 2)
         while joins(text, first):
             first -= 1
         self._first = first
@@ -199,11 +197,26 @@ class Screen:
         """Where what is shown ends, if it begins at `first` and takes no more than `room` cells."""
         last = first
         while last < len(text):
-            room -= cost(text[last], self.columns)
-            if room < 0:
+            end, cells = run(text, last)
+            if not cells:
+                end, cells = last + 1, cost(text[last], self.columns)
+            fits = min(end - last, room // cells)
+            if not fits:
                 break
-            last += 1
+            last += fits
+            room -= fits * cells
         return last
+
+    def _begins(self, text: str, cursor: int, room: int) -> int:
+        """Where what is shown begins, if what stands before the cursor takes about `room` cells."""
+        before = text[max(cursor - room, 0) : cursor]
+        if run(before, 0) == (len(before), 1):
+            return cursor - len(before)
+        first = cursor
+        while first > 0 and room >= 0:
+            first -= 1
+            room -= cost(text[first], self.columns)
+        return first
 
 
 def _up(rows: int) -> str:

@@ -62,7 +62,7 @@ class Search:
         room = MAX_SOUGHT - len(state.sought)
         if not text[:room]:
             return False
-        self._look(replace(state, sought=state.sought + text[:room]), moved=False)
+        self._look(replace(state, sought=state.sought + text[:room], failed=False), moved=False)
         return not self._states[-1].failed and len(text) <= room
 
     def remove(self) -> bool:
@@ -80,24 +80,29 @@ class Search:
             return self.add(self._last) if self._last else True
         if state.failed and state.forward == forward:
             return False
-        self._look(replace(state, forward=forward), moved=True)
+        self._look(replace(state, forward=forward, failed=False), moved=True)
         return not self._states[-1].failed
 
     def _look(self, state: _State, *, moved: bool) -> None:
         """Find the nearest line that holds what is sought: the one that is shown as well if the search has not `moved`,
         else one that reads otherwise."""
-        typed = self._original[2]
-        numbers = {number for number in self._history.holding(state.sought) if number != typed}
-        if state.sought in self._original[0]:
-            numbers.add(typed)
-        here, text = state.number, self._text(state.number)
-        if state.forward:
-            near = (n for n in sorted(numbers) if n > here or (n == here and not moved))
-        else:
-            near = (n for n in sorted(numbers, reverse=True) if n < here or (n == here and not moved))
-        number = next((n for n in near if not moved or self._text(n) != text), None)
-        self._states.append(replace(state, number=here if number is None else number, failed=number is None))
+        number = self._near(state, moved)
+        self._states.append(replace(state, failed=True) if number is None else replace(state, number=number))
         del self._states[:-MAX_STEPS]
+
+    def _near(self, state: _State, moved: bool) -> int | None:
+        line, _, typed = self._original
+        here, text = state.number, self._text(state.number)
+        if not moved and state.sought in text:
+            return here
+        step = 1 if state.forward else -1
+        number = self._history.find(state.sought, here + step, step)
+        while number is not None:
+            near = self._text(number)
+            if state.sought in near and not (moved and near == text):
+                return number
+            number = self._history.find(state.sought, number + step, step)
+        return typed if state.forward and here != typed == self._history.end and state.sought in line else None
 
     def _text(self, number: int) -> str:
         return self._original[0] if number == self._original[2] else self._history.entry(number) or ""

@@ -9,6 +9,8 @@ from bastion.session.gated.keys import Key, Press, Text
 MAX_PENDING = 64 * 1024
 """Bytes of keys that wait. What does not fit is dropped, and so is all that comes behind it, until none wait: keys with
 a gap in them would be another text."""
+MAX_KEYS = 8 * 1024
+"""Keys that wait, a run of text that came at once being one: each takes some hundred bytes of memory."""
 
 
 class TypeAhead:
@@ -25,7 +27,7 @@ class TypeAhead:
     def put(self, key: Key) -> bool:
         """False: dropped."""
         size = _size(key)
-        self._full = self._full or self._bytes + size > MAX_PENDING
+        self._full = self._full or self._bytes + size > MAX_PENDING or len(self._keys) == MAX_KEYS
         if not self._full:
             self._keys.append(key)
             self._bytes += size

@@ -1,10 +1,11 @@
 """What is written into the command channel: the shell is set up, then one judged command at a time as a unit.
 
-A unit is one line: `__bastion NUMBER LENGTH CODE NUMBER; eval "$__bastion_unit"`. CODE is the printed text with every
-byte written as an escape, so nothing of the client's can be read as a word, a quote or a newline, and a text that does
-not parse fails alone, in the eval. The function `__bastion` decodes CODE only when the four words fit together. So
-whatever part of the stream the shell does not get to see (something else has read it, or an interrupt made the shell
-throw away what it had buffered), what is left runs a whole judged unit or nothing: digits that name no program.
+A unit is one line: `__bastion NUMBER LENGTH CODE NUMBER; eval $__bastion_eval`, which is `eval "$__bastion_unit"`.
+CODE is the printed text with every byte written as an escape, so nothing of the client's can be read as a word, a quote
+or a newline, and a text that does not parse fails alone, in the eval. The function `__bastion` decodes CODE only when
+its four words fit together. So whatever part of the stream the shell does not get to see (something else has read it,
+or an interrupt made the shell throw away what it had buffered), what is left runs a whole judged unit or nothing:
+digits that name no program. A quoted text would not do: without its beginning its literals are commands.
 
 The printed text quotes every literal word, so aliases and keywords never apply to it.
 
@@ -25,11 +26,14 @@ reads its standard input in bash reads the command channel: it waits for ever, o
 
 from __future__ import annotations
 
+import re
+
+from bastion.analysis.printer import quote
 from bastion.session.gated.boot import BEL, OSC, Kind, check
 from bastion.session.gated.markers import MAX_NUMBER
 
-RESERVED = b"__bastion"
-"""What the names begin with by which the shell holds its end of the protocol."""
+RESERVED = re.compile(rb"__b|(?<![A-Za-z0-9_])__(?![A-Za-z0-9_])")
+"""The names by which the shell holds its end of the protocol, and what is left of one whose end was lost."""
 
 
 class NotAUnit(ValueError):
@@ -53,11 +57,11 @@ def unit(kind: Kind, number: int, runs: bytes) -> bytes:
     """
     if not 0 < number <= MAX_NUMBER:
         raise ValueError("a unit's number is above 0")
-    if b"\0" in runs or RESERVED in runs:
-        raise NotAUnit("a NUL" if b"\0" in runs else f"names that begin with {RESERVED.decode()} are the bastion's")
+    if b"\0" in runs or RESERVED.search(runs):
+        raise NotAUnit("a NUL" if b"\0" in runs else "names that begin with __b are the bastion's own")
     code = b"".join(_ESCAPED[kind][byte] for byte in b"__bastion\n" + runs)
     length = b"%d" % (_LENGTH_BASE + len(code) - code.count(b"\\\\"))
-    line = b"\\__bastion %d %s %s %d; %s\n" % (number, length, code, number, _EVAL[kind])
+    line = b"\\__bastion %d %s %s %d; \\eval $__bastion_eval\n" % (number, length, code, number)
     return line + _TAIL[kind].replace(b"NUMBER", b"%d" % number)
 
 
@@ -77,9 +81,11 @@ _ESCAPED = {
     Kind.BASH: [b"\\\\x%02x" % byte for byte in range(256)],
     Kind.POSIX: [b"\\\\0%03o" % byte for byte in range(256)],
 }
+# What the line's `eval $__bastion_eval` becomes. The line itself has no quotes: one that was left over would turn
+# inside out all that comes after it. `__bastion` sets IFS aside until the unit begins, so that this stays what it is.
 _EVAL = {
-    Kind.BASH: b'\\eval "$__bastion_unit" <> "$__bastion_tty"',
-    Kind.POSIX: b'\\command eval "$__bastion_unit"',  # an error ends the eval alone; elsewhere the line after it is lost
+    Kind.BASH: b"""'eval' "$__bastion_unit" <> "$__bastion_tty\"""",
+    Kind.POSIX: b"""'command' 'eval' "$__bastion_unit\"""",  # by `command` an error ends the eval and not what is read
 }
 _TAIL = {Kind.BASH: b"", Kind.POSIX: b"\\__bastion NUMBER\n"}
 
@@ -96,7 +102,7 @@ _PARTS = {
         b"SHOW": b":",
     },
     Kind.POSIX: {
-        # A function by the name of printf would make other text of it. `unset` is a special builtin: none can be called so.
+        # A function called printf would make other text of it; none can be called `unset`, which is a special builtin.
         b"DECODING": b'\\unset -f printf; __bastion_unit=$(printf %b "$3")',
         b"RESTORE": b":",
         b"SHOW": b"__bastion_show",
@@ -107,8 +113,19 @@ _GATE = rb"""
 __bastion() {
     __bastion_status=$?
     __bastion_unit=
-    case $#:$1:$2 in
-    "4:$4:$((10000000 + ${#3}))") __bastion_n=$1; DECODING; RESTORE ;;
+    case $#:${1-} in
+    4:*)
+        # Looked at in here alone: with `set -u` a word that is missing is an error, and the unit would not run.
+        case $1:$2 in
+        "$4:$((10000000 + ${#3}))")
+            __bastion_n=$1
+            __bastion_ifs=${IFS-} __bastion_has=${IFS+x} IFS=" "
+            DECODING
+            RESTORE
+            ;;
+        esac
+        ;;
+    0:*) [ -z "${__bastion_has-}" ] && \unset IFS || IFS=$__bastion_ifs ;;
     1:*) [ "$1" = "$__bastion_n" ] || __bastion_status=125; __bastion_n=$1; SHOW ;;
     esac
     return "$__bastion_status"
@@ -121,7 +138,7 @@ __bastion_refuse() { printf 'BEGINrefused;%sBEL' "$1"; exit 125; }
 
 _BASH = rb"""
 case $BASH_VERSION in [1-3].* | 4.[0-3].*) __bastion_refuse "bash is older than 4.4" ;; esac
-[[ /proc/self/fd/0 -ef /proc/$__bastion_feeder/fd/1 ]] || __bastion_refuse "the command channel can not be told by /proc"
+[[ /proc/self/fd/0 -ef /proc/$__bastion_feeder/fd/1 ]] || __bastion_refuse "/proc does not show the feeder"
 chmod 000 /proc/self/fd/0
 __bastion_tty=$(tty <&2) || __bastion_tty=/dev/tty
 export -n PS1 PS2
@@ -145,17 +162,17 @@ __bastion_prompt() {
         __bastion_return "$__bastion_status"
         \eval "$__bastion_command"
     done
-    [[ -z $PS1 && $__bastion_blank ]] || __bastion_ps1=$PS1 PS1= __bastion_blank=1
+    [[ -z ${PS1-} && $__bastion_blank ]] || __bastion_ps1=${PS1-} PS1= __bastion_blank=1
     while [[ ! /proc/self/fd/0 -ef /proc/$__bastion_feeder/fd/1 ]]; do \exit 125; done
     __bastion_return "$__bastion_status"
     \builtin printf "BEGINprompt;%s;%sBEL%sBEGINatBEL%sBEGINendBEL" \
-        "$__bastion_n" "$?" "$PWD" "${__bastion_ps1@P}" > "$__bastion_tty"
+        "$__bastion_n" "$?" "${PWD-}" "${__bastion_ps1@P}" > "$__bastion_tty"
 }
 __bastion_return() { return "$1"; }
 unset PROMPT_COMMAND && PROMPT_COMMAND="\\__bastion_prompt" || __bastion_refuse "PROMPT_COMMAND is read-only"
-__bastion_n=0
+__bastion_n=0 __bastion_eval=TEXT
 readonly -f __bastion __bastion_prompt __bastion_return
-readonly PROMPT_COMMAND __bastion_commands __bastion_feeder __bastion_tty
+readonly PROMPT_COMMAND __bastion_commands __bastion_feeder __bastion_tty __bastion_eval
 unset -f __bastion_refuse
 (exit 0)
 """
@@ -172,16 +189,17 @@ unalias command __bastion 2> /dev/null
 __bastion_ps1=$PS1
 case $PS1 in *[\\\"\`]*) __bastion_ps1="$(id -un)@$(uname -n):\$PWD\$ " ;; esac
 unset PS1
-PS1="BEGINprompt;\${__bastion_n};\$?BEL\${PWD}BEGINatBEL${__bastion_ps1}BEGINendBEL"
+PS1="BEGINprompt;\${__bastion_n};\$?BEL\${PWD-}BEGINatBEL${__bastion_ps1}BEGINendBEL"
 __bastion_show() {
     \unset -f printf
     \eval "__bastion_unit=\"$__bastion_ps1\""
     printf "BEGINprompt;%s;%sBEL%sBEGINatBEL%sBEGINendBEL" \
-        "$__bastion_n" "$__bastion_status" "$PWD" "$__bastion_unit"
+        "$__bastion_n" "$__bastion_status" "${PWD-}" "$__bastion_unit"
     __bastion_unit=
 }
 GATE
-__bastion_n=0
+__bastion_n=0 __bastion_eval=TEXT
+readonly __bastion_eval
 printf "\\r"
 """
 
@@ -190,7 +208,7 @@ def _script(kind: Kind, script: bytes) -> bytes:
     gate = _GATE.strip()
     for name, text in _PARTS[kind].items():
         gate = gate.replace(name, text)
-    return _REFUSE + script.replace(b"GATE", gate)
+    return _REFUSE + script.replace(b"GATE", gate).replace(b"TEXT", quote(_EVAL[kind]))
 
 
 _SETUP = {Kind.BASH: _script(Kind.BASH, _BASH), Kind.POSIX: _script(Kind.POSIX, _PLAIN)}

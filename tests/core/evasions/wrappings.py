@@ -69,6 +69,17 @@ a=1; unset 'a[$({t})]'
 let 'a[$({t})]=1'
 declare -a x='($({t}))'
 x=(); declare x='($({t}))'
+readonly -a x='($({t}))'
+f() {{ local -a x='($({t}))'; }}; f
+y='($({t}))'; x=(); declare x=$y
+read -a x <<< a; typeset x='($({t}))'
+hash -r -p "$(command -v sh)" zz; zz -c {q}
+set -- {q}; sh -c "$1"
+f() {{ "$@"; }}; f sh -c {q}
+f() {{ env "$@"; }}; f sh -c {q}
+echo {q} > g; env ENV=g sh -c "$(cat g)"
+exec 3<<< {q}; . /dev/fd/3
+exec 3< <(echo {q}); bash <&3
 declare 'a[$({t})]=1'
 x='$({t})'; echo "${{x@P}}"
 PS4='$({t})'; set -x; ls

@@ -27,8 +27,10 @@ class Terminal:
         self.x = self.y = 0
         self.bells = 0
         self.pasting = False
+        self.written = b""
 
     def write(self, data: bytes) -> None:
+        self.written += data
         for part in _PARTS.finditer(data.decode()):
             if part["csi"]:
                 self._control(part["number"], part["final"])

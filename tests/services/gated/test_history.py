@@ -31,7 +31,6 @@ def test_the_oldest_go_first_and_numbers_stay() -> None:
     assert history.entry(4) is None
     assert history.entry(5) == "command 5"
     assert history.entry(history.end) is None
-    assert history.holding("command 7")[:2] == [7, 70]
 
 
 def test_its_bytes_are_bounded() -> None:
