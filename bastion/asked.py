@@ -6,7 +6,7 @@ Nothing is decided or permitted here; the gate does that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
@@ -45,6 +45,14 @@ class Asked:
     number: int = 0
     directory: bytes = b""
 
+    def of_kind(self, kind: str) -> Asked:
+        """The same of another kind."""
+        return replace(self, kind=kind)
+
+    def piped(self, script: bytes) -> Asked:
+        """What a shell without a terminal asks for: what came by its standard input, as one text."""
+        return replace(self, kind="exec", text=script, stdin=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -60,6 +68,14 @@ class Verdict:
     """Of a gated shell the login shell, which will read the commands."""
     piped: bool = False
     """The script is all there is: a shell's commands, which came by its standard input."""
+
+    def read_by(self, shell: str) -> Verdict:
+        """The same of a gated shell whose commands that login shell will read."""
+        return replace(self, shell=shell)
+
+    def of_script(self, script: bytes) -> Verdict:
+        """The same of a shell whose commands came by its standard input."""
+        return replace(self, script=script, piped=True)
 
     @property
     def input_used(self) -> bool:

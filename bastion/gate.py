@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
@@ -276,7 +276,7 @@ class Gate:
 
     async def _shell(self, context: Context, asked: Asked) -> Verdict:
         """A shell is gated where a rule allows that, and raw only where none does and a rule allows that."""
-        gated = self._decide(context, replace(asked, kind="gated"), "bash", None)
+        gated = self._decide(context, asked.of_kind("gated"), "bash", None)
         if gated.decision.effect is not Effect.ALLOW:
             raw = self._decide(context, asked, "bash", None)
             return gated if raw.decision.effect is Effect.DENY else raw
@@ -286,7 +286,7 @@ class Gate:
             shell = context.account.shell if is_named(context.account.shell) else await self._shells.of(context)
         except Denied as error:
             return _denied(gated, error.rule or RULE, error.reason, error.remedy)
-        return replace(gated, shell=shell)
+        return gated.read_by(shell)
 
     async def _piped(self, context: Context, asked: Asked, gated: Verdict) -> Verdict:
         """A shell without a terminal reads its commands from standard input: all of it is one text, judged whole."""
@@ -296,8 +296,8 @@ class Gate:
             script = await asked.stdin.whole(MAX_TEXT)
         except InputRefused as error:
             return _denied(gated, UNDECIDABLE, str(error))
-        verdict = await self._verdict(context, replace(asked, kind="exec", text=script, stdin=None))
-        return replace(verdict, script=script, piped=True)
+        verdict = await self._verdict(context, asked.piped(script))
+        return verdict.of_script(script)
 
     def _with_script(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
         """The verdict on a text whose script has been read, if it is one that has any."""

@@ -11,9 +11,6 @@ finding of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Protocol
 
 from bastion.analysis import builtins, names
 from bastion.analysis.arrays import Arrays
@@ -22,37 +19,29 @@ from bastion.analysis.command import Command, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
+from bastion.analysis.profile.judge import base_name
 from bastion.analysis.read import read
 from bastion.analysis.read_words import Budget, Unreadable
 from bastion.analysis.tree import Declaration, Literal, Redirection, Script, ShellText, Simple, Test, Word
 from bastion.analysis.walk_findings import FindingWalk
-from bastion.analysis.walk_input import ASKS, given_input, inside, setting, shown
-from bastion.analysis.walk_words import Words, assigned, judged_words, name_of, opened_files, spelled, text_of, unknowns
+from bastion.analysis.walk_input import ASKS, given_input, inside, passes, setting, shown
+from bastion.analysis.walk_words import (
+    Judge,
+    Words,
+    assigned,
+    judged_words,
+    name_of,
+    opened_files,
+    spelled,
+    text_of,
+    unknowns,
+    unknowns_inside,
+)
 
 Argv = tuple[bytes | None, ...]
 
 _IN_THIS_SHELL = frozenset({"eval", "trap"})
 _BASHES = frozenset({"bash", "rbash"})
-
-
-class Judge(Protocol):
-    """What a program does with these words; profiles.acts is one."""
-
-    def __call__(
-        self,
-        argv: Sequence[bytes | None],
-        stdin: bytes | None = None,
-        terminal: bool = False,
-        *,
-        more: bool = False,
-        single: frozenset[int] = frozenset(),
-        plain: frozenset[int] = frozenset(),
-        globs: frozenset[int] = frozenset(),
-        folder: bytes | None = b"",
-        outlines: Mapping[int, bytes] = MappingProxyType({}),
-        piped: bool = False,
-        visited: Sequence[bytes] = (),
-    ) -> Acts: ...
 
 
 class CommandWalk(FindingWalk):
@@ -74,6 +63,8 @@ class CommandWalk(FindingWalk):
         self._judged = 0
         self._place: tuple[int, int] | None = None
         self._folder: bytes | None = b""
+        self._reader: Command | None = None
+        self._channel = False
         self._outlines = 0
         self._arrays = Arrays()
 
@@ -95,6 +86,7 @@ class CommandWalk(FindingWalk):
             self._doubt(found, fault, FindingKind.UNREADABLE)
         words, acts = command.words, None
         if found.argv:
+            self._channel = inherits
             words, acts = self._program(found, words)
             if words is command.words:
                 self.commands[found.index] = dataclasses.replace(found, acts=acts)
@@ -105,12 +97,16 @@ class CommandWalk(FindingWalk):
                 )
             self._goes(found.argv, command.words)
             if inherits and acts is not None and acts.asks in ASKS:
-                self._asks(found, command.words)
+                self._asks(found, judged_words(tuple([spelled(word) for word in command.words]), found.unknown))
         redirections = command.redirections
+        reader, self._reader = self._reader, None
         if acts is not None and any(nested.stdin for nested in acts.nested):
-            redirections = self._script_by_stdin(found, redirections)
+            reader = found
+        if reader is not None:
+            redirections = self._script_by_stdin(reader, redirections)
             given = given_input(redirections, self.stdin)
-            self.commands[found.index] = dataclasses.replace(self.commands[found.index], stdin=given)
+            for index in range(found.index, reader.index + 1):
+                self.commands[index] = dataclasses.replace(self.commands[index], stdin=given)
         walked, assignments = self.words(words), self.assignments(command.assignments)
         redirections = self.redirections(redirections)
         same = walked is command.words and assignments is command.assignments and redirections is written.redirections
@@ -248,6 +244,8 @@ class CommandWalk(FindingWalk):
             raise Unreadable(outer.start, outer.end, f"programs inside programs deeper than {MAX_LEVELS} levels")
         via, self._via = self._via, (*self._via, program.encode())
         low, high = nested.words
+        hands_on = passes(program, argv[1:low]) and not nested.more
+        channel, self._channel = self._channel, self._channel and hands_on
         if nested.shell is not None:
             folder, self._folder = self._folder, nested.folder
             text = self._shell_text(outer, nested.shell, program)
@@ -261,10 +259,11 @@ class CommandWalk(FindingWalk):
                 Command(
                     words,
                     nested.environment,
+                    stdin=outer.stdin if hands_on else None,
                     via=self._via,
                     start=outer.start,
                     end=outer.end,
-                    unknown=_inside(outer, nested, words),
+                    unknown=unknowns_inside(outer, nested, words),
                     index=len(self.commands),
                 )
             )
@@ -274,6 +273,8 @@ class CommandWalk(FindingWalk):
                 self._sets(inner)
                 known = judged_words(nested.argv, inner.unknown, nested.plain)
                 acts = self._acts(inner, known, nested.folder, nested.more)
+                if self._channel and acts.asks in ASKS:
+                    self._asks(inner, known)
                 before = len(replaced)
                 self._deeper(inner, acts, nested, offset, replaced)
                 printed: Argv = inner.argv
@@ -281,7 +282,7 @@ class CommandWalk(FindingWalk):
                     moved = offset + low
                     printed = (*printed[: begins - moved], shown(word), *printed[stops - moved :])
                 self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
-        self._via = via
+        self._via, self._channel = via, channel
         self._levels -= 1
 
     def _sets(self, inner: Command) -> None:
@@ -297,7 +298,9 @@ class CommandWalk(FindingWalk):
         """What is inside a command that is itself inside another's words."""
         low, high = nested.words
         for deeper in acts.nested:
-            if deeper.stdin:
+            if deeper.stdin and inner.stdin is not None and self._reader is None:
+                self._reader = inner
+            elif deeper.stdin:
                 self._doubt(inner, f"{name_of(inner)} reads commands from its input", FindingKind.TAKES_COMMANDS)
             elif high - low != len(nested.argv):
                 self._doubt(inner, "a command whose words do not stand side by side", FindingKind.UNREADABLE)
@@ -320,23 +323,23 @@ class CommandWalk(FindingWalk):
         except Unreadable as error:
             raise Unreadable(outer.start, outer.end, f"inside the text for {program}: {error.reason}") from None
         place, stdin, shell_before = self._place, self.stdin, self._shell
+        reader, self._reader = self._reader, None
         self._place, self.stdin, self._shell = (outer.start, outer.end), None, shell
         walked = self.apart(lambda: self.anew(script))
         self._place, self.stdin, self._shell = place, stdin, shell_before
+        self._reader = reader
         printed = printed_within_bounds(walked, outer.start, outer.end, shell != "bash")
         return ShellText(walked, by_input, shell != "bash", printed)
 
-    def _asks(self, found: Command, words: tuple[Word, ...]) -> None:
+    def _asks(self, found: Command, known: Words) -> None:
         """Note a program to which its standard input would be all that is missing."""
-        known = judged_words(tuple([spelled(word) for word in words]), found.unknown)
         if not self._judge(known.argv, b"", self.terminal, single=known.single, plain=known.plain).interactive:
             self.asking.append(found.index)
 
     def _with_input(self, command: Simple, text: bytes) -> Simple:
         """The command with the whole text's standard input, when it reads commands from there."""
         known = judged_words(tuple([spelled(word) for word in command.words]), unknowns(command.words))
-        asks = self._judge(known.argv, None, self.terminal, single=known.single, plain=known.plain).asks
-        if asks not in ASKS:
+        if self._asked(known) not in ASKS:
             return command
         refused = guard(text)
         if refused is not None:
@@ -344,6 +347,15 @@ class CommandWalk(FindingWalk):
         self.stdin_used, self._unused = True, None
         here = Redirection(b"", b"<<<", Word((Literal(text.removesuffix(b"\n")),)))
         return dataclasses.replace(command, redirections=(*command.redirections, here))
+
+    def _asked(self, words: Words) -> str:
+        """What kind of commands it reads from its standard input, or the program does to which it hands that on."""
+        acts = self._judge(words.argv, None, self.terminal, single=words.single, plain=words.plain)
+        for nested in () if acts.asks else acts.nested:
+            program = base_name(words.argv[0]) or ""
+            if nested.argv and not nested.more and passes(program, words.argv[1 : nested.words[0]]):
+                return self._asked(judged_words(nested.argv, (), nested.plain))
+        return acts.asks
 
     def _script_by_stdin(self, found: Command, redirections: tuple[Redirection, ...]) -> tuple[Redirection, ...]:
         """A shell that reads its script from a here-document: the document is printed again."""
@@ -353,25 +365,11 @@ class CommandWalk(FindingWalk):
         if at is None or text is None:
             self._doubt(found, f"{program} reads commands from its input", FindingKind.TAKES_COMMANDS)
             return redirections
-        via, self._via = self._via, (*self._via, program.encode())
+        via, self._via = self._via, (*found.via, program.encode())
         script = self._shell_text(found, text, program, by_input=True)
         self._via = via
         changed = dataclasses.replace(redirections[at], target=Word((script,)))
         return (*redirections[:at], changed, *redirections[at + 1 :])
-
-
-def _inside(outer: Command, nested: Nested, words: Argv) -> tuple[Unknown, ...]:
-    """What is known of the unknown words of a command that stands in the words of another."""
-    low, high = nested.words
-    around = {word.index - low: word for word in outer.unknown} if high - low == len(nested.argv) else {}
-    one = nested.single | nested.plain
-    return tuple(
-        [
-            dataclasses.replace(around[at], index=at) if at in around else Unknown(at, single=at in one)
-            for at, word in enumerate(words)
-            if word is None
-        ]
-    )
 
 
 def printed_within_bounds(script: Script, start: int, end: int, posix: bool) -> bytes:

@@ -11,9 +11,13 @@ The subshell keeps what happens to descriptors, and every error, to itself; `eva
 script is; `exit` ends the shell with the script's status.
 
 Limits: the script sees an empty input where it could have read its own text, and `$$` is the outer shell's number.
+A sudo that is set up to read a password from any input (`visiblepw`) reads a line of the script first.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Sequence
 
 from bastion.analysis.printer import print_whole
 from bastion.analysis.tree import (
@@ -31,7 +35,18 @@ from bastion.analysis.tree import (
 
 ASKS = frozenset({"shell", "sql"})
 """Kinds of commands that can be judged, so that a program may be given them by standard input."""
+_PASSES = frozenset(
+    ["sudo", "doas", "env", "nice", "ionice", "chrt", "taskset", "timeout", "stdbuf", "setsid", "nohup", "exec"]
+)
+_READS_ITSELF = re.compile(rb"-[A-Za-z]*[Sis]|--(?:st|lo|sh)")
 _FROM_FILES = frozenset({b"<", b"<<<", b"<>", b"<&"})
+
+
+def passes(program: str, before: Sequence[bytes | None]) -> bool:
+    """Whether a program hands its standard input on to the command that it runs, and reads none of it itself. `before`
+    are the words up to that command: sudo -S reads a password, and -i and -s have a shell read its own files first."""
+    asks = program in ("sudo", "doas") and any(word is None or _READS_ITSELF.match(word) for word in before)
+    return program in _PASSES and not asks
 
 
 def setting(redirections: tuple[Redirection, ...]) -> int | None:

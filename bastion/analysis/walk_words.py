@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from bastion.analysis.command import Command, Unknown
+from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Part, Process, Redirection, Tilde, Word
 from bastion.analysis.walk_input import shown
 
@@ -19,6 +22,20 @@ def unknowns(words: tuple[Word, ...]) -> tuple[Unknown, ...]:
     if None not in [word.literal for word in words]:
         return ()
     return tuple([_unknown(at, word) for at, word in enumerate(words) if shown(word) is None])
+
+
+def unknowns_inside(outer: Command, nested: Nested, words: tuple[bytes | None, ...]) -> tuple[Unknown, ...]:
+    """What is known of the unknown words of a command that stands in the words of another."""
+    low, high = nested.words
+    around = {word.index - low: word for word in outer.unknown} if high - low == len(nested.argv) else {}
+    one = nested.single | nested.plain
+    return tuple(
+        [
+            dataclasses.replace(around[at], index=at) if at in around else Unknown(at, single=at in one)
+            for at, word in enumerate(words)
+            if word is None
+        ]
+    )
 
 
 def _unknown(index: int, word: Word) -> Unknown:
@@ -90,6 +107,26 @@ class Words:
     plain: frozenset[int]
     globs: frozenset[int]
     outlines: Mapping[int, bytes]
+
+
+class Judge(Protocol):
+    """What a program does with these words; profiles.acts is one."""
+
+    def __call__(
+        self,
+        argv: Sequence[bytes | None],
+        stdin: bytes | None = None,
+        terminal: bool = False,
+        *,
+        more: bool = False,
+        single: frozenset[int] = frozenset(),
+        plain: frozenset[int] = frozenset(),
+        globs: frozenset[int] = frozenset(),
+        folder: bytes | None = b"",
+        outlines: Mapping[int, bytes] = MappingProxyType({}),
+        piped: bool = False,
+        visited: Sequence[bytes] = (),
+    ) -> Acts: ...
 
 
 _NONE: frozenset[int] = frozenset()

@@ -35,7 +35,7 @@ from bastion.analysis.profile.acts import Acts
 from bastion.policy import environment
 from bastion.policy.decision import Effect
 from bastion.policy.model import Rule
-from bastion.policy.patterns import SYSTEM_DIRECTORIES, PathPattern
+from bastion.policy.patterns import PathPattern
 from bastion.policy.shown import show
 
 _NOWHERE = b"/dev/null"
@@ -263,8 +263,6 @@ def _does(rule: Rule, case: Case) -> _Why:
     acts = case.command.acts
     if acts is None or not acts.known:
         return f"no profile says what {name} does, and the rule is for what one vouches for", True
-    if not _found_by_path(rule, case.command.argv[0] or b""):
-        return f"{name} may be any program: profiles vouch for those found by PATH, or of a system directory", True
     if case.doubts or not acts.vouched:
         reason = case.doubts[0].reason if case.doubts else "it takes commands"
         return f"{reason}, and the rule is for what a profile vouches for", True
@@ -281,14 +279,6 @@ def _does(rule: Rule, case: Case) -> _Why:
             what = "a file that only the target knows" if path is None else show(path)
             return f"{name} writes {what}: a rule must name that in `writes`", False
     return None
-
-
-def _found_by_path(rule: Rule, name: bytes) -> bool:
-    """Whether the program is the one that its profile is about; a rule that writes a path out means that program."""
-    folder, slash, _ = name.rpartition(b"/")
-    if not slash or folder + slash in SYSTEM_DIRECTORIES:
-        return True
-    return any(pattern.words and pattern.words[0].literal == name for pattern in rule.commands)
 
 
 def _own_deeds(acts: Acts) -> frozenset[str]:

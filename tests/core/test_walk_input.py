@@ -119,6 +119,16 @@ def test_a_script_on_the_texts_own_standard_input_is_judged_and_printed(
         ("mysql app", True),
         ("sqlite3 x.db", True),
         ("bash -s | wc -l", True),
+        ("sudo bash -s", True),
+        ("sudo -u app psql", True),
+        ("sudo env A=1 nice -n 5 sh -s x", True),
+        ("timeout 60 bash", True),
+        ("sudo -S bash", False),
+        ("sudo -i bash", False),
+        ("docker exec -i c sh", False),
+        ("find . -exec bash \\;", False),
+        ("nice xargs bash", False),
+        ("sudo bash; sudo sh", False),
         ("ls", False),
         ("cat", False),
         ("python3 -", False),
@@ -178,3 +188,26 @@ def test_other_programs_are_not_given_it_and_one_program_only() -> None:
     twice = analyse(b"bash; sh", stdin=b"ls")
     assert [found.reason for found in twice.undecidable] == ["sh: it takes commands from its standard input"]
     assert twice.stdin_used
+
+
+@pytest.mark.parametrize("wrapper", ["env", "env A=1", "nice", "timeout 9", "env nice -n 1"])
+def test_a_wrapper_hands_its_input_on(wrapper: str, tmp_path: Path) -> None:
+    """A script for a shell inside another program that reads none of it is judged and runs as the shell's own."""
+    for text, stdin in ((f"{wrapper} bash -s one <<'E'\nexec < evil; echo $1\nE", None), (f"{wrapper} bash -s one", 1)):
+        analysis = analyse(text.encode(), stdin=b"exec < evil; echo $1\n" if stdin else None)
+        assert analysis.undecidable == ()
+        assert analysis.stdin_used == bool(stdin)
+        assert analysis.runs is not None
+        assert ran(analysis.runs, tmp_path) == b"one\n"
+        again = analyse(analysis.runs)
+        assert again.runs == analysis.runs
+        assert again.commands == analysis.commands
+        assert [b"exec"] in names(analysis)
+
+
+@pytest.mark.parametrize(
+    "text", ["sudo -S bash <<< ls", "sudo -i sh <<< ls", "find . -exec bash \\; <<< ls", "sudo bash < x"]
+)
+def test_a_wrapper_that_may_read_it_does_not(text: str) -> None:
+    """A password that sudo reads, the files that a login shell reads first, many runs: it is not what is read."""
+    assert analyse(text.encode()).undecidable

@@ -17,6 +17,7 @@ from tests.system.harness.waiting import until
 from tests.system.terminal import Terminal
 from tests.system.test_login_shell import with_shell
 
+FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  # looked into, not written to
 SHELLS = {"bash": "bash", "dash": "dash", "ash": "busybox"}
 POLICY = """\
 version: 1
@@ -131,6 +132,16 @@ def test_jobs(shell: Shell) -> None:
     assert b"still here\r\n" in shell.run("echo still here")
 
 
+def test_an_error_of_the_shell_itself_comes_back_to_the_prompt(shell: Shell) -> None:
+    """A failed builtin, a division by zero, an unknown program: some shells throw away what they have read then."""
+    for line in ("cd /nowhere/at/all", "echo $((1/0))", "cat < /nowhere", "read -r x"):
+        shell.type(line.encode() + b"\r")
+        shell.look(0.3)
+        shell.type(b"\x03" if line.startswith("read") else b"")
+        shell.ready()
+    assert b"still here\r\n" in shell.run("echo still here")
+
+
 def test_the_status_of_the_shell_is_the_sessions(served: tuple[Bastion, Client, Sshd]) -> None:
     """`exit 3`, and Ctrl-D after a command that failed."""
     _, client, _ = served
@@ -186,7 +197,7 @@ def test_nothing_is_left_behind(served: tuple[Bastion, Client, Sshd]) -> None:
 
 def left() -> set[Path]:
     """Folders of FIFOs, wherever one may be."""
-    return {found for folder in ("/tmp", "/var/tmp", "/dev/shm") for found in Path(folder).glob(".bastion-*")}
+    return {found for folder in FOLDERS for found in Path(folder).glob(".bastion-*")}
 
 
 def running(text: str) -> bool:

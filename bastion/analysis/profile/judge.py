@@ -55,7 +55,7 @@ def acts(
         return Acts()
     tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
     tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
-    tally.known = not reading.unlisted and _system(argv[0])
+    tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
     _words(reading, held, argv, tally)
@@ -67,17 +67,6 @@ def acts(
         _doubts(reading.levels[-1], tally)
     paths.add_categories(tally, visited)
     return tally.done()
-
-
-_SYSTEM = frozenset(
-    [b"/bin", b"/sbin", b"/usr/bin", b"/usr/sbin", b"/usr/local/bin", b"/usr/local/sbin", b"/usr/libexec", b"/usr/lib"]
-)
-
-
-def _system(name: Word) -> bool:
-    """Whether a program is the one that a profile is about: found by PATH, or in a folder that is the system's. What
-    lies elsewhere is only called so."""
-    return name is not None and (b"/" not in name or posixpath.dirname(posixpath.normpath(name)) in _SYSTEM)
 
 
 def base_name(word: Word) -> str | None:

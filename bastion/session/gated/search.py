@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bastion.characters import shown
+from bastion.session.gated.cells import joins
 from bastion.session.gated.history import History
 
 MAX_SOUGHT = 256
@@ -54,7 +55,10 @@ class Search:
         line = self._text(state.number)
         cursor = self._original[1] if state.number == self._original[2] else len(line)
         at = line.rfind(state.sought) if state.sought and not state.failed else cursor
-        return line, cursor if at < 0 else at, state.number
+        at = cursor if at < 0 else at
+        while joins(line, at):  # what was sought begins with a mark: the cursor is on its letter
+            at -= 1
+        return line, at, state.number
 
     def add(self, text: str) -> bool:
         """More to look for, from the line that is shown on."""

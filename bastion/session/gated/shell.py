@@ -30,6 +30,7 @@ from bastion.context import Context, in_session
 from bastion.errors import BastionError, Denied, NotRecorded, TargetDown
 from bastion.gate import Allowed, Gate
 from bastion.session.channel import STDOUT, TargetChannel, Terminal
+from bastion.session.gated.boot import Kind, kind_of
 from bastion.session.gated.completeness import more
 from bastion.session.gated.completion import MAX_LISTING, Completed, Completer
 from bastion.session.gated.editor import Editor
@@ -45,6 +46,11 @@ log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 15.0
 """How long the target's shell may take to show its first prompt: its start-up files run meanwhile."""
+AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away what
+it has read when an error or an interrupt ends a unit, its marker with it."""
+_SIGNALS = frozenset(b"\x03\x1a\x1c")
+"""Keys that a terminal makes signals of."""
 CONTINUED = b"> "
 
 
@@ -116,6 +122,7 @@ class GatedShell:
         self._relay = relay
         self._marks = marks
         self._nonce = nonce
+        self._kind = kind_of(allowed.shell)
         self._editor = Editor(terminal.columns, History(), terminal.rows)
         self._markers = Markers(nonce)
         self._state = State.OPENING
@@ -128,6 +135,7 @@ class GatedShell:
         self._sent: float | None = None
         self._prompt = Prompt(0, 0, b"", b"$ ")
         self._fresh = True
+        self._again: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Raises Denied when the target can have no gated shell, TargetDown when it could not be opened in time, and
@@ -145,6 +153,7 @@ class GatedShell:
 
     async def close(self) -> None:
         self._state = State.ENDED
+        self._ask_again(None)
         if self._feeder is not None:
             self._feeder.close()
         await self._background.stop()
@@ -154,6 +163,8 @@ class GatedShell:
     def keys(self, data: bytes) -> None:
         if self._state is State.RUNNING and not self._editor.pasting:
             self._relay.type(data)
+            if not _SIGNALS.isdisjoint(data):
+                self._ask_again(0)
         elif self._state is not State.ENDED:
             self._take(data)
 
@@ -225,6 +236,7 @@ class GatedShell:
             self._feeder.prepare(1)
             return
         self._prompt = prompt
+        self._ask_again(None)
         if self._sent is not None:
             took, self._sent = time.monotonic() - self._sent, None
             ended = LineEnded(
@@ -238,6 +250,22 @@ class GatedShell:
         self._begin()
         if not self._first.done():
             self._first.set_result(None)
+
+    def _ask_again(self, times: int | None) -> None:
+        """Ask for the marker later, as often as need be; None when it has come. Bash never loses one."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        if times is None or self._kind is Kind.BASH:
+            return
+        seconds = AGAIN_SECONDS[times] if times < len(AGAIN_SECONDS) else 60.0
+
+        def ask() -> None:
+            if self._state is State.RUNNING and self._feeder is not None:
+                self._feeder.again(self._number)
+                self._ask_again(times + 1)
+
+        self._again = asyncio.get_running_loop().call_later(seconds, ask)
 
     async def _tell(self, event: Event) -> None:
         try:
@@ -350,6 +378,7 @@ class GatedShell:
             return
         self._feeder.run(self._number, allowed)
         self._state = State.RUNNING
+        self._ask_again(0)
         self._sent = time.monotonic()
 
     def _refuse(self, command: str, error: Denied, pasted: bool) -> None:
@@ -367,6 +396,7 @@ class GatedShell:
         if self._feeder is not None and self._state is State.JUDGING:
             self._state = State.RUNNING
             self._feeder.refused(self._number)
+            self._ask_again(0)
 
     # -- the screen
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bastion.session.gated.editor import MAX_COMMAND, Editor
 from bastion.session.gated.events import Complete, EndOfInput, Event, Interrupt, Line, Show
 from bastion.session.gated.history import History
+from bastion.session.gated.search import MAX_STEPS
 from bastion.session.gated.typeahead import MAX_KEYS, MAX_PENDING
 from tests.services.gated.house import House
 from tests.services.gated.strategies import KEYS
@@ -130,6 +131,8 @@ def test_what_waits_is_bounded_and_has_no_gap() -> None:
         editor.begin(b"$ ")
     assert len(texts) == MAX_KEYS // 2
     assert [told(event) for event in editor.feed(b"c")] == ["Show"], "what comes when none wait is taken again"
+    editor.feed(b"\rd")
+    assert editor.pending
 
 
 def test_the_bytes_that_wait_are_bounded() -> None:
@@ -233,6 +236,14 @@ def test_undo_and_kills_are_bounded() -> None:
         house.type(b"\x15\x19y\x7f")
     kept = sum(len(text) for text, _ in house.editor._line._undo) + sum(map(len, house.editor._line._kills))
     assert kept < 600_000
+
+
+def test_the_steps_of_a_search_are_bounded() -> None:
+    house = House()
+    house.type(b"one a\rtwo a\r\x12a" + b"\x12\x13" * 2 * MAX_STEPS)
+    search = house.editor._recall.search
+    assert search is not None
+    assert len(search._states) == MAX_STEPS
 
 
 # -- completion

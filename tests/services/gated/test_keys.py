@@ -86,6 +86,7 @@ def test_pastes_are_numbered() -> None:
     decoder = Decoder()
     keys = decoder.feed(b"\x1b[200~a\x1b[201~b\x1b[200~c")
     assert keys == [Text("a", 1), Text("b"), Text("c", 2)]
+    assert decoder.feed(b"\xe6") == [], "the begin of a character"
     assert decoder.paste == 2
     decoder.drop()
     assert decoder.feed(b"d\x1b[201~e") == [Text("e")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bastion.session.gated.editor import Editor
@@ -128,6 +128,7 @@ def test_the_search_stands_in_the_place_of_the_prompt() -> None:
 
 
 @given(st.text(st.sampled_from("mak e\u0301漢\u202e1x"), max_size=30), st.integers(MIN_COLUMNS, 60))
+@example("\u0301", 13)
 def test_a_search_leaves_the_picture_as_it_was(sought: str, columns: int) -> None:
     house = House(columns, history=history())
     house.type(b"typed " * 5 + b"\x02")
@@ -135,6 +136,16 @@ def test_a_search_leaves_the_picture_as_it_was(sought: str, columns: int) -> Non
     house.type(b"\x12\x12\x07")
     check(house)
     house.type(b"\x12" + sought.encode() + b"\x05")
+    check(house)
+
+
+def test_a_mark_that_goes_away_takes_its_picture_along() -> None:
+    kept = History()
+    for entry in ("ex", "e\u0301y"):
+        kept.add(entry)
+    house = House(20, history=kept)
+    house.type(b"\x10")
+    house.type(b"\x10")
     check(house)
 
 
