@@ -63,8 +63,8 @@ NOBODY = 65534
 PROMPT = re.compile(rb"[$#] \x1b\[\?2004h")
 
 Step = bytes | float | str
-"""Bytes are typed, in one piece; seconds are waited for; "ready" is the next prompt; any other text is a line, typed and
-waited for; "each:…" is typed a byte at a time. `{canary}` stands for its path."""
+"""Bytes are typed, in one piece; seconds are waited for; "ready" is the next prompt; any other text is a line, typed
+and waited for; "each:…" is typed a byte at a time. `{canary}` stands for its path."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, name: str, *, policy: str = POLICY, user: int = 0, options: Sequence[str] = ()) -> Iterator[Site]:
+def site(
+    folder: Path, name: str, *, policy: str = POLICY, user: int = 0, options: Sequence[str] = ()
+) -> Iterator[Site]:
     login = folder / "login"
     folder.mkdir(parents=True, exist_ok=True)
     login.write_text(LOGIN.format(python=sys.executable, program=installed(SHELLS[name]), name=name, user=user))
@@ -181,6 +183,9 @@ class Person(Terminal):
         self.look(0.1)
         start = len(self.seen)
         self.type(b"echo al''ive\r")
-        until(lambda: self.look(0.02) and b"alive\r\n" in self.seen[start:], seconds=seconds,
-              told=lambda: f"{self.seen[start-2000:]!r}")
+        until(
+            lambda: self.look(0.02) and b"alive\r\n" in self.seen[start:],
+            seconds=seconds,
+            told=lambda: f"{self.seen[start - 2000 :]!r}",
+        )
         return True
