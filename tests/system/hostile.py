@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system.control_master import mastered
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client
 from tests.system.harness.sshd import Sshd
