@@ -18,7 +18,6 @@ from bastion.policy.decision import Decision, Effect, Request
 from bastion.policy.model import GATED, RAW
 from bastion.targets.login_shell import reading
 
-
 COMMANDS = frozenset({"exec", "line", "completion"})
 """The kinds that are commands: judged by what their text would run, which is printed anew."""
 

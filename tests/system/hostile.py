@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system.control_master import mastered
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client
 from tests.system.harness.sshd import Sshd
@@ -84,7 +83,9 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, name: str, *, policy: str = POLICY, user: int = 0, options: Sequence[str] = ()) -> Iterator[Site]:
+def site(
+    folder: Path, name: str, *, policy: str = POLICY, user: int = 0, options: Sequence[str] = ()
+) -> Iterator[Site]:
     login = folder / "login"
     folder.mkdir(parents=True, exist_ok=True)
     login.write_text(LOGIN.format(python=sys.executable, program=installed(SHELLS[name]), name=name, user=user))
@@ -181,6 +182,9 @@ class Person(Terminal):
         self.look(0.1)
         start = len(self.seen)
         self.type(b"echo al''ive\r")
-        until(lambda: self.look(0.02) and b"alive\r\n" in self.seen[start:], seconds=seconds,
-              told=lambda: f"{self.seen[start-2000:]!r}")
+        until(
+            lambda: self.look(0.02) and b"alive\r\n" in self.seen[start:],
+            seconds=seconds,
+            told=lambda: f"{self.seen[start - 2000 :]!r}",
+        )
         return True

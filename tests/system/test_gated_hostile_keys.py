@@ -34,7 +34,14 @@ ENDS: Tricks = {
     "behind Ctrl-C": ((b"echo a\x03" + TOUCH + b"\r",), ASH),
     "behind Ctrl-Z": ((b"\x1a" + TOUCH + b"\r",), ALL),
     "behind Ctrl-Q and Ctrl-S": ((b"\x13\x11" + TOUCH + b"\r",), ALL),
-    "behind a quit key": ((b"echo a\x1c", 0.1, b"\x15" + TOUCH + b"\r",), ALL),
+    "behind a quit key": (
+        (
+            b"echo a\x1c",
+            0.1,
+            b"\x15" + TOUCH + b"\r",
+        ),
+        ALL,
+    ),
     "after a vertical tab": ((b"echo a\x0b" + TOUCH + b"\r",), NONE),
     "after a form feed": ((b"echo a;\x0c" + TOUCH + b"\r",), EDITOR),
     "after NEL": ((b"echo a\xc2\x85" + TOUCH + b"\r",), NONE),
