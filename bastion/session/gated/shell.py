@@ -10,8 +10,8 @@ The marker of the unit that runs ends `running`, and nothing else does. Whatever
 client back to the prompt: its keys go to the editor then, and its lines to the judge.
 
 Limits: what an allowed program does with the keys that it is sent is its own; rules name the programs that take
-commands (`interactive: true`). A line is judged as text: variables that earlier lines set are words that only the target
-knows.
+commands (`interactive: true`). A line is judged as text: a variable that an earlier line set is a word that only the
+target knows.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 15.0
 """How long the target's shell may take to show its first prompt: its start-up files run meanwhile."""
 AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away what
-it has read when an error or an interrupt ends a unit, its marker with it."""
+"""How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away
+what it has read when an error or an interrupt ends a unit, its marker with it."""
 _SIGNALS = frozenset(b"\x03\x1a\x1c")
 """Keys that a terminal makes signals of."""
 CONTINUED = b"> "
