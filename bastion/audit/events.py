@@ -266,8 +266,8 @@ class LoginShellAsked(_Placed):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandJudged(_InSession):
     """`request` is `exec`, `shell`, `subsystem`, or `line`: one command of a gated shell, which `number` counts and
-    which runs in `directory`; or `completion`, a listing for one. `text` is what the client wrote, `script` what it sent
-    to the standard input where that is a script (None where it was not read), `runs` what is sent to the target.
+    which runs in `directory`; or `completion`, a listing for one. `text` is what the client wrote, `script` what it
+    sent to the standard input where that is a script (None where it was not read), `runs` what is sent to the target.
     `effect` and `would` are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE
     ATT&CK) what was found. `passed` and `dropped` are names of environment variables, never values."""
 

@@ -51,9 +51,7 @@ class SessionOver(BastionError):
 class Sessions:
     """Life: `start` for each channel; `stop` once, after what lives was ended through the registry."""
 
-    def __init__(
-        self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry
-    ) -> None:
+    def __init__(self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry) -> None:
         self._gate = gate
         self._recordings = recordings
         self._upstream = upstream

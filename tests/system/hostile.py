@@ -53,7 +53,7 @@ if {user}:
     for fd in (0, 1, 2):
         if os.isatty(fd):
             os.fchown(fd, {user}, {user})
-    os.setgroups([]); os.setgid({user}); os.setuid({user})
+    os.setgroups([]); os.setgid({user}); os.setuid({user}); os.chdir('/')
 os.environ["SHELL"] = {program!r}
 text = os.environ.get("SSH_ORIGINAL_COMMAND")
 os.execv({program!r}, ["-{name}"] if text is None else ["{name}", "-c", text])
@@ -62,8 +62,8 @@ NOBODY = 65534
 PROMPT = re.compile(rb"[$#] \x1b\[\?2004h")
 
 Step = bytes | float | str
-"""Bytes are typed, in one piece; seconds are waited for; "ready" is the next prompt; any other text is a line, typed and
-waited for; "each:…" is typed a byte at a time. `{canary}` stands for its path."""
+"""Bytes are typed, in one piece; seconds are waited for; "ready" is the next prompt; any other text is a line, typed
+and waited for; "each:…" is typed a byte at a time. `{canary}` stands for its path."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The gate's states under pressure: bytes cut anywhere, signal keys and sizes at every moment, long pastes, two shells."""
+"""The gate's states under pressure: bytes cut anywhere, signals and sizes at every moment, long pastes."""
 
 from __future__ import annotations
 

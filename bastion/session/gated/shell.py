@@ -48,7 +48,10 @@ OPEN_SECONDS = 15.0
 """How long the target's shell may take to show its first prompt: its start-up files run meanwhile."""
 AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away
-what it has read when an error or an interrupt ends a unit, its marker with it."""
+what it has read when an error or an interrupt ends a unit, its marker with it. Bash loses a whole unit to an interrupt
+that comes before it has read all of it, so bash is asked after signal keys alone."""
+SIGNAL_SECONDS = 5.0
+"""How long after a signal key a unit may be lost to it."""
 _SIGNALS = frozenset(b"\x03\x1a\x1c")
 """Keys that a terminal makes signals of."""
 CONTINUED = b"> "
@@ -132,6 +135,7 @@ class GatedShell:
         self._prompt = Prompt(0, 0, b"", b"$ ")
         self._fresh = True
         self._again: asyncio.TimerHandle | None = None
+        self._signalled = float("-inf")
 
     async def open(self) -> None:
         """Raises Denied when the target can have no gated shell, TargetDown when it could not be opened in time, and
@@ -160,6 +164,7 @@ class GatedShell:
         if self._state is State.RUNNING and not self._editor.pasting:
             self._relay.type(data)
             if not _SIGNALS.isdisjoint(data):
+                self._signalled = time.monotonic()
                 self._ask_again(0)
         elif self._state is not State.ENDED:
             self._take(data)
@@ -248,11 +253,12 @@ class GatedShell:
             self._first.set_result(None)
 
     def _ask_again(self, times: int | None) -> None:
-        """Ask for the marker later, as often as need be; None when it has come. Bash never loses one."""
+        """Ask for the marker later, as often as need be; None when it has come."""
         if self._again is not None:
             self._again.cancel()
             self._again = None
-        if times is None or self._kind is Kind.BASH:
+        signalled = time.monotonic() - self._signalled < SIGNAL_SECONDS
+        if times is None or not (times or signalled or self._kind is not Kind.BASH):
             return
         seconds = AGAIN_SECONDS[times] if times < len(AGAIN_SECONDS) else 60.0
 
@@ -356,8 +362,8 @@ class GatedShell:
             return
         self._feeder.run(self._number, allowed)
         self._state = State.RUNNING
-        self._ask_again(0)
         self._sent = time.monotonic()
+        self._ask_again(0)
 
     def _refuse(self, command: str, error: Denied, pasted: bool) -> None:
         """Nothing ran; the status of the last command is 126, and what was pasted behind it is not run either."""
