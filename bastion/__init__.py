@@ -14,6 +14,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
                                         (ssh and api never import each other)
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones
+                 gated/: a shell whose lines are judged: the editor, what is sent, the markers that come back
     gate         login, admit, judge: the only maker of Context and Allowed
     asked        what a channel asks for: how it is put to the analysis, and how it is told
     recording/   one recording a channel; mending torn ones; what was asked in past ones

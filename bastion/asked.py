@@ -18,7 +18,6 @@ from bastion.policy.decision import Decision, Effect, Request
 from bastion.policy.model import GATED, RAW
 from bastion.targets.login_shell import reading
 
-
 COMMANDS = frozenset({"exec", "line", "completion"})
 """The kinds that are commands: judged by what their text would run, which is printed anew."""
 
@@ -32,9 +31,10 @@ class Input(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`, or `line`, one command of a gated shell, which
-    `number` counts and which runs in `directory`, or `completion`, a listing that it asks for; `environment` what the client would set;
-    `terminal` whether there is one; `stdin` its standard input, None where there is none to be read."""
+    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; or `line`, one command of a gated shell, which
+    `number` counts and which runs in `directory`; or `completion`, a listing that such a shell asks for. `environment`
+    is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where there is none
+    to be read."""
 
     session: str
     kind: str
@@ -97,8 +97,9 @@ def request(asked: Asked, shell: str, script: bytes | None) -> Request:
 
 
 def runs(asked: Asked, analysis: Analysis) -> bytes | None:
-    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken. A gated
-    shell has been told of pagers before its first line."""
+    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken.
+
+    A gated shell has been told of pagers before its first line."""
     if analysis.runs is None or not asked.terminal or asked.kind != "exec" or analysis.takes_commands is not None:
         return analysis.runs
     return without_pager(analysis.runs)

@@ -265,11 +265,11 @@ class LoginShellAsked(_Placed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandJudged(_InSession):
-    """`request` is `exec`, `gated` or `shell` (a raw one), `subsystem`, or `line`: one command of a gated shell, which
-    `number` counts from 1 and which runs in `directory`. `text` is what the client wrote, `script` what it sent to the standard
-    input where that is a script (None where it was not read), `runs` what is sent to the target. `effect` and `would`
-    are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE ATT&CK) what was found.
-    `passed` and `dropped` are names of environment variables, never values."""
+    """`request` is `exec`, `shell`, `subsystem`, or `line`: one command of a gated shell, which `number` counts and
+    which runs in `directory`; or `completion`, a listing for one. `text` is what the client wrote, `script` what it
+    sent to the standard input where that is a script (None where it was not read), `runs` what is sent to the target.
+    `effect` and `would` are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE
+    ATT&CK) what was found. `passed` and `dropped` are names of environment variables, never values."""
 
     kind = "command-judged"
     request: str
@@ -304,8 +304,8 @@ class RequestRefused(_Known):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineEnded(_InSession):
-    """One command of a gated shell is over, as the target's shell tells it: `status` 0 to 255, after `duration` seconds,
-    in `directory`. The target could tell anything."""
+    """One command of a gated shell is over, as the target's shell tells it: `status` 0 to 255, after
+    `duration` seconds, in `directory`. (The target could tell anything.)"""
 
     kind = "line-ended"
     number: int

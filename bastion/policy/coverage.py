@@ -35,7 +35,7 @@ from bastion.analysis.profile.acts import Acts
 from bastion.policy import environment
 from bastion.policy.decision import Effect
 from bastion.policy.model import Rule
-from bastion.policy.patterns import PathPattern
+from bastion.policy.patterns import SYSTEM_DIRECTORIES, PathPattern
 from bastion.policy.shown import show
 
 _NOWHERE = b"/dev/null"
@@ -138,7 +138,7 @@ def holds_back(rule: Rule, case: Case) -> bool:
 def deeds(command: Command) -> frozenset[str]:
     """What the command does, in the words of `does`, as far as its profile and its redirections tell."""
     acts, found = command.acts, set()
-    if command.argv and (acts is None or not acts.known):
+    if command.argv and (acts is None or not acts.known or not _of_the_system(command.argv[0])):
         found.add("unknown")
     if acts is not None and acts.known:
         found |= {"reads"}
@@ -147,6 +147,13 @@ def deeds(command: Command) -> frozenset[str]:
     if any(path != _NOWHERE for path in _written(command)):
         found.add("writes")
     return frozenset(found)
+
+
+def _of_the_system(name: bytes | None) -> bool:
+    """Whether it is the program that its profile is about: found by PATH, or spelled out where systems have it. Another
+    one of that name could do anything."""
+    directory, slash, _ = (name or b"").rpartition(b"/")
+    return not slash or directory + slash in SYSTEM_DIRECTORIES
 
 
 def _touches(patterns: tuple[PathPattern, ...], paths: Iterable[bytes | None]) -> bool:
@@ -261,7 +268,7 @@ def _does(rule: Rule, case: Case) -> _Why:
     if rule.effect is not Effect.ALLOW:
         return None if rule.does & done else (f"{name} does nothing that the rule names in `does`", "unknown" in done)
     acts = case.command.acts
-    if acts is None or not acts.known:
+    if acts is None or not acts.known or not _of_the_system(case.command.argv[0]):
         return f"no profile says what {name} does, and the rule is for what one vouches for", True
     if case.doubts or not acts.vouched:
         reason = case.doubts[0].reason if case.doubts else "it takes commands"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,8 +30,8 @@ from bastion.errors import (
 from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
-from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
-from bastion.session.gated.shell import Feeder, GatedShell
+from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
+from bastion.session.gated.shell import GatedShell, Opens
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
 
@@ -45,18 +44,6 @@ class Audit(Protocol):
     async def write(self, event: Event) -> None: ...
 
 
-class Upstream(Protocol):
-    """Opens channels to targets; TargetDown when one can not be had."""
-
-    async def open(
-        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str = ""
-    ) -> TargetChannel: ...
-
-    async def feed(
-        self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
-    ) -> Feeder: ...
-
-
 class SessionOver(BastionError):
     """The session was ended by the bastion: revoked, or stopping."""
 
@@ -64,9 +51,7 @@ class SessionOver(BastionError):
 class Sessions:
     """Life: `start` for each channel; `stop` once, after what lives was ended through the registry."""
 
-    def __init__(
-        self, gate: Gate, recordings: Recordings, upstream: Upstream, audit: Audit, registry: Registry
-    ) -> None:
+    def __init__(self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry) -> None:
         self._gate = gate
         self._recordings = recordings
         self._upstream = upstream

@@ -1,6 +1,6 @@
 """The command channel of a gated shell: the only way by which a command gets to the target's shell.
 
-It takes no text: `run` takes the Allowed of one judged command, and the other calls send constants (session/gated/wire).
+It takes no text: `run` takes the Allowed of one judged command, and the other calls send constants (gated/wire.py).
 """
 
 from __future__ import annotations

@@ -363,8 +363,8 @@ def _options(target: Target) -> Mapping[str, object]:
 
 
 def _text(allowed: Allowed, nonce: str) -> str | None:
-    """The text to run; None opens a raw shell, and a text of ours begins a gated one. Never an empty text, which asyncssh
-    would take for a shell.
+    """The text to run; None opens a raw shell, and a text of ours begins a gated one. Never an empty text, which
+    asyncssh would take for a shell.
 
     asyncssh takes the text's bytes as they are, though its annotation says text.
     """

@@ -1,4 +1,4 @@
-"""A gated shell with stock ssh, a real sshd and real shells: what is judged runs, and what is typed elsewhere does not."""
+"""A gated shell with stock ssh, a real sshd and real shells: what is judged runs, and nothing else that is typed."""
 
 from __future__ import annotations
 

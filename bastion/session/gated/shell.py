@@ -10,8 +10,8 @@ The marker of the unit that runs ends `running`, and nothing else does. Whatever
 client back to the prompt: its keys go to the editor then, and its lines to the judge.
 
 Limits: what an allowed program does with the keys that it is sent is its own; rules name the programs that take
-commands (`interactive: true`). A line is judged as text: variables that earlier lines set are words that only the target
-knows.
+commands (`interactive: true`). A line is judged as text: a variable that an earlier line set is a word that only the
+target knows.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from bastion.background import Background
 from bastion.context import Context, in_session
 from bastion.errors import BastionError, Denied, NotRecorded, TargetDown
 from bastion.gate import Allowed, Gate
-from bastion.session.channel import STDOUT, TargetChannel, Terminal
+from bastion.session.channel import STDOUT, Terminal
 from bastion.session.gated.boot import Kind, kind_of
 from bastion.session.gated.completeness import more
-from bastion.session.gated.completion import MAX_LISTING, Completed, Completer
+from bastion.session.gated.completion import Completed, Completer
 from bastion.session.gated.editor import Editor
 from bastion.session.gated.events import Complete, EndOfInput, Interrupt, Line, Show
 from bastion.session.gated.events import Event as Happened
-from bastion.session.gated.gathered import Gathered
 from bastion.session.gated.history import History
+from bastion.session.gated.listed import Listing, Upstream
 from bastion.session.gated.markers import Fifo, Markers, Output, Prompt, Refused
 from bastion.session.relay import Relay
 from bastion.targets.login_shell import reading
@@ -47,9 +47,9 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 15.0
 """How long the target's shell may take to show its first prompt: its start-up files run meanwhile."""
 AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away what
-it has read when an error or an interrupt ends a unit, its marker with it. Bash loses a whole unit to an interrupt that
-comes before it has read all of it, so bash is asked after signal keys alone."""
+"""How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away
+what it has read when an error or an interrupt ends a unit, its marker with it. Bash loses a whole unit to an interrupt
+that comes before it has read all of it, so bash is asked after signal keys alone."""
 SIGNAL_SECONDS = 5.0
 """How long after a signal key a unit may be lost to it."""
 _SIGNALS = frozenset(b"\x03\x1a\x1c")
@@ -75,12 +75,8 @@ class Feeder(Protocol):
     def close(self) -> None: ...
 
 
-class Upstream(Protocol):
-    """Opens the two channels of a gated shell."""
-
-    async def open(
-        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str
-    ) -> TargetChannel: ...
+class Opens(Upstream, Protocol):
+    """Opens the two channels of a gated shell, and those of listings."""
 
     async def feed(
         self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
@@ -108,7 +104,7 @@ class GatedShell:
         self,
         gate: Gate,
         audit: Audit,
-        upstream: Upstream,
+        upstream: Opens,
         context: Context,
         allowed: Allowed,
         terminal: Terminal,
@@ -131,7 +127,7 @@ class GatedShell:
         self._state = State.OPENING
         self._feeder: Feeder | None = None
         self._background = Background()
-        self._completer = Completer(self._listing)
+        self._completer = Completer(Listing(gate, upstream, context, relay.session))
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines: list[str] = []
         self._number = 0
@@ -317,24 +313,6 @@ class GatedShell:
             log.info("completion failed: %s", error)
         if self._state is State.PROMPT:
             self._happened(self._editor.completed(found.insert, found.candidates))
-
-    async def _listing(self, text: str) -> bytes | None:
-        """What a judged listing prints; nothing where it is not permitted."""
-        asked = Asked(self._relay.session, "completion", text.encode(), {})
-        try:
-            allowed = await self._gate.judge(self._context, asked)
-        except Denied:
-            return None
-        gathered = Gathered(MAX_LISTING)
-        relay = Relay(gathered, gathered, terminal=False)
-        try:
-            target = await self._upstream.open(self._context, allowed, None, relay, "")
-            relay.attach(target)
-            target.write_eof()
-            await relay.ended
-        finally:
-            relay.end(ConnectionError("the listing is not needed any more"))
-        return bytes(gathered.data)
 
     def _ended_input(self) -> None:
         if self._lines:
