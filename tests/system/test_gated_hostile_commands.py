@@ -117,7 +117,7 @@ def tried(person: Person, steps: tuple[Step, ...], canary: Path) -> bool:
 
 
 @pytest.mark.parametrize("tricks", [VARIABLES, DEFINITIONS, INPUTS], ids=["variables", "definitions", "inputs"])
-@pytest.mark.parametrize("kind", ["gated", "raw"])
+@pytest.mark.parametrize("kind", ["gated", pytest.param("raw", marks=pytest.mark.slow)])
 def test_commands(place: Site, kind: str, tricks: Tricks, tmp_path: Path) -> None:
     """Each in a shell of its own, since some change it."""
     worked = set()

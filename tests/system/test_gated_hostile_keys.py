@@ -115,7 +115,7 @@ def tried(person: Person, tricks: Tricks, folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("tricks", [ENDS, EDITS, SEQUENCES], ids=["ends", "edits", "sequences"])
-@pytest.mark.parametrize("kind", ["gated", "raw"])
+@pytest.mark.parametrize("kind", ["gated", pytest.param("raw", marks=pytest.mark.slow)])
 def test_keys(place: Site, kind: str, tricks: Tricks, tmp_path: Path) -> None:
     with place.sit(kind) as person:
         worked = tried(person, tricks, tmp_path)

@@ -211,6 +211,7 @@ def test_what_can_be_meant_is_listed(screen: Screen, tmp_path: Path) -> None:
     for name in ("first-one", "first-two", "second"):
         (tmp_path / name).touch()
     screen.line(f"cd {tmp_path}")
+    screen.shows(r"^at .*[$#] cd .*\n(?:.*\n)*at .*[$#] ?$")
     screen.type("ls -d fi")
     screen.key("Tab")
     screen.shows(r"ls -d first-$")
