@@ -132,7 +132,7 @@ def test_commands(place: Site, kind: str, tricks: Tricks, tmp_path: Path) -> Non
 def test_the_shell_never_reads_its_commands_from_the_terminal(place: Site, text: str, tmp_path: Path) -> None:
     """Whichever of its descriptors is turned to the terminal or closed: it goes on, or it ends."""
     canary = tmp_path / "canary"
-    for number in (0, 3, 8, 9, 10, 11, 12, 13, 255):
+    for number in (0, 9, 10, 11, 255) if place.name == "bash" else (0, 9):  # dash reads but one digit
         with place.sit() as person:
             line = text.format(n=number).encode()
             person.do((line + b"\r", 0.15, b"sleep 0.3\r", 0.1, TYPED, TYPED.replace(b"\n", b"\r"), 0.3), canary)

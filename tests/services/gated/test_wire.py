@@ -79,6 +79,13 @@ def test_what_fails_does_not_end_the_shell(target: Target, failing: str) -> None
     assert target.run("echo fine").status == 0
 
 
+@pytest.mark.parametrize("before", ["set -u", "unset PWD; set -u", "unset IFS; set -u", "set -f", "set -a", "set -C"])
+def test_options_that_a_unit_sets_do_not_stop_the_next_one(target: Target, before: str) -> None:
+    target.run(before)
+    assert target.run("echo fine").status == 0
+    assert target.lines == ["fine"]
+
+
 def test_a_text_arrives_byte_for_byte(target: Target) -> None:
     """Newlines, quotes, backslashes, percent signs, bytes that are no text, and many of them."""
     every = bytes(byte for byte in range(1, 256) if byte not in b"\r") * 100
