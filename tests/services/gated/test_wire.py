@@ -158,8 +158,7 @@ def test_a_stopped_job_comes_back(target: Target) -> None:
     assert any("sleep 61" in line and "topped" in line for line in target.lines)
     number = target.send("fg")
     target.until_shown(b"sleep 61")
-    target.interrupt()
-    assert target.until_prompt(number).status == 130
+    assert target.interrupt_until(number).status == 130
 
 
 def test_a_background_job_runs_on(target: Target) -> None:
