@@ -143,7 +143,7 @@ def test_the_account_can_not_write_into_its_shell(name: str, tmp_path: Path) -> 
 
 def processes(user: int) -> Iterator[list[str]]:
     """The open files of each of its processes."""
-    for status in [Path("/proc", name, "status") for name in os.listdir("/proc") if name.isdigit()]:
+    for status in [found / "status" for found in Path("/proc").iterdir() if found.name.isdigit()]:
         try:
             if re.search(rf"^Uid:\s+{user}\s", status.read_text(), re.MULTILINE):
                 yield [str(path) for path in (status.parent / "fd").iterdir()]

@@ -214,9 +214,9 @@ def left() -> set[Path]:
 def running(text: str) -> bool:
     """Whether a process has this text among its arguments."""
     wanted = text.encode().replace(b" ", b"\0")
-    for found in Path("/proc").glob("[0-9]*/cmdline"):
+    for found in Path("/proc").iterdir():
         try:
-            if wanted in found.read_bytes():
+            if found.name.isdigit() and wanted in (found / "cmdline").read_bytes():
                 return True
         except OSError:
             continue  # it ended meanwhile
