@@ -174,10 +174,9 @@ def _uncovered(policy: Policy, case: Case, tried: list[tuple[Rule, Objection]]) 
     about = [against for _, against in tried if against.doubt or not against.elsewhere]
     nearest = max(about, key=lambda against: against.stage, default=None)
     doubtful = bool(case.doubts) or (nearest is not None and nearest.doubt)
-    but_for_that = doubtful and any(objection(_trusting(rule), case) is None for rule, _ in tried)
-    effects = [policy.undecidable] if doubtful else []
-    effects += [] if but_for_that else [policy.default]
-    effect = max(effects, key=lambda found: found.severity)
+    effect = policy.undecidable if doubtful else policy.default
+    if effect.severity < policy.default.severity and not _but_for_doubt(case, tried):
+        effect = policy.default
     if nearest is not None and (nearest.stage > 0 or nearest.doubt):
         reason = nearest.text
     elif case.doubts:
@@ -187,8 +186,10 @@ def _uncovered(policy: Policy, case: Case, tried: list[tuple[Rule, Objection]]) 
     return _answer(policy, effect, UNDECIDABLE if doubtful else DEFAULT, reason)
 
 
-def _trusting(rule: Rule) -> Rule:
-    return replace(rule, dynamic=True, interactive=True)
+def _but_for_doubt(case: Case, tried: list[tuple[Rule, Objection]]) -> bool:
+    """Whether a rule would cover it if it said `dynamic` and `interactive`."""
+    trusting = (replace(rule, dynamic=True, interactive=True) for rule, _ in tried)
+    return any(objection(rule, case) is None for rule in trusting)
 
 
 def _what(command: Command) -> str:

@@ -171,6 +171,15 @@ class Target:
         self.keys(key)
         self.write(wire.again(self.number))
 
+    def interrupt_until(self, number: int) -> Prompt:
+        """Ctrl-C, again and again as a person would, until the prompt of that unit: a job that was just brought to the
+        front gets a key only once it is there."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline and not any(prompt.number == number for prompt in self.prompts):
+            self.interrupt()
+            self.quiet(0.2)
+        return self.until_prompt(number)
+
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
