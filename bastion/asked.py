@@ -31,10 +31,10 @@ class Input(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; or `line`, one command of a gated shell, which
-    `number` counts and which runs in `directory`; or `completion`, a listing that such a shell asks for. `environment`
-    is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where there is none
-    to be read."""
+    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; or `line`, one command of a gated shell,
+    which `number` counts and which runs in `directory`; or `completion`, a listing that such a shell asks for.
+    `environment` is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where
+    there is none to be read."""
 
     session: str
     kind: str

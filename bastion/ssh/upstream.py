@@ -99,10 +99,9 @@ class Upstreams:
         """A channel to the target that runs what was allowed; of a gated shell, its terminal, with the `nonce` of its
         markers. TargetDown when it can not be had."""
         allowed.for_context(context)
-        text = _text(allowed, nonce)
 
         async def opened(line: Line) -> TargetChannel:
-            return await self._channel(line, text, allowed.environment, terminal, relay)
+            return await self._channel(line, allowed, terminal, relay, nonce)
 
         return await self._on_line(context, opened, relay.check)
 
@@ -213,21 +212,16 @@ class Upstreams:
     # -- channels
 
     async def _channel(
-        self,
-        line: Line,
-        text: str | None,
-        environment: Mapping[str, str],
-        terminal: Terminal | None,
-        relay: Relay,
+        self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str
     ) -> TargetChannel:
         session = TargetSession(line.connection, relay, line.carries, lambda: self._give_back(line))
         try:
             async with asyncio.timeout(self._settings.connect):
                 await line.connection.create_session(
                     lambda: session,
-                    text,
+                    _text(allowed, nonce),
                     subsystem=None,
-                    env=list(environment.items()),
+                    env=list(allowed.environment.items()),
                     send_env=None,
                     request_pty="force" if terminal else False,
                     term_type=terminal.kind if terminal else None,

@@ -13,6 +13,8 @@ import pytest
 
 from tests.system.hostile import Person, Site, Step, site
 
+pytestmark = pytest.mark.slow
+
 BOMB = "'a[$(touch {canary})]'"
 CODE = "'$(touch {canary})'"
 TYPED, CODED = b"touch {canary}\n", b"$(touch {canary})\n"

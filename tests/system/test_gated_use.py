@@ -14,6 +14,8 @@ import pytest
 from tests.system.harness.waiting import until
 from tests.system.hostile import Site, site
 
+pytestmark = pytest.mark.slow
+
 POLICY = """\
 version: 1
 rules:
