@@ -6,7 +6,7 @@ Nothing is decided or permitted here; the gate does that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
@@ -15,7 +15,11 @@ from bastion.analysis.shell import analyse
 from bastion.audit.events import CommandJudged
 from bastion.context import Context, in_session
 from bastion.policy.decision import Decision, Effect, Request
+from bastion.policy.model import GATED, RAW
 from bastion.targets.login_shell import reading
+
+COMMANDS = frozenset({"exec", "line", "completion"})
+"""The kinds that are commands: judged by what their text would run, which is printed anew."""
 
 
 class Input(Protocol):
@@ -27,8 +31,10 @@ class Input(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; `environment` what the client would set;
-    `terminal` whether there is one; `stdin` its standard input, None where there is none to be read."""
+    """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; or `line`, one command of a gated shell,
+    which `number` counts and which runs in `directory`; or `completion`, a listing that such a shell asks for.
+    `environment` is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where
+    there is none to be read."""
 
     session: str
     kind: str
@@ -36,6 +42,16 @@ class Asked:
     environment: Mapping[bytes, bytes]
     terminal: bool = False
     stdin: Input | None = None
+    number: int = 0
+    directory: bytes = b""
+
+    def of_kind(self, kind: str) -> Asked:
+        """The same of another kind."""
+        return replace(self, kind=kind)
+
+    def piped(self, script: bytes) -> Asked:
+        """What a shell without a terminal asks for: what came by its standard input, as one text."""
+        return replace(self, kind="exec", text=script, stdin=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +64,43 @@ class Verdict:
     analysis: Analysis | None = None
     script: bytes | None = None
     wants_input: bool = False
+    shell: str = ""
+    """Of a gated shell the login shell, which will read the commands."""
+    piped: bool = False
+    """The script is all there is: a shell's commands, which came by its standard input."""
+
+    def read_by(self, shell: str) -> Verdict:
+        """The same of a gated shell whose commands that login shell will read."""
+        return replace(self, shell=shell)
+
+    def of_script(self, script: bytes) -> Verdict:
+        """The same of a shell whose commands came by its standard input."""
+        return replace(self, script=script, piped=True)
 
     @property
     def input_used(self) -> bool:
         """Whether the script is a part of `runs`."""
-        return self.analysis is not None and self.analysis.stdin_used
+        return self.piped or (self.analysis is not None and self.analysis.stdin_used)
 
 
 def request(asked: Asked, shell: str, script: bytes | None) -> Request:
     """What policy is asked; an exec is analysed as the login shell `shell` reads it."""
     environment = tuple(sorted(names(asked)))
     match asked.kind:
-        case "exec":
+        case _ if asked.kind in COMMANDS:
             analysis = analyse(asked.text, reading(shell), asked.terminal, script)
             return Request("exec", analysis=analysis, environment=environment)
-        case "shell":
-            return Request("shell", name="raw", environment=environment)
+        case "gated" | "shell":
+            return Request("shell", name=GATED if asked.kind == "gated" else RAW, environment=environment)
         case kind:
             return Request(kind, name=asked.text.decode("utf-8", "replace"), environment=environment)
 
 
 def runs(asked: Asked, analysis: Analysis) -> bytes | None:
-    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken."""
-    if analysis.runs is None or not asked.terminal or analysis.takes_commands is not None:
+    """The text to send: as it was printed, and on a terminal with no pager, unless a rule let commands be taken.
+
+    A gated shell has been told of pagers before its first line."""
+    if analysis.runs is None or not asked.terminal or asked.kind != "exec" or analysis.takes_commands is not None:
         return analysis.runs
     return without_pager(analysis.runs)
 
@@ -93,6 +123,8 @@ def told(context: Context, asked: Asked, verdict: Verdict, passed: frozenset[str
     return CommandJudged(
         **in_session(context, asked.session),
         request=asked.kind,
+        number=asked.number or None,
+        directory=asked.directory or None,
         text=asked.text,
         script=verdict.script,
         runs=verdict.runs if decision.effect is Effect.ALLOW else None,

@@ -25,7 +25,7 @@ from typing import Protocol
 
 from bastion.analysis.command import Analysis
 from bastion.analysis.guards import MAX_TEXT
-from bastion.asked import Asked, Verdict, names, request, runs, told
+from bastion.asked import COMMANDS, Asked, Verdict, names, request, runs, told
 from bastion.audit.events import (
     AdmissionRefused,
     Admitted,
@@ -84,10 +84,11 @@ class Tenant:
 class Allowed:
     """Permission to send `runs` (None for a raw shell) to one context's target. Only Gate.judge can make one.
 
-    `input_used`: the client's standard input was judged and is a part of `runs`, so nothing of it may be sent.
+    `input_used`: the client's standard input was judged and is a part of `runs`, so nothing of it may be sent. `shell`:
+    of a gated shell, which login shell will read its commands; each of those needs an Allowed of its own.
     """
 
-    __slots__ = ("_context", "decision", "environment", "input_used", "kind", "runs")
+    __slots__ = ("_context", "decision", "environment", "input_used", "kind", "runs", "shell")
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class Allowed:
         environment: Mapping[str, str],
         decision: Decision,
         input_used: bool,
+        shell: str,
     ) -> None:
         if maker is not _MADE_HERE:
             raise TypeError("an Allowed is made by Gate.judge and nowhere else")
@@ -107,6 +109,7 @@ class Allowed:
         self.environment = environment
         self.decision = decision
         self.input_used = input_used
+        self.shell = shell
 
     def for_context(self, context: Context) -> None:
         """Raise Denied unless this permission was made for the very `context`."""
@@ -231,9 +234,9 @@ class Gate:
         passed = {name: value for name, value in names(asked).items() if name in decision.environment}
         await self._audit.write(told(context, asked, verdict, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
-            return Allowed(
-                _MADE_HERE, context, asked.kind, verdict.runs, passed, decision, input_used=verdict.input_used
-            )
+            used = verdict.input_used
+            kind = "gated" if verdict.shell else "exec" if verdict.piped else asked.kind
+            return Allowed(_MADE_HERE, context, kind, verdict.runs, passed, decision, used, verdict.shell)
         reason = decision.reason
         if decision.effect is Effect.APPROVE:
             reason = f"needs approval, which this bastion can not ask for yet: {reason}"
@@ -243,8 +246,11 @@ class Gate:
 
     async def _verdict(self, context: Context, asked: Asked) -> Verdict:
         """What becomes of it, by the login shell that will read it, and with the script on its standard input."""
+        if asked.kind == "shell":
+            return await self._shell(context, asked)
         named = is_named(context.account.shell)
-        shell = context.account.shell if named or asked.kind != "exec" else self._shells.known(context)
+        judged = asked.kind in COMMANDS
+        shell = context.account.shell if named or not judged else self._shells.known(context)
         # bash has all that any other shell has, and more: what is denied to it is denied whatever the shell is.
         verdict = self._decide(context, asked, shell or "bash", None)
         script = None
@@ -267,6 +273,31 @@ class Gate:
         except Denied as error:
             return _denied(verdict, error.rule or RULE, error.reason, error.remedy)
         return self._with_script(context, asked, shell, script)
+
+    async def _shell(self, context: Context, asked: Asked) -> Verdict:
+        """A shell is gated where a rule allows that, and raw only where none does and a rule allows that."""
+        gated = self._decide(context, asked.of_kind("gated"), "bash", None)
+        if gated.decision.effect is not Effect.ALLOW:
+            raw = self._decide(context, asked, "bash", None)
+            return gated if raw.decision.effect is Effect.DENY else raw
+        if not asked.terminal:
+            return await self._piped(context, asked, gated)
+        try:
+            shell = context.account.shell if is_named(context.account.shell) else await self._shells.of(context)
+        except Denied as error:
+            return _denied(gated, error.rule or RULE, error.reason, error.remedy)
+        return gated.read_by(shell)
+
+    async def _piped(self, context: Context, asked: Asked, gated: Verdict) -> Verdict:
+        """A shell without a terminal reads its commands from standard input: all of it is one text, judged whole."""
+        if asked.stdin is None:
+            return _denied(gated, UNDECIDABLE, "there is no standard input to read commands from")
+        try:
+            script = await asked.stdin.whole(MAX_TEXT)
+        except InputRefused as error:
+            return _denied(gated, UNDECIDABLE, str(error))
+        verdict = await self._verdict(context, asked.piped(script))
+        return verdict.of_script(script)
 
     def _with_script(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
         """The verdict on a text whose script has been read, if it is one that has any."""
@@ -299,7 +330,7 @@ class Gate:
             log.exception("judging failed")
             decision = Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
         else:
-            if decision.effect is Effect.ALLOW and asked.kind == "exec" and not text:
+            if decision.effect is Effect.ALLOW and asked.kind in COMMANDS and not text:
                 decision = Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
             unsure = decision.effect is not Effect.ALLOW or decision.rule == OBSERVE
             return Verdict(decision, text, analysis, script, wants_input=unsure and _wants_input(analysis))

@@ -18,9 +18,11 @@ _ASSIGNMENTS = (
     b"SYSTEMD_PAGERSECURE=1",
     b"LESSSECURE=1",
 )
+NO_PAGER = b" ".join([b"export", *_ASSIGNMENTS])
+"""A command that says so to all that follow it."""
 
 
 def without_pager(runs: bytes) -> bytes:
     """The printed text of any script, as it is sent when there is a terminal. Exported first, not put before it: an
     assignment before a script would hold for its first command only."""
-    return b" ".join([b"export", *_ASSIGNMENTS]) + b"; " + runs
+    return NO_PAGER + b"; " + runs

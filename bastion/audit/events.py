@@ -265,10 +265,11 @@ class LoginShellAsked(_Placed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandJudged(_InSession):
-    """`request` is `exec`, `shell` or `subsystem`; `text` what the client wrote, `script` what it sent to the standard
-    input where that is a script (None where it was not read), `runs` what is sent to the target. `effect` and `would`
-    are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE ATT&CK) what was found.
-    `passed` and `dropped` are names of environment variables, never values."""
+    """`request` is `exec`, `shell`, `subsystem`, or `line`: one command of a gated shell, which `number` counts and
+    which runs in `directory`; or `completion`, a listing for one. `text` is what the client wrote, `script` what it
+    sent to the standard input where that is a script (None where it was not read), `runs` what is sent to the target.
+    `effect` and `would` are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE
+    ATT&CK) what was found. `passed` and `dropped` are names of environment variables, never values."""
 
     kind = "command-judged"
     request: str
@@ -280,6 +281,8 @@ class CommandJudged(_InSession):
     policy: str
     would: str | None = None
     script: bytes | None = None
+    number: int | None = None
+    directory: bytes | None = None
     categories: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     passed: tuple[str | bytes, ...] = ()
@@ -297,6 +300,18 @@ class RequestRefused(_Known):
     target: str | None = None
     account: str | None = None
     session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineEnded(_InSession):
+    """One command of a gated shell is over, as the target's shell tells it: `status` 0 to 255, after
+    `duration` seconds, in `directory`. (The target could tell anything.)"""
+
+    kind = "line-ended"
+    number: int
+    status: int
+    directory: bytes
+    duration: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

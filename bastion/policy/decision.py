@@ -41,7 +41,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. `kind` is `exec` (with `analysis`), `shell` (`raw`), `subsystem` or `forward` (with `name`).
+    """What is asked for. `kind` is `exec` (with `analysis`), `shell` (`gated` or `raw`), `subsystem` or `forward` (with
+    `name`).
 
     `environment` are the names that the client would set; the decision says which of them may be passed on.
     """

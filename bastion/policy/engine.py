@@ -21,7 +21,7 @@ from bastion.characters import briefly
 from bastion.policy import environment
 from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, of_the_script
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
-from bastion.policy.model import RAW, Policy, Rule
+from bastion.policy.model import SHELLS, Policy, Rule
 
 DEFAULT = "default"
 UNDECIDABLE = "undecidable"
@@ -37,8 +37,8 @@ def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
     if request.kind == "exec" and request.analysis is not None:
         each = (_simple(policy, subject, case, request.environment) for case in cases(request.analysis))
         return _whole(policy, subject, request.analysis, each)
-    if request.kind == "shell" and request.name == RAW:
-        return _finished(policy, subject, _shell(policy, subject, request.environment), observable=True)
+    if request.kind == "shell" and request.name in SHELLS:
+        return _finished(policy, subject, _shell(policy, subject, request), observable=True)
     what = briefly(f"{request.kind} {request.name}".strip())
     reason = f"{what} is not offered here, and no rule can allow it yet"
     return _finished(policy, subject, _answer(policy, Effect.DENY, DEFAULT, reason), observable=False)
@@ -203,15 +203,15 @@ def _what(command: Command) -> str:
 # -- shells
 
 
-def _shell(policy: Policy, subject: Subject, names: tuple[str, ...]) -> Decision:
-    rules = [rule for rule in policy.about_shell(subject) if rule.shell == RAW and rule.concerns(subject)]
+def _shell(policy: Policy, subject: Subject, request: Request) -> Decision:
+    rules = [rule for rule in policy.about_shell(subject) if rule.shell == request.name and rule.concerns(subject)]
     if not rules:
         reason = "no rule allows a shell here; name a command to run"
-        # An unfiltered shell is never left to `default: approve`: a rule must mean it.
+        # A shell is never left to `default: approve`: a rule must mean it.
         return _answer(policy, Effect.DENY, DEFAULT, reason)
     strictest = max(rules, key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.ALLOW:
-        return _allowed(policy, strictest, rules, names)
+        return _allowed(policy, strictest, rules, request.environment)
     return _ruled(policy, strictest, strictest.reason or "this rule holds back shells")
 
 

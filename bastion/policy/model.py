@@ -25,6 +25,8 @@ from bastion.policy.patterns import (
 from bastion.policy.when import When
 
 RAW = "raw"
+GATED = "gated"
+SHELLS = (RAW, GATED)
 
 Pairs = tuple[tuple[str, NamePattern], ...]
 

@@ -1,8 +1,8 @@
 """One rule of a policy file, read strictly: what it is about, who and where, and what it may not say yet.
 
 A key that the format has and this version can not enforce is a problem when ignoring it would allow more, or mask
-less, than the author meant; it is never skipped. `forward` and `shell: gated` are read and change nothing yet, which
-is safe: what they would allow is denied.
+less, than the author meant; it is never skipped. `forward` is read and changes nothing yet, which is safe: what it
+would allow is denied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bastion.analysis.sql import KINDS
 from bastion.document import Node, Section
 from bastion.policy import environment
 from bastion.policy.decision import Approval, Effect
-from bastion.policy.model import Pairs, Rule, Where, Who
+from bastion.policy.model import SHELLS, Pairs, Rule, Where, Who
 from bastion.policy.patterns import CommandPattern, NamePattern, PathPattern, command_pattern, path_pattern
 from bastion.policy.when import read_when
 from bastion.policy.words import BadPattern
@@ -25,7 +25,6 @@ RESERVED_IDS = ("default", "undecidable", "observe", "script", "error", "certifi
 """Names that a Decision, or the gate, uses where no rule decided."""
 
 _NOT_YET = ("files", "unmasked")
-_SHELLS = ("raw", "gated")
 DOES = ("reads", "network", "writes", "changes", "unknown")
 """What `does` can say of a command; coverage.py has what each means."""
 
@@ -56,7 +55,7 @@ def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
         where=section.read("where", _where, Where()),
         commands=section.read("commands", _commands, _NO_COMMANDS),
         categories=frozenset(section.read("categories", _categories, _NO_TEXTS)),
-        shell=section.read("shell", lambda found: found.choice(*_SHELLS), "") or None,
+        shell=section.read("shell", lambda found: found.choice(*SHELLS), "") or None,
         forward=section.read("forward", _forwards, _NO_TEXTS),
         interactive=section.read("interactive", Node.boolean, False),
         dynamic=section.read("dynamic", Node.boolean, False),

@@ -34,6 +34,16 @@ class Tape(Protocol):
     def resize(self, columns: int, rows: int) -> None: ...
 
 
+class Front(Protocol):
+    """Who stands between the two sides, such as a gated shell: gets what each sends, in the place of the other."""
+
+    def keys(self, data: bytes) -> None: ...
+    def output(self, data: bytes, stream: int) -> None: ...
+    def resized(self, columns: int, rows: int) -> None: ...
+    def notice(self, line: bytes) -> None: ...
+    def eof(self) -> None: ...
+
+
 class Relay:
     """Life: made when the client asks; `attach` once the target is open; then what comes, in any order, until `ended`.
 
@@ -54,6 +64,7 @@ class Relay:
         self._gathering: tuple[int, asyncio.Future[None]] | None = None
         """How many bytes of input may be gathered, and what is done once it is known whether they are all."""
         self._dropping = False
+        self._front: Front | None = None
         self._target_eof = False
         self._exit: Ended | None = None
         self._blocked: set[str] = set()
@@ -80,12 +91,30 @@ class Relay:
             target.pause()
         self._pass_early(target)
         if self._client_eof:
-            target.write_eof()
+            self._pass_eof(target)
         self._wait("opening", False)
+
+    def interpose(self, front: Front) -> None:
+        """From now on, and before `attach`, what either side sends goes to `front`: `show` and `type` pass it on."""
+        self._front = front
+
+    def show(self, data: bytes, stream: int) -> None:
+        """To the client, recorded first; for the front."""
+        if data and not self.ended.done():
+            self._show(stream, data)
+
+    def type(self, data: bytes) -> None:
+        """To the target's terminal; for the front."""
+        if self._target is not None and not self.ended.done():
+            self._target.write(data)
 
     def say(self, text: str) -> None:
         """A line of the bastion's own, to the client's stderr, recorded like everything it is shown."""
-        self._show(STDERR, (text + self._newline).encode())
+        line = (text + self._newline).encode()
+        if self._front is not None:
+            self._front.notice(line)
+        else:
+            self._show(STDERR, line)
 
     def end(self, error: Exception) -> None:
         """End from outside (revoked, shutting down, client lost): `ended` raises `error`; the target is closed."""
@@ -142,6 +171,8 @@ class Relay:
             if self._gathering is None:
                 self._wait("opening", True)
             self._gathered()
+        elif self._front is not None:
+            self._front.keys(data)
         elif not self.ended.done():
             self._target.write(data)
 
@@ -150,7 +181,7 @@ class Relay:
         self._client_eof = True
         self._gathered()
         if self._target is not None and not self._dropping and not self.ended.done():
-            self._target.write_eof()
+            self._pass_eof(self._target)
 
     def client_control(self, control: Control) -> None:
         """A signal, a break or a new terminal size."""
@@ -159,6 +190,8 @@ class Relay:
         if isinstance(control, Resize):
             try:
                 self._tape.resize(control.columns, control.rows)
+                if self._front is not None:
+                    self._front.resized(control.columns, control.rows)
             except NotRecorded as error:
                 self.end(error)
                 return
@@ -188,7 +221,11 @@ class Relay:
 
     def target_data(self, data: bytes, stream: int) -> None:
         """Output: recorded, then shown."""
-        if not self.ended.done():
+        if self.ended.done():
+            return
+        if self._front is not None:
+            self._front.output(data, stream)
+        else:
             self._show(stream, data)
 
     def target_eof(self) -> None:
@@ -221,12 +258,15 @@ class Relay:
             lost.__cause__ = error  # not in the message: a target could write anything there
             self.ended.set_exception(lost)
 
+    def _pass_eof(self, target: TargetChannel) -> None:
+        (target.write_eof if self._front is None else self._front.eof)()
+
     def _pass_early(self, target: TargetChannel) -> None:
         """What the client sent before the target could take it, in order."""
         early, self._early = self._early, []
         for item in early:
             if isinstance(item, bytes):
-                target.write(item)
+                (target.write if self._front is None else self._front.keys)(item)
             else:
                 target.tell(item)
 

@@ -30,7 +30,8 @@ from bastion.errors import (
 from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
-from bastion.session.channel import STDERR, ClientChannel, Ended, TargetChannel, Terminal, Wanted
+from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
+from bastion.session.gated.shell import GatedShell, Opens
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
 
@@ -43,14 +44,6 @@ class Audit(Protocol):
     async def write(self, event: Event) -> None: ...
 
 
-class Upstream(Protocol):
-    """Opens channels to targets; TargetDown when one can not be had."""
-
-    async def open(
-        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay
-    ) -> TargetChannel: ...
-
-
 class SessionOver(BastionError):
     """The session was ended by the bastion: revoked, or stopping."""
 
@@ -58,9 +51,7 @@ class SessionOver(BastionError):
 class Sessions:
     """Life: `start` for each channel; `stop` once, after what lives was ended through the registry."""
 
-    def __init__(
-        self, gate: Gate, recordings: Recordings, upstream: Upstream, audit: Audit, registry: Registry
-    ) -> None:
+    def __init__(self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry) -> None:
         self._gate = gate
         self._recordings = recordings
         self._upstream = upstream
@@ -148,6 +139,8 @@ class Sessions:
             allowed = await self._gate.judge(one.context, asked)
             one.recorder.marker(_marker(one, allowed))
             one.relay.check()
+            if allowed.kind == "gated" and wanted.terminal is not None:
+                return await self._gated(one, allowed, wanted.terminal)
             if allowed.input_used:
                 one.relay.drop_input()
             target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
@@ -177,6 +170,25 @@ class Sessions:
             return Ended(EXIT_NOT_OPENED), "internal error"
         finally:
             one.relay.end(SessionOver("ended"))
+
+    async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal) -> tuple[Ended, str]:
+        """A shell whose every line is judged."""
+        shell = GatedShell(
+            self._gate,
+            self._audit,
+            self._upstream,
+            one.context,
+            allowed,
+            terminal,
+            one.relay,
+            one.recorder,
+            secrets.token_hex(16),
+        )
+        try:
+            await shell.open()
+            return await one.relay.ended, "exit"
+        finally:
+            await shell.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

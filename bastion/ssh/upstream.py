@@ -25,8 +25,11 @@ from bastion.errors import BastionError, TargetDown
 from bastion.gate import Allowed
 from bastion.identity.principal import Credential
 from bastion.session.channel import TargetChannel, Terminal
+from bastion.session.gated import boot
+from bastion.session.gated.boot import kind_of
 from bastion.session.relay import Relay
 from bastion.ssh import algorithms, question
+from bastion.ssh.feeder import Feeder
 from bastion.ssh.hooks import ClientConnection, connect
 from bastion.ssh.intake import MAX_PACKET, WINDOW
 from bastion.ssh.target_channel import TargetSession
@@ -90,14 +93,29 @@ class Upstreams:
         self._settings = settings
         self._lines: dict[tuple[str, str, str, int, str, str], Lines] = {}
 
-    async def open(self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
-        """A channel to the target that runs what was allowed. TargetDown when it can not be had."""
+    async def open(
+        self, context: Context, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str = ""
+    ) -> TargetChannel:
+        """A channel to the target that runs what was allowed; of a gated shell, its terminal, with the `nonce` of its
+        markers. TargetDown when it can not be had."""
         allowed.for_context(context)
 
         async def opened(line: Line) -> TargetChannel:
-            return await self._channel(line, allowed, terminal, relay)
+            return await self._channel(line, allowed, terminal, relay, nonce)
 
         return await self._on_line(context, opened, relay.check)
+
+    async def feed(
+        self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
+    ) -> Feeder:
+        """The command channel of a gated shell whose FIFO is at `path`. TargetDown when it can not be had."""
+        allowed.for_context(context)
+        kind = kind_of(allowed.shell)
+
+        async def opened(line: Line) -> Feeder:
+            return await self._feeder(line, Feeder(context, kind, nonce, self._once(line, lost)), path)
+
+        return await self._on_line(context, opened, lambda: None)
 
     async def ask(self, context: Context) -> bytes:
         """What the account's login shell answers to QUESTION. TargetDown when there is no answer in time."""
@@ -193,13 +211,15 @@ class Upstreams:
 
     # -- channels
 
-    async def _channel(self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay) -> TargetChannel:
+    async def _channel(
+        self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str
+    ) -> TargetChannel:
         session = TargetSession(line.connection, relay, line.carries, lambda: self._give_back(line))
         try:
             async with asyncio.timeout(self._settings.connect):
                 await line.connection.create_session(
                     lambda: session,
-                    _text(allowed),
+                    _text(allowed, nonce),
                     subsystem=None,
                     env=list(allowed.environment.items()),
                     send_env=None,
@@ -223,6 +243,42 @@ class Upstreams:
             session.let_go()
             raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
         return session
+
+    async def _feeder(self, line: Line, feeder: Feeder, path: bytes) -> Feeder:
+        try:
+            async with asyncio.timeout(self._settings.connect):
+                await line.connection.create_session(
+                    lambda: feeder,
+                    cast(str, boot.feeder(path)),  # as in _text
+                    subsystem=None,
+                    env=(),
+                    send_env=None,
+                    request_pty=False,
+                    x11_forwarding=False,
+                    encoding=None,
+                    window=WINDOW,
+                    max_pktsize=MAX_PACKET,
+                )
+        except TimeoutError as error:
+            line.connection.abort()
+            raise TargetDown(f"target {line.target.name} did not open the command channel in time") from error
+        except asyncssh.ChannelOpenError:
+            self._give_back(line)
+            raise
+        except (OSError, asyncssh.Error) as error:
+            self._give_back(line)
+            raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
+        line.carries()
+        return feeder
+
+    def _once(self, line: Line, lost: Callable[[], None]) -> Callable[[], None]:
+        """What a channel calls when it has closed: its connection has room again, and who waits is told."""
+
+        def closed() -> None:
+            self._give_back(line)
+            lost()
+
+        return closed
 
     async def _question(self, line: Line) -> bytes:
         try:
@@ -300,13 +356,16 @@ def _options(target: Target) -> Mapping[str, object]:
     }
 
 
-def _text(allowed: Allowed) -> str | None:
-    """The text to run; None opens a raw shell. Never an empty text, which asyncssh would take for a shell.
+def _text(allowed: Allowed, nonce: str) -> str | None:
+    """The text to run; None opens a raw shell, and a text of ours begins a gated one. Never an empty text, which
+    asyncssh would take for a shell.
 
     asyncssh takes the text's bytes as they are, though its annotation says text.
     """
     if allowed.kind == "shell":
         return None
+    if allowed.kind == "gated":
+        return cast(str, boot.boot(nonce, kind_of(allowed.shell)))
     if not allowed.runs:
         raise TargetDown("nothing to run")
     return cast(str, allowed.runs)

@@ -1,4 +1,5 @@
-"""Law 2: nothing unjudged reaches a shell. What a target is sent is an Allowed's text, or the one constant question."""
+"""Law 2: nothing unjudged reaches a shell. What a target is sent is an Allowed's text, the one constant question, or
+what begins a gated shell; and what goes to such a shell is a judged unit, or a constant."""
 
 from __future__ import annotations
 
@@ -25,10 +26,29 @@ def starts() -> list[tuple[str, str, ast.Call]]:
     ]
 
 
-def test_two_places_start_something_on_a_target_and_say_what() -> None:
+def test_three_places_start_something_on_a_target_and_say_what() -> None:
     assert [(file, text) for file, text, _ in starts()] == [
         ("question.py", "cast(str, QUESTION)"),
-        ("upstream.py", "_text(allowed)"),
+        ("upstream.py", "_text(allowed, nonce)"),
+        ("upstream.py", "cast(str, boot.feeder(path))"),
+    ]
+
+
+def test_the_command_channel_takes_what_was_allowed_and_constants() -> None:
+    """All that is ever written into it, by the one call that writes."""
+    tree = ast.parse((ROOT / "ssh" / "feeder.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    written = [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "self._write"]
+    assert sorted(written) == [
+        "wire.again(number)",
+        "wire.setup(self._kind, self._nonce)",
+        "wire.unit(self._kind, number, NO_PAGER)",
+        "wire.unit(self._kind, number, allowed.runs)",
+        "wire.unit(self._kind, number, b'(exit 126)')",
+        "wire.unit(self._kind, number, b'exit')",
+    ]
+    assert [ast.unparse(call.func) for call in calls if ast.unparse(call.func).endswith(".write")] == [
+        "self._channel.write"
     ]
 
 

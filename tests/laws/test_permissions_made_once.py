@@ -68,4 +68,4 @@ def test_those_who_hold_one_do_not_copy_it() -> None:
 
 def test_an_allowed_refuses_to_be_made_by_others() -> None:
     with pytest.raises(TypeError, match=r"made by Gate\.judge and nowhere else"):
-        Allowed(object(), None, "exec", b"true", {}, None, False)  # type: ignore[arg-type]  # it is refused before it is used
+        Allowed(object(), None, "exec", b"true", {}, None, False, "")  # type: ignore[arg-type]  # it is refused before it is used

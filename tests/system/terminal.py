@@ -53,6 +53,13 @@ class Terminal:
         self._matched = found + len(text)
         return self.seen
 
+    def look(self, seconds: float) -> bool:
+        """Read what comes for so long. True, so that it can stand in a condition."""
+        deadline = time.monotonic() + seconds
+        while self._read(deadline):
+            pass
+        return True
+
     def finish(self, seconds: float = 30.0) -> int:
         """Read to the end; the program's exit status."""
         deadline = time.monotonic() + seconds

@@ -31,6 +31,7 @@ LOGIN = """\
 #!{python}
 import os, sys
 sys.stdout.write({noise!r}); sys.stdout.flush()
+os.environ["SHELL"] = {program!r}
 os.execv({program!r}, [{name!r}, "-c", os.environ["SSH_ORIGINAL_COMMAND"]])
 """
 READS_RIGHT = {"bash": "bash", "rbash": "rbash", "dash": "dash", "ash": "busybox", "sh": "sh"}

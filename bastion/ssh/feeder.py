@@ -1,0 +1,79 @@
+"""The command channel of a gated shell: the only way by which a command gets to the target's shell.
+
+It takes no text: `run` takes the Allowed of one judged command, and the other calls send constants (gated/wire.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import asyncssh
+
+from bastion.analysis.pagers import NO_PAGER
+from bastion.context import Context
+from bastion.errors import Denied
+from bastion.gate import Allowed
+from bastion.session.gated import wire
+from bastion.session.gated.boot import Kind
+
+
+class Feeder(asyncssh.SSHClientSession[bytes]):
+    """Life: made for one gated shell, whose nonce and kind it knows; `begin` once it is open, then a unit at a time,
+    `prepare` first, each after the marker of the one before; `close`. `lost` is called when the channel has closed,
+    whoever closed it.
+
+    What it says is not read: the shell's answers come by the terminal.
+    """
+
+    def __init__(self, context: Context, kind: Kind, nonce: str, lost: Callable[[], None]) -> None:
+        self._context = context
+        self._kind = kind
+        self._nonce = nonce
+        self._lost = lost
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # the terminal's channel tells how the shell ended
+        self._channel = None
+        self._lost()
+
+    def begin(self) -> None:
+        """Set the shell up. Its first prompt is number 0."""
+        self._write(wire.setup(self._kind, self._nonce))
+
+    def prepare(self, number: int) -> None:
+        """A unit that tells the programs of this shell to start no pager."""
+        self._write(wire.unit(self._kind, number, NO_PAGER))
+
+    def run(self, number: int, allowed: Allowed) -> None:
+        """Send what was allowed, as unit `number`. Raises Denied for a text that can not be a unit."""
+        allowed.for_context(self._context)
+        if allowed.kind != "line" or allowed.runs is None:
+            raise Denied("this permission is not for a command of a gated shell")
+        try:
+            self._write(wire.unit(self._kind, number, allowed.runs))
+        except wire.NotAUnit as error:
+            raise Denied(f"it can not be sent to the shell: {error}") from error
+
+    def refused(self, number: int) -> None:
+        """A unit that does nothing and ends with the status of a command that was refused."""
+        self._write(wire.unit(self._kind, number, b"(exit 126)"))
+
+    def exit(self, number: int) -> None:
+        """A unit that ends the shell, with the status of its last command."""
+        self._write(wire.unit(self._kind, number, b"exit"))
+
+    def again(self, number: int) -> None:
+        """Ask for the marker of unit `number` once more."""
+        self._write(wire.again(number))
+
+    def close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(data)
