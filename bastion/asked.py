@@ -6,7 +6,7 @@ Nothing is decided or permitted here; the gate does that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
@@ -47,11 +47,11 @@ class Asked:
 
     def of_kind(self, kind: str) -> Asked:
         """The same of another kind."""
-        return replace(self, kind=kind)
+        return Asked(self.session, kind, self.text, self.environment, self.terminal, self.stdin)
 
     def piped(self, script: bytes) -> Asked:
         """What a shell without a terminal asks for: what came by its standard input, as one text."""
-        return replace(self, kind="exec", text=script, stdin=None)
+        return Asked(self.session, "exec", script, self.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Verdict:
 
     def read_by(self, shell: str) -> Verdict:
         """The same of a gated shell whose commands that login shell will read."""
-        return replace(self, shell=shell)
+        return Verdict(self.decision, self.runs, self.analysis, shell=shell)
 
     def of_script(self, script: bytes) -> Verdict:
         """The same of a shell whose commands came by its standard input."""
-        return replace(self, script=script, piped=True)
+        return Verdict(self.decision, self.runs, self.analysis, script, piped=True)
 
     @property
     def input_used(self) -> bool:
