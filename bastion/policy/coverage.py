@@ -48,10 +48,10 @@ _DECLARES = frozenset({b"export", b"readonly", b"local", b"declare", b"typeset"}
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One command with all that was found of it. `doubts` are findings for which nothing vouches; `kinds` what its SQL
-    does, and `piped` what SQL does that stands not in its words but comes by its standard input; `categories` those of
-    its findings."""
+class Question:
+    """One command, put to the rules with all that was found of it. `doubts` are findings for which nothing vouches;
+    `kinds` what its SQL does, and `piped` what SQL does that stands not in its words but comes by its standard input;
+    `categories` those of its findings."""
 
     command: Command
     unknown: Mapping[int, Unknown]
@@ -72,7 +72,7 @@ class Objection:
     elsewhere: bool = False
 
 
-def cases(analysis: Analysis) -> tuple[Case, ...]:
+def questions(analysis: Analysis) -> tuple[Question, ...]:
     """One a command, in order."""
     doubts: dict[int, list[Finding]] = {}
     categories: dict[int, set[str]] = {}
@@ -89,7 +89,7 @@ def cases(analysis: Analysis) -> tuple[Case, ...]:
     # A doubt about the whole text is one about each of its commands.
     of_all = doubts.get(-1, [])
     return tuple(
-        Case(
+        Question(
             command,
             _unknown(command),
             (*of_all, *doubts.get(at, ())),
@@ -109,30 +109,30 @@ def _unknown(command: Command) -> dict[int, Unknown]:
     return {at: told.get(at, Unknown(at)) for at, word in enumerate(command.argv) if word is None}
 
 
-def objection(rule: Rule, case: Case) -> Objection | None:
+def objection(rule: Rule, question: Question) -> Objection | None:
     """Why an allow or approve rule does not cover this command; None when it does."""
     for stage, check in enumerate(_CHECKS):
-        found = check(rule, case)
+        found = check(rule, question)
         if found is not None:
             return Objection(stage, *found, elsewhere=rule.effect is not Effect.ALLOW and check in (_sql, _does))
     return None
 
 
-def holds_back(rule: Rule, case: Case) -> bool:
+def holds_back(rule: Rule, question: Question) -> bool:
     """Whether a deny or approve rule is about this command."""
-    argv = case.command.argv
+    argv = question.command.argv
     if rule.commands:
-        if not argv or not any(pattern.restrains(argv, case.unknown) for pattern in rule.commands):
+        if not argv or not any(pattern.restrains(argv, question.unknown) for pattern in rule.commands):
             return False
     elif not rule.of_any_program:
         return False
-    if rule.sql and rule.sql.isdisjoint(case.kinds):
+    if rule.sql and rule.sql.isdisjoint(question.kinds):
         return False
-    if rule.does and rule.does.isdisjoint(deeds(case.command)):
+    if rule.does and rule.does.isdisjoint(deeds(question.command)):
         return False
     if rule.effect is Effect.APPROVE:
         return True
-    return _touches(rule.reads, _read(case.command)) and _touches(rule.writes, _written(case.command))
+    return _touches(rule.reads, _read(question.command)) and _touches(rule.writes, _written(question.command))
 
 
 def deeds(command: Command) -> frozenset[str]:
@@ -175,10 +175,10 @@ def _written(command: Command) -> list[bytes | None]:
 _Why = tuple[str, bool] | None
 
 
-def _words(rule: Rule, case: Case) -> _Why:
-    argv, unknown = case.command.argv, case.unknown
+def _words(rule: Rule, question: Question) -> _Why:
+    argv, unknown = question.command.argv, question.unknown
     if not argv:
-        if not case.command.environment and not case.command.redirections:
+        if not question.command.environment and not question.command.redirections:
             return "there is nothing in it", True
         # A variable is for all that follows, and `> file` is nobody's: a rule for some program does not mean them.
         if any(pattern.any_command for pattern in rule.commands):
@@ -193,17 +193,17 @@ def _words(rule: Rule, case: Case) -> _Why:
     return f"no pattern of it matches {name} with these arguments", bool(unknown)
 
 
-def _doubts(rule: Rule, case: Case) -> _Why:
-    if not case.doubts or rule.interactive:
+def _doubts(rule: Rule, question: Question) -> _Why:
+    if not question.doubts or rule.interactive:
         return None
-    return f"{case.doubts[0].reason}: a rule must say `interactive: true` to let it run", True
+    return f"{question.doubts[0].reason}: a rule must say `interactive: true` to let it run", True
 
 
-def of_the_script(case: Case) -> bool:
+def of_the_script(question: Question) -> bool:
     """Whether the command does nothing but steer the script, set variables of its own, or call a function of its own,
     whose body is judged where it stands: then no rule need cover it."""
-    command = case.command
-    if command.redirections or case.doubts:
+    command = question.command
+    if command.redirections or question.doubts:
         return False
     if command.function or (command.argv and command.argv[0] in _STEERS and not command.via):
         return not command.environment
@@ -215,8 +215,8 @@ def _own(name: str) -> bool:
     return name != name.upper()
 
 
-def _variables(rule: Rule, case: Case) -> _Why:
-    command = case.command
+def _variables(rule: Rule, question: Question) -> _Why:
+    command = question.command
     alone = not command.argv or command.argv[0] in _DECLARES
     for name, _ in command.environment:
         text = name.decode("utf-8", "replace")
@@ -227,12 +227,12 @@ def _variables(rule: Rule, case: Case) -> _Why:
     return None
 
 
-def _files_read(rule: Rule, case: Case) -> _Why:
-    return _files(rule.reads, case.command, _READS, "reads", rule.dynamic)
+def _files_read(rule: Rule, question: Question) -> _Why:
+    return _files(rule.reads, question.command, _READS, "reads", rule.dynamic)
 
 
-def _files_written(rule: Rule, case: Case) -> _Why:
-    return _files(rule.writes, case.command, _WRITES, "writes", rule.dynamic)
+def _files_written(rule: Rule, question: Question) -> _Why:
+    return _files(rule.writes, question.command, _WRITES, "writes", rule.dynamic)
 
 
 def _files(
@@ -249,33 +249,33 @@ def _files(
     return None
 
 
-def _sql(rule: Rule, case: Case) -> _Why:
-    unsaid = case.piped | (case.kinds & _SQL_OUTSIDE)
+def _sql(rule: Rule, question: Question) -> _Why:
+    unsaid = question.piped | (question.kinds & _SQL_OUTSIDE)
     if unsaid and rule.effect is Effect.ALLOW and not rule.sql and not rule.interactive:
         return f"its SQL does {', '.join(sorted(unsaid))}: a rule must name that in `sql`", False
-    if not rule.sql or (rule.effect is Effect.ALLOW and case.kinds <= rule.sql):
+    if not rule.sql or (rule.effect is Effect.ALLOW and question.kinds <= rule.sql):
         return None
     if rule.effect is Effect.ALLOW:
-        return f"its SQL does {', '.join(sorted(case.kinds - rule.sql))}: a rule must name that in `sql`", False
-    return None if rule.sql & case.kinds else ("its SQL does nothing that the rule names", False)
+        return f"its SQL does {', '.join(sorted(question.kinds - rule.sql))}: a rule must name that in `sql`", False
+    return None if rule.sql & question.kinds else ("its SQL does nothing that the rule names", False)
 
 
-def _does(rule: Rule, case: Case) -> _Why:
-    if not rule.does or not case.command.argv:
+def _does(rule: Rule, question: Question) -> _Why:
+    if not rule.does or not question.command.argv:
         return None
-    done = deeds(case.command)
-    name = briefly(case.command.argv[0] or b"")
+    done = deeds(question.command)
+    name = briefly(question.command.argv[0] or b"")
     if rule.effect is not Effect.ALLOW:
         return None if rule.does & done else (f"{name} does nothing that the rule names in `does`", "unknown" in done)
-    acts = case.command.acts
-    if acts is None or not acts.known or not _of_the_system(case.command.argv[0]):
+    acts = question.command.acts
+    if acts is None or not acts.known or not _of_the_system(question.command.argv[0]):
         return f"no profile says what {name} does, and the rule is for what one vouches for", True
-    if case.doubts or not acts.vouched:
-        reason = case.doubts[0].reason if case.doubts else "it takes commands"
+    if question.doubts or not acts.vouched:
+        reason = question.doubts[0].reason if question.doubts else "it takes commands"
         return f"{reason}, and the rule is for what a profile vouches for", True
-    if case.categories and "changes" not in rule.does:
-        return f"{name} counts as {', '.join(sorted(case.categories))}, which is more than the rule's `does`", False
-    more_sql = case.kinds - _SQL_READS
+    if question.categories and "changes" not in rule.does:
+        return f"{name} counts as {', '.join(sorted(question.categories))}, which is more than the rule's `does`", False
+    more_sql = question.kinds - _SQL_READS
     if more_sql and not rule.sql and "changes" not in rule.does:
         return f"its SQL does {', '.join(sorted(more_sql))}, which is more than the rule's `does`", False
     more = _own_deeds(acts) - rule.does

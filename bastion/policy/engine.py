@@ -19,7 +19,7 @@ from itertools import islice
 from bastion.analysis.command import Analysis, Command
 from bastion.characters import briefly
 from bastion.policy import environment
-from bastion.policy.coverage import Case, Objection, cases, holds_back, objection, of_the_script
+from bastion.policy.coverage import Objection, Question, holds_back, objection, of_the_script, questions
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
 from bastion.policy.model import SHELLS, Policy, Rule
 
@@ -35,7 +35,7 @@ _REMEDY_RULES_READ = 30
 def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
     """Judge `request`. Total: every request has an answer, and an unknown kind is denied."""
     if request.kind == "exec" and request.analysis is not None:
-        each = (_simple(policy, subject, case, request.environment) for case in cases(request.analysis))
+        each = (_simple(policy, subject, question, request.environment) for question in questions(request.analysis))
         return _whole(policy, subject, request.analysis, each)
     if request.kind == "shell" and request.name in SHELLS:
         return _finished(policy, subject, _shell(policy, subject, request), observable=True)
@@ -76,17 +76,17 @@ def _judged(policy: Policy, subject: Subject, analysis: Analysis, trace: bool) -
     about = [rule for rule in policy.rules if rule.commands or rule.of_any_program] if trace else []
     concerning = [rule for rule in about if rule.concerns(subject)]
     return tuple(
-        Judged(case.command, _simple(policy, subject, case, ()), tuple(_try(rule, case) for rule in concerning))
-        for case in cases(analysis)
+        Judged(asked.command, _simple(policy, subject, asked, ()), tuple(_try(rule, asked) for rule in concerning))
+        for asked in questions(analysis)
     )
 
 
-def _try(rule: Rule, case: Case) -> Tried:
+def _try(rule: Rule, question: Question) -> Tried:
     if rule.effect is Effect.DENY:
-        held = holds_back(rule, case)
+        held = holds_back(rule, question)
         return Tried(rule, held, "" if held else "not about this command")
-    against = objection(rule, case)
-    if against is not None and rule.effect is Effect.APPROVE and holds_back(rule, case):
+    against = objection(rule, question)
+    if against is not None and rule.effect is Effect.APPROVE and holds_back(rule, question):
         return Tried(rule, True, f"it holds it back, and would not let it run: {against.text}")
     if against is not None and not against.stage and not against.doubt:
         return Tried(rule, False, "no pattern of it matches")
@@ -150,48 +150,48 @@ def _by_category(policy: Policy, subject: Subject, analysis: Analysis) -> Decisi
     return _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})")
 
 
-def _simple(policy: Policy, subject: Subject, case: Case, names: tuple[str, ...]) -> Decision:
-    about = policy.about_command(subject, case.command.argv, case.unknown)
+def _simple(policy: Policy, subject: Subject, question: Question, names: tuple[str, ...]) -> Decision:
+    about = policy.about_command(subject, question.command.argv, question.unknown)
     about = [rule for rule in about if rule.concerns(subject)]
-    holding = [rule for rule in about if rule.effect is not Effect.ALLOW and holds_back(rule, case)]
+    holding = [rule for rule in about if rule.effect is not Effect.ALLOW and holds_back(rule, question)]
     for rule in holding:
         if rule.effect is Effect.DENY:
-            return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(case.command)}")
-    tried = [(rule, objection(rule, case)) for rule in about if rule.effect is not Effect.DENY]
+            return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(question.command)}")
+    tried = [(rule, objection(rule, question)) for rule in about if rule.effect is not Effect.DENY]
     granting = [rule for rule, against in tried if against is None]
-    if of_the_script(case):
+    if of_the_script(question):
         return Decision(Effect.ALLOW, SCRIPT, "a variable or function of the text's own", policy.version)
     if not granting:
-        return _uncovered(policy, case, [(rule, against) for rule, against in tried if against is not None])
+        return _uncovered(policy, question, [(rule, against) for rule, against in tried if against is not None])
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.APPROVE:
         return _ruled(policy, strictest, strictest.reason or "this rule asks for an approval")
     return _allowed(policy, strictest, granting, names)
 
 
-def _uncovered(policy: Policy, case: Case, tried: list[tuple[Rule, Objection]]) -> Decision:
+def _uncovered(policy: Policy, question: Question, tried: list[tuple[Rule, Objection]]) -> Decision:
     """No rule covers it: what comes nearest says why. What is not known is never less strict than what no rule covers,
     unless a rule would cover it but for that."""
     # That a rule asks for an approval of other deeds says nothing about this one.
     about = [against for _, against in tried if against.doubt or not against.elsewhere]
     nearest = max(about, key=lambda against: against.stage, default=None)
-    doubtful = bool(case.doubts) or (nearest is not None and nearest.doubt)
+    doubtful = bool(question.doubts) or (nearest is not None and nearest.doubt)
     effect = policy.undecidable if doubtful else policy.default
-    if effect.severity < policy.default.severity and not _but_for_doubt(case, tried):
+    if effect.severity < policy.default.severity and not _but_for_doubt(question, tried):
         effect = policy.default
     if nearest is not None and (nearest.stage > 0 or nearest.doubt):
         reason = nearest.text
-    elif case.doubts:
-        reason = f"{case.doubts[0].reason}: a rule must say `interactive: true` to let it run"
+    elif question.doubts:
+        reason = f"{question.doubts[0].reason}: a rule must say `interactive: true` to let it run"
     else:
-        reason = f"no rule allows {_what(case.command)} here"
+        reason = f"no rule allows {_what(question.command)} here"
     return _answer(policy, effect, UNDECIDABLE if doubtful else DEFAULT, reason)
 
 
-def _but_for_doubt(case: Case, tried: list[tuple[Rule, Objection]]) -> bool:
+def _but_for_doubt(question: Question, tried: list[tuple[Rule, Objection]]) -> bool:
     """Whether a rule would cover it if it said `dynamic` and `interactive`."""
     trusting = (replace(rule, dynamic=True, interactive=True) for rule, _ in tried)
-    return any(objection(rule, case) is None for rule in trusting)
+    return any(objection(rule, question) is None for rule in trusting)
 
 
 def _what(command: Command) -> str:
