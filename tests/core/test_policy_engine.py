@@ -57,7 +57,7 @@ def test_the_matrix(entry: dict[str, list[list[str]]], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("subsystem", "sftp"), ("forward", "db:5432"), ("shell", "gated"), ("exec", ""), ("other", "x")]
+    ("kind", "name"), [("subsystem", "sftp"), ("forward", "db:5432"), ("shell", "other"), ("exec", ""), ("other", "x")]
 )
 def test_what_no_rule_can_allow_yet_is_denied_with_the_reason(kind: str, name: str, tmp_path: Path) -> None:
     """Neither a rule for everything nor mode observe opens what is not built."""

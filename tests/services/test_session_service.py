@@ -58,7 +58,9 @@ class World:
         if self.verdict is not None:
             raise self.verdict
         decision = Decision(Effect.ALLOW, "look-around", "allowed", "v1")
-        return cast(Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used}))
+        return cast(
+            Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used, "kind": asked.kind})
+        )
 
     def request_refused(self, *told: object) -> None:
         _, credential, what, context, session = told
