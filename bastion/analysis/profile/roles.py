@@ -300,6 +300,7 @@ _ROLES: dict[str, _Role] = {
     "command-more": runs.command_more,
     "replaces": runs.replaces,
     "command-with-assignments": runs.with_assignments,
+    "command-or-shell": runs.command_or_shell,
     "command-by-login-shell": runs.by_login_shell,
     "container-command": runs.container,
     "program": runs.program,

@@ -41,6 +41,16 @@ def command(at: At) -> None:
     _nest(at.values, at.tally)
 
 
+def command_or_shell(at: At) -> None:
+    """flock's command: -c is no option where it stands, and not a program either."""
+    if at.values[0].word not in (b"-c", b"--command"):
+        _nest(at.values, at.tally)
+    elif len(at.values) == 2:
+        _shell_text(at.values[1:], at.tally, "-c", remote=False)
+    else:
+        code(at)
+
+
 def container(at: At) -> None:
     _nest(at.values, at.tally, remote=True)
 
