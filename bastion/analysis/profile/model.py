@@ -35,6 +35,7 @@ ROLES = {
     "program": "the name of a program that is run, possibly with arguments after blanks",
     "remote-program": "how another machine is reached, or the program that is run there",
     "shell-program": "the shell that is given the text of another option",
+    "shell-mode": "an option of a shell by its long name",
     "code": "what it is given runs code that is not judged",
     "script": "a file that is run",
     "options-file": "a file that holds further options",
@@ -98,6 +99,7 @@ RUNS = frozenset(
         "privileged",
         "remote-program",
         "shell-program",
+        "shell-mode",
     ]
 )
 """Roles by which something runs, or may."""

@@ -168,6 +168,14 @@ def shell_program(at: At) -> None:
     at.tally.acted = acted
 
 
+def shell_mode(at: At) -> None:
+    """What a shell exports by itself its programs find in their environment, whatever a rule's `env` says."""
+    acted = at.tally.acted
+    if at.values[0].word in (None, b"allexport", b"keyword"):
+        code(at)
+    at.tally.acted = acted
+
+
 def code(at: At) -> None:
     at.tally.acted = True
     at.tally.code.append(f"{at.tally.program}: {at.name} runs code that is not judged")
