@@ -35,6 +35,7 @@ ROLES = {
     "program": "the name of a program that is run, possibly with arguments after blanks",
     "remote-program": "how another machine is reached, or the program that is run there",
     "shell-program": "the shell that is given the text of another option",
+    "forgets": "a variable that is taken away, or all of them: on a terminal also those that keep pagers shut",
     "shell-mode": "an option of a shell by its long name",
     "code": "what it is given runs code that is not judged",
     "script": "a file that is run",

@@ -306,6 +306,7 @@ _ROLES: dict[str, _Role] = {
     "program": runs.program,
     "remote-program": runs.remote_program,
     "shell-program": runs.shell_program,
+    "forgets": runs.forgets,
     "shell-mode": runs.shell_mode,
     "code": runs.code,
     "script": runs.script,

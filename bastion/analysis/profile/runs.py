@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bastion.analysis import names
 from bastion.analysis.profile.acts import Nested, Tally, Word
 from bastion.analysis.profile.inline import signs
 from bastion.analysis.profile.options import At, Value
@@ -166,6 +167,13 @@ def shell_program(at: At) -> None:
     if word is None or not _SHELL.fullmatch(word):
         code(at)
     at.tally.acted = acted
+
+
+def forgets(at: At) -> None:
+    """What is sent with a terminal is told to open no pager by its environment (pagers.py), which must stay."""
+    gone = [value.word for value in at.values]
+    if at.tally.terminal and (not gone or any(name is None or names.decides(name) for name in gone)):
+        at.tally.code.append(f"{at.tally.program}: {at.name} takes away what keeps pagers shut on a terminal")
 
 
 def shell_mode(at: At) -> None:
