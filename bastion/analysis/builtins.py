@@ -60,10 +60,8 @@ _BINARY = frozenset(b"= == != < > -nt -ot -ef -eq -ne -lt -le -gt -ge".split())
 _EVALUATED = frozenset({b"-v", b"-R"})
 _NUMERIC = frozenset(b"-eq -ne -lt -le -gt -ge".split())
 _NUMBER = re.compile(rb"[ \t]*[-+]?[0-9]{1,18}[ \t]*\Z")
-_HARMLESS_SET = re.compile(rb"[-+][abefhmnprtuvxBCEHPT]+\Z|--?\Z")
-_HARMLESS_MODES = frozenset(
-    b"errexit nounset pipefail noclobber noglob noexec verbose xtrace allexport monitor".split()
-)
+_HARMLESS_SET = re.compile(rb"[-+][befhmnprtuvxBCEHPT]+\Z|--?\Z")
+_HARMLESS_MODES = frozenset(b"errexit nounset pipefail noclobber noglob noexec verbose xtrace monitor".split())
 _READ_FLAGS = re.compile(rb"-[rs]+\Z")
 _READ_VALUED = re.compile(rb"-[rs]*[dnNtup]\Z")
 
@@ -164,7 +162,8 @@ def _test(arguments: Sequence[Word], single: frozenset[int]) -> str | None:
 
 
 def _set(arguments: Sequence[Word], _single: frozenset[int]) -> str | None:
-    """Options that change no reading of later commands, and positional parameters."""
+    """Options that change no reading of later commands, nor what they find in their environment (allexport), and
+    positional parameters."""
     at = 0
     while at < len(arguments):
         word = arguments[at]

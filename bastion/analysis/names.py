@@ -9,10 +9,11 @@ import re
 
 _DECIDES = re.compile(
     rb"(?:"
-    # the shell itself
+    # the shell itself; bash evaluates each value of an integer (OPTIND, RANDOM): of `a[$(id)]` it runs id
     rb"PATH|IFS|ENV|BASH.*|PS[0-9]|PROMPT.*|SHELL.*|SHELLOPTS|CDPATH|FPATH|ZDOTDIR|GLOBIGNORE|EXECIGNORE|FIGNORE|FUNCNEST"
-    rb"|HIST.*|HOME|PWD|OLDPWD|OPTARG|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH.*|MAILCHECK|MAILPATH|INPUTRC|TMOUT"
+    rb"|HIST.*|HOME|PWD|OLDPWD|OPTARG|OPTIND|OPTERR|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH.*|MAILCHECK|MAILPATH|INPUTRC|TMOUT"
     rb"|POSIXLY_CORRECT|COMP_.*|COMPREPLY|READLINE_.*|DIRSTACK|GROUPS|UID|EUID|PPID|KSH.*|NULLCMD|READNULLCMD"
+    rb"|PGRP|PIPESTATUS|USER_ID"
     # the dynamic loader and the C library
     rb"|LD_.*|DYLD_.*|GCONV_PATH|LOCPATH|NLSPATH|MALLOC_.*|GLIBC_TUNABLES|HOSTALIASES|RES_.*|TERMINFO.*|TERMCAP"
     # programs that others start
@@ -38,8 +39,10 @@ NOT_FUNCTIONS = frozenset(
 
 _TIED = frozenset(b"path cdpath fpath manpath mailpath module_path".split())
 """zsh ties these to PATH and its kin: a value for `path` is one for PATH."""
+_COUNTED = frozenset({b"COLUMNS", b"LINES"})
+"""Integers of mksh, which evaluates what they are given; to bash they are words."""
 
 
 def decides(name: bytes, bash: bool = True) -> bool:
     """Whether a value for this variable changes what other commands do; `bash`: in that shell, not in any other."""
-    return _DECIDES.match(name) is not None or (not bash and name in _TIED)
+    return _DECIDES.match(name) is not None or (not bash and name in _TIED | _COUNTED)

@@ -221,6 +221,29 @@ def test_standard_input_of_an_interpreter_is_code() -> None:
     assert acts([b"python3"], b"1").code
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        "env -i ls",
+        "env - ls",
+        "env --ignore-env ls",
+        "env -u PAGER ls",
+        "env --unset=SYSTEMD_PAGERSECURE ls",
+        "env -vuLESSSECURE ls",
+        "exec -c ls",
+        "exec -cl ls",
+    ],
+)
+def test_what_keeps_pagers_shut_may_not_go_on_a_terminal(run: str) -> None:
+    argv = argv_of({"run": run})
+    assert not acts(argv).code
+    assert acts(argv, terminal=True).code
+
+
+def test_other_variables_may_go() -> None:
+    assert not acts(argv_of({"run": "env -u X ls"}), terminal=True).code
+
+
 @pytest.mark.parametrize("run", ["less x", "man ls", "git log", "top"])
 def test_a_pager_takes_commands_only_from_a_terminal(run: str) -> None:
     argv = argv_of({"run": run})

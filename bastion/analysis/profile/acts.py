@@ -90,6 +90,7 @@ class Tally:
     dialect: str = ""
     known: bool = True
     acted: bool = False
+    terminal: bool = False
     nested: list[Nested] = field(default_factory=list)
     sql: list[Sql] = field(default_factory=list)
     code: list[str] = field(default_factory=list)

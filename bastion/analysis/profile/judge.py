@@ -54,6 +54,7 @@ def acts(
     if reading.only_asks and "stops-service" not in reading.levels[-1].effects.categories:
         return Acts()
     tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
+    tally.terminal = terminal
     tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
@@ -131,7 +132,7 @@ def _archives(uses: set[str], tally: Tally) -> None:
 
 
 def _of_flag(role: str) -> bool:
-    return role in ("code", "changes", "interactive", "replaces", "privileged")
+    return role in ("code", "changes", "interactive", "replaces", "privileged", "forgets")
 
 
 def _roles(operands: Operands, count: int, tally: Tally) -> list[str]:

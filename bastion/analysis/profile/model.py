@@ -29,11 +29,14 @@ ROLES = {
     "command-more": "this word and all that follow are a command, to which unknown words are added",
     "replaces": "the text that is replaced in the words of a command, by what only the target knows",
     "command-with-assignments": "NAME=value words, then a command",
+    "command-or-shell": "a command, or -c and text for a shell",
     "command-by-login-shell": "a command whose words a login shell reads again",
     "container-command": "a command that runs in a container, or on another machine",
     "program": "the name of a program that is run, possibly with arguments after blanks",
     "remote-program": "how another machine is reached, or the program that is run there",
     "shell-program": "the shell that is given the text of another option",
+    "forgets": "a variable that is taken away, or all of them: on a terminal also those that keep pagers shut",
+    "shell-mode": "an option of a shell by its long name",
     "code": "what it is given runs code that is not judged",
     "script": "a file that is run",
     "options-file": "a file that holds further options",
@@ -74,6 +77,7 @@ RUNS = frozenset(
         "command-more",
         "command-with-assignments",
         "command-by-login-shell",
+        "command-or-shell",
         "container-command",
         "program",
         "writes-or-runs",
@@ -96,6 +100,7 @@ RUNS = frozenset(
         "privileged",
         "remote-program",
         "shell-program",
+        "shell-mode",
     ]
 )
 """Roles by which something runs, or may."""
@@ -105,6 +110,7 @@ REST = frozenset(
         "command-more",
         "command-with-assignments",
         "command-by-login-shell",
+        "command-or-shell",
         "container-command",
         "shell-words",
         "remote-shell",

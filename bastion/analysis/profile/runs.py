@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bastion.analysis import names
 from bastion.analysis.profile.acts import Nested, Tally, Word
 from bastion.analysis.profile.inline import signs
 from bastion.analysis.profile.options import At, Value
@@ -39,6 +40,16 @@ def _shell_text(values: tuple[Value, ...], tally: Tally, name: str, *, remote: b
 
 def command(at: At) -> None:
     _nest(at.values, at.tally)
+
+
+def command_or_shell(at: At) -> None:
+    """flock's command: -c is no option where it stands, and not a program either."""
+    if at.values[0].word not in (b"-c", b"--command"):
+        _nest(at.values, at.tally)
+    elif len(at.values) == 2:
+        _shell_text(at.values[1:], at.tally, "-c", remote=False)
+    else:
+        code(at)
 
 
 def container(at: At) -> None:
@@ -154,6 +165,21 @@ def shell_program(at: At) -> None:
     acted = at.tally.acted
     word = at.values[0].word
     if word is None or not _SHELL.fullmatch(word):
+        code(at)
+    at.tally.acted = acted
+
+
+def forgets(at: At) -> None:
+    """What is sent with a terminal is told to open no pager by its environment (pagers.py), which must stay."""
+    gone = [value.word for value in at.values]
+    if at.tally.terminal and (not gone or any(name is None or names.decides(name) for name in gone)):
+        at.tally.code.append(f"{at.tally.program}: {at.name} takes away what keeps pagers shut on a terminal")
+
+
+def shell_mode(at: At) -> None:
+    """What a shell exports by itself its programs find in their environment, whatever a rule's `env` says."""
+    acted = at.tally.acted
+    if at.values[0].word in (None, b"allexport", b"keyword"):
         code(at)
     at.tally.acted = acted
 
