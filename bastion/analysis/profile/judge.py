@@ -150,6 +150,9 @@ def _effects(effects: Effects, tally: Tally, terminal: bool) -> None:
         tally.code.append(f"{tally.program}: {effects.code}")
     if effects.changes:
         tally.changes.append(effects.changes)
+    if effects.network:
+        # Which machine that is stands in settings that are not known here.
+        tally.network.append(None)
     if effects.interactive == "always" or (effects.interactive == "terminal" and terminal):
         tally.interactive = True
     if effects.interactive != "terminal" or terminal:

@@ -25,9 +25,9 @@ anything that begins so. A name without a dash is a word (`of=` of dd).
 Styles: `gnu` (options anywhere, `-abc` bundles, `--long` may be abbreviated), `posix` (the same, up to the first
 operand), `go` (anywhere, no abbreviations, `--flag=true`), `exact` (one dash and long names: find, java, openssl).
 
-Effects of a program, a subcommand or a `when`: `code` and `changes` (reasons), `interactive` (`always`, or `terminal`:
-when there is one), `categories`, `techniques`; `stdin` says what a program does with its standard input when no word
-says what to run: shell, code, sql, commands, or none.
+Effects of a program, a subcommand or a `when`: `code` and `changes` (reasons), `network` (whom it asks), `interactive`
+(`always`, or `terminal`: when there is one), `categories`, `techniques`; `stdin` says what a program does with its
+standard input when no word says what to run: shell, code, sql, commands, or none.
 
 Limits: what a profile gets wrong about its program, the verdict gets wrong.
 """
@@ -206,12 +206,13 @@ def _with_commands(section: Section, sets: _Sets, use: Use) -> Use:
 
 
 def _refuse_contradiction(section: Section, use: Use) -> None:
-    """`unknown: harmless` is a claim about every option there can be."""
+    """`unknown: harmless` is a claim about every option there can be. A plugin is the one that is told apart: programs
+    that look into object files have many options, of which only that one loads anything."""
     if use.unknown is not Unknown.HARMLESS:
         return
     roles = {role for option in use.known_options for role in option.roles} | set(use.operands.all)
     roles |= {role for when in use.whens if when.operands for role in when.operands.all}
-    if worse := sorted(roles & (RUNS | PATHS)):
+    if worse := sorted(roles & (RUNS - {"plugin"} | PATHS)):
         section.problem(f"'unknown: harmless' beside {', '.join(worse)}: an option not listed might do the same")
 
 
@@ -287,6 +288,7 @@ def _effects(section: Section) -> Effects:
     return Effects(
         code=section.read("code", Node.text, ""),
         changes=section.read("changes", Node.text, ""),
+        network=section.read("network", Node.text, ""),
         interactive=section.read("interactive", lambda node: node.choice(*INTERACTIVE), ""),
         categories=frozenset(categories),
         techniques=frozenset(techniques or default),

@@ -48,9 +48,14 @@ def sought_mode(at: At) -> None:
 
 def ps_letters(at: At) -> None:
     """`ps auxe`: the letter e asks for what /proc/PID/environ holds."""
-    if any(value.word is not None and value.word.isalpha() and b"e" in value.word for value in at.values):
+    if any(_environment(value.word) for value in at.values):
         at.tally.categories.add("credential-access")
         at.tally.techniques.add("T1003.007")
+
+
+def _environment(word: bytes | None) -> bool:
+    """Letters with an e; or columns, after `o`, with `environ` among them."""
+    return word is not None and ((word.isalpha() and b"e" in word) or b"environ" in word.lower())
 
 
 def walked(at: At) -> None:

@@ -62,6 +62,15 @@ ROLES = {
     "privileged": "it gives what runs in a container the machine's privileges",
     "connects": "a program that is connected to the network",
     "data": "@FILE, which is read and sent, or literal data",
+    "uri": "a path, or file: and one; other schemes are not known",
+    "document": "a path or a URL; other prefixes are not known",
+    "settings-file": "a path, or one below each folder that keeps settings",
+    "resource": "kinds of things in a cluster, of which secrets are told",
+    "ps-columns": "columns of ps, of which those that show environments are told",
+    "database": "a database, or the settings of a connection to one",
+    "user-at": "a user, or USER@HOST, which is asked",
+    "plugin": "a library that is loaded",
+    "git-format": "how git prints commits, which may have a program check their signatures",
     "changes": "it changes something besides files",
     "interactive": "it takes commands from its terminal",
 }
@@ -98,6 +107,7 @@ RUNS = frozenset(
         "mount",
         "connects",
         "privileged",
+        "plugin",
         "remote-program",
         "shell-program",
         "shell-mode",
@@ -183,6 +193,7 @@ class Effects:
 
     code: str = ""
     changes: str = ""
+    network: str = ""
     interactive: str = ""
     categories: frozenset[str] = frozenset()
     techniques: frozenset[str] = frozenset()

@@ -35,13 +35,14 @@ _IS_HOME = re.compile(_HOME + r"\Z")
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What reading, writing, deleting or running some paths means. `fixed` is what all of them begin with, `inner` the
-    folder that they lie in, wherever that is."""
+    folder that they lie in, wherever that is; `outlines` whether a path that could be one of them counts."""
 
     kinds: frozenset[str]
     category: str
     technique: str
     text: str
     pattern: re.Pattern[str]
+    outlines: bool = True
 
 
 Found = tuple[frozenset[str], frozenset[str]]
@@ -192,7 +193,7 @@ def _below() -> _Below:
 def of_outline(kind: str, outline: bytes) -> Found:
     """The same of a path of which b"\0" marks what only the target knows."""
     plain = _plain(outline)
-    found = [rule for rule in rules() if kind in rule.kinds and could_be(plain, rule.text)]
+    found = [rule for rule in rules() if kind in rule.kinds and rule.outlines and could_be(plain, rule.text)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
@@ -223,9 +224,12 @@ def _rules(node: Node) -> list[Rule]:
     for kind in set(kinds) - set(KINDS):
         section.problem(f"{kind!r} is not one of {', '.join(KINDS)}")
     patterns = section.require("patterns", Node.texts, empty)
+    outlines = section.read("outlines", Node.boolean, True)
     section.close()
     made = frozenset(kinds)
-    return [Rule(made, category, technique, text, re.compile(_expression(text), re.DOTALL)) for text in patterns]
+    return [
+        Rule(made, category, technique, text, re.compile(_expression(text), re.DOTALL), outlines) for text in patterns
+    ]
 
 
 def _expression(pattern: str) -> str:

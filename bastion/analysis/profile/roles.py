@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis.profile import looks, runs, scripts
+from bastion.analysis.profile import looks, runs, scripts, spellings
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
 
@@ -189,7 +189,7 @@ def _git_url(at: At) -> None:
 
 def _expression(at: At) -> None:
     word = at.values[0].word
-    if word is None or re.search(rb"load|system|eval", word):
+    if word is None or re.search(rb"load|system|eval|document", word):
         at.tally.unknown.append(f"{at.tally.program}: its expression may read other files")
     runs.shows(word, at.tally)
 
@@ -333,6 +333,15 @@ _ROLES: dict[str, _Role] = {
     "privileged": _privileged,
     "connects": _connects,
     "data": _data,
+    "uri": spellings.uri,
+    "document": spellings.document,
+    "settings-file": spellings.settings_file,
+    "resource": spellings.resource,
+    "ps-columns": spellings.ps_columns,
+    "database": spellings.database,
+    "user-at": spellings.user_at,
+    "plugin": spellings.plugin,
+    "git-format": spellings.git_format,
     "changes": _changes,
     "interactive": _interactive,
 }

@@ -58,6 +58,7 @@ def _effects() -> dict[str, object]:
     return {
         "code": _TEXT,
         "changes": _TEXT,
+        "network": _TEXT,
         "interactive": {"enum": list(INTERACTIVE)},
         "categories": {"type": "array", "items": {"enum": list(CATEGORIES)}},
         "techniques": {"type": "array", "items": {"type": "string", "pattern": r"^T\d{4}(\.\d{3})?$"}},

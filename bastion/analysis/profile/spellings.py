@@ -1,0 +1,99 @@
+"""Roles of words that are a program's own spelling of something: of a path, of a machine, or of what is asked for.
+
+Limits: what a document names in its own text (an entity, a playlist) is not known, only the words of the command.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bastion.analysis.profile import looks, runs
+from bastion.analysis.profile.options import At
+
+_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.,-]*:")
+_FILE = re.compile(rb"(?i)file:(?://(?:localhost)?(?=/))?")
+_HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_SETTINGS = (b"/etc/", b"/run/", b"/usr/local/lib/", b"/usr/lib/")
+_SECRETS = frozenset({b"secret", b"secrets"})
+_SCRIPTS = (b".msl", b".mvg")
+
+
+def uri(at: At) -> None:
+    """What openssl reads: a path, or `file:` and one. Other schemes ask what keeps keys, by ways of its own."""
+    for value in at.values:
+        word = value.word
+        found = None if word is None else _FILE.match(word)
+        if word is not None and found is not None:
+            at.tally.path_of("reads", word[found.end() :], value.index)
+        elif word is not None and _SCHEME.match(word):
+            at.tally.unknown.append(f"{at.tally.program}: what it reads is named by a scheme that is not known")
+        elif word != b"-":
+            at.tally.path_of("reads", word, value.index)
+
+
+def document(at: At) -> None:
+    """A path; or a URL, or PREFIX:NAME, by which the program chooses how it reads, and so what it does."""
+    for value in at.values:
+        word = value.word
+        host = None if word is None else _HOST.match(word)
+        if word is not None and host is not None and not _FILE.match(word):
+            at.tally.network.append(host[1])
+            looks.asked(host[1], at.tally)
+        elif word is not None and word.startswith(b"@"):
+            at.tally.path_of("reads", word[1:], value.index)
+        else:
+            if word is not None and word.lower().endswith(_SCRIPTS):
+                at.tally.unknown.append(f"{at.tally.program}: a document that is a script")
+            uri(At((value,), at.tally, at.name))
+
+
+def settings_file(at: At) -> None:
+    """A path; one that is relative is looked for below each folder that keeps settings."""
+    for value in at.values:
+        if value.word is None:
+            at.tally.unknown.append(f"{at.tally.program}: a file of settings that only the target knows")
+        elif value.word.startswith(b"/"):
+            at.tally.path_of("reads", value.word, value.index)
+        else:
+            at.tally.reads.extend(folder + value.word for folder in _SETTINGS)
+
+
+def resource(at: At) -> None:
+    """`pods,secrets`, `Secret/x`, `secrets.v1.`: kinds of things in a cluster, of which secrets are told."""
+    for value in at.values:
+        kinds = re.split(rb"[,/]", b"" if value.word is None else value.word.lower())
+        if not _SECRETS.isdisjoint(kind.partition(b".")[0] for kind in kinds):
+            at.tally.categories.add("credential-access")
+            at.tally.techniques.add("T1552.007")
+
+
+def ps_columns(at: At) -> None:
+    """`environ` is a column of ps: what /proc/PID/environ holds."""
+    if any(value.word is not None and b"environ" in value.word.lower() for value in at.values):
+        at.tally.categories.add("credential-access")
+        at.tally.techniques.add("T1003.007")
+
+
+def database(at: At) -> None:
+    """A database by its name; or a URI or settings of a connection, which may be to any machine."""
+    for value in at.values:
+        if value.word is None or b"://" in value.word or b"=" in value.word:
+            at.tally.network.append(None)
+
+
+def user_at(at: At) -> None:
+    """A user of this machine, or USER@HOST, for which that host is asked."""
+    for value in at.values:
+        if value.word is None or b"@" in value.word:
+            at.tally.network.append(None if value.word is None else value.word.rpartition(b"@")[2])
+
+
+def plugin(at: At) -> None:
+    """A library that is loaded, which runs its code."""
+    runs.code(at)
+
+
+def git_format(at: At) -> None:
+    """How git prints: signatures are checked by a program that settings of the repository may name."""
+    if any(value.word is None or b"%G" in value.word for value in at.values):
+        runs.code(at)
