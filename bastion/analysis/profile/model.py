@@ -52,6 +52,8 @@ ROLES = {
     "ps-letters": "options of ps without a dash: those that show environments are told",
     "sought-mode": "a file mode that is looked for: setuid and setgid are told",
     "walks": "a path that is read with all that lies below it",
+    "searches": "the same; where no word has this role, the folder in which it runs is read so",
+    "skims": "the same as searches, without what is hidden in a home directory",
     "mode": "a file mode: setuid and setgid are privileges",
     "mount": "SOURCE:PLACE of a container's volume",
     "uploads": "a path that is read and sent",

@@ -323,6 +323,8 @@ _ROLES: dict[str, _Role] = {
     "ps-letters": looks.ps_letters,
     "sought-mode": looks.sought_mode,
     "walks": looks.walked,
+    "searches": looks.walked,
+    "skims": looks.skimmed,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,
