@@ -31,6 +31,7 @@ def acts(
     outlines: Mapping[int, bytes] = MappingProxyType({}),
     piped: bool = False,
     visited: Sequence[bytes] = (),
+    home: bool = False,
 ) -> Acts:
     """What this command does, by the shipped profiles. Never raises, for any argv; a program without a profile is not
     `known`.
@@ -40,8 +41,9 @@ def acts(
     `plain` of those that are no option either (Nested.single and Nested.plain say so of its words), `globs` of those
     that may become several words which all fit. `folder` is the directory in which it runs (Nested.folder), None for
     one that is not known. `outlines` are of unknown words, by index (profile/outlines.py); `visited` are other
-    folders to which paths may be relative, `piped` whether another program writes its standard input.
+    folders to which paths may be relative, `piped` whether another program writes its standard input, `home` whether it
+    may run in the home directory in which the text begins.
     """
     return judge.acts(
-        loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped, visited
+        loader.shipped(), argv, stdin, terminal, more, single, plain, folder, globs, outlines, piped, visited, home
     )

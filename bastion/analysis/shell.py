@@ -35,6 +35,15 @@ def analyse(text: bytes, shell: str = "bash", terminal: bool = False, stdin: byt
     if refused is not None:
         return _unreadable(text, refused)
     walk = CommandWalk(shell, terminal, acts, stdin)
+    analysis = _walked(text, shell, walk)
+    if not walk.moves or analysis.unreadable is not None:
+        return analysis
+    again = CommandWalk(shell, terminal, acts, stdin)
+    again.settle(walk)
+    return _walked(text, shell, again)
+
+
+def _walked(text: bytes, shell: str, walk: CommandWalk) -> Analysis:
     runs: bytes | None = None
     try:
         script = read(text, shell, walk.budget)

@@ -47,7 +47,8 @@ class Walk:
 
     `stdin` is what a pipe brings to the next command, where that is known, and `piped` whether one does. `inherits`:
     its standard input is the whole text's, and no other command's besides as far as the structure tells. `defined` are
-    the functions that are there by now, whatever ran before: those that stand alone, outside of everything."""
+    the functions that are there by now, whatever ran before: those that stand alone, outside of everything. `arrived`:
+    this runs in another folder than the text began in."""
 
     def __init__(self) -> None:
         self.stdin: bytes | None = None
@@ -56,6 +57,7 @@ class Walk:
         self.functions: list[bytes] = []
         self.defined: set[bytes] = set()
         self._depth = 0
+        self.arrived = False
         self.around: tuple[Redirection, ...] = ()
 
     def simple(self, command: Simple) -> Simple:
@@ -99,11 +101,26 @@ class Walk:
         return made
 
     def _listed(self, item: AndOr) -> AndOr:
-        first, rest = self._pipeline(item.first), each(item.rest, self._rest)
+        """After `cd x &&` the folder is surely another one; an `||` anywhere leaves open which command ran."""
+        outer = self.arrived
+        first = self._pipeline(item.first)
+        surely = all(operator == b"&&" for operator, _ in item.rest)
+        self.arrived = outer or (surely and self._leaves(item.first))
+        rest = each(item.rest, lambda pair: self._rest(pair, surely))
+        self.arrived = outer
         return item if first is item.first and rest is item.rest else AndOr(first, rest, item.background)
 
-    def _rest(self, pair: tuple[bytes, Pipeline]) -> tuple[bytes, Pipeline]:
+    def _leaves(self, pipeline: Pipeline) -> bool:
+        """Whether it is `cd` to a folder that the text names, which leaves the one the text began in."""
+        only = pipeline.commands[0]
+        if pipeline.negated or len(pipeline.commands) > 1 or not isinstance(only, Simple) or len(only.words) != 2:
+            return False
+        folder = only.words[1].literal
+        return only.words[0].literal == b"cd" and bool(folder) and (folder or b"-")[:1] != b"-"
+
+    def _rest(self, pair: tuple[bytes, Pipeline], surely: bool) -> tuple[bytes, Pipeline]:
         pipeline = self._pipeline(pair[1])
+        self.arrived = self.arrived or (surely and self._leaves(pair[1]))
         return pair if pipeline is pair[1] else (pair[0], pipeline)
 
     def _pipeline(self, pipeline: Pipeline) -> Pipeline:
@@ -148,10 +165,11 @@ class Walk:
         """A body runs when it is called, with an input that is not this one."""
         outer, self.stdin = self.stdin, None
         piped, self.piped = self.piped, False
+        arrived, self.arrived = self.arrived, False
         self.functions.append(command.name)
         body = self.apart(lambda: self._command(command.body))
         self.functions.pop()
-        self.stdin, self.piped = outer, piped
+        self.stdin, self.piped, self.arrived = outer, piped, arrived
         return command if body is command.body else dataclasses.replace(command, body=body)
 
     def _compound(self, command: Compound) -> Compound:

@@ -219,6 +219,7 @@ class CommandWalk(FindingWalk):
             outlines=words.outlines,
             piped=self.piped,
             visited=tuple(self._visited),
+            home=not self.arrived,
         )
         wrong = builtins.fault(words.argv, words.single, self._shell)
         if wrong is None and words.argv[0] in builtins.JUDGED:
@@ -246,6 +247,7 @@ class CommandWalk(FindingWalk):
         low, high = nested.words
         hands_on = passes(program, argv[1:low]) and not nested.more
         channel, self._channel = self._channel, self._channel and hands_on
+        arrived, self.arrived = self.arrived, self.arrived and not nested.remote
         if nested.shell is not None:
             folder, self._folder = self._folder, nested.folder
             text = self._shell_text(outer, nested.shell, program)
@@ -282,7 +284,7 @@ class CommandWalk(FindingWalk):
                     moved = offset + low
                     printed = (*printed[: begins - moved], value_of(word), *printed[stops - moved :])
                 self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
-        self._via, self._channel = via, channel
+        self._via, self._channel, self.arrived = via, channel, arrived
         self._levels -= 1
 
     def _sets(self, inner: Command) -> None:

@@ -18,7 +18,8 @@ from bastion.characters import briefly
 
 _PEERS = (b"/dev/tcp/", b"/dev/udp/")
 _KINDS = {b"<": ("reads",), b">": ("writes",), b">>": ("writes",), b">|": ("writes",), b"<>": ("reads", "writes")}
-_GO = frozenset({b"cd", b"pushd", b"chdir"})
+_GO = frozenset({b"cd", b"pushd", b"popd", b"chdir"})
+_PLAINLY = frozenset({b"command", b"builtin"})
 _ANYWHERE = b"\0"
 _MAX_FOLDERS = 4
 _DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
@@ -35,6 +36,7 @@ class FindingWalk(Walk):
         self.findings: list[Finding] = []
         self.sql: list[SqlFinding] = []
         self._visited: list[bytes] = []
+        self._settled = False
         self._told: set[tuple[int, str]] = set()
         self._texts = 0
         self._inside = 0
@@ -54,15 +56,37 @@ class FindingWalk(Walk):
 
     def _goes(self, argv: tuple[bytes | None, ...], words: tuple[Word, ...]) -> None:
         """Note the folder that `cd` or `pushd` goes to: what follows may be there, or where it was before."""
-        if argv[0] not in _GO:
+        while argv[0] in _PLAINLY and len(argv) > 1:
+            argv, words = argv[1:], words[1:]
+            while len(argv) > 1 and (argv[0] or b"").startswith(b"-"):
+                argv, words = argv[1:], words[1:]
+        if argv[0] not in _GO or self._settled:
             return
-        operands = [word for word in words[1:] if not (word.literal or b"").startswith(b"-")]
+        operands = [word for word in words[1:] if (word.literal or b"")[:1] not in (b"-", b"+")]
         told = (spelled(operands[-1]) or outline(operands[-1]) or _ANYWHERE) if operands else b"~"
         absolute = told.startswith((b"/", b"~", b"$HOME", _ANYWHERE))
         before = () if absolute else tuple(self._visited)
         for folder in (told, *(base.rstrip(b"/") + b"/" + told for base in before)):
             if folder not in self._visited and _ANYWHERE not in self._visited:
                 self._visited.append(folder if len(self._visited) < _MAX_FOLDERS else _ANYWHERE)
+
+    def settle(self, before: FindingWalk) -> None:
+        """Judge all in the folders that `before`, a walk of the same text, came to: a function or a loop runs later
+        than it stands, in what a folder of the text's end makes of a relative one too."""
+        self._settled, self._visited = True, before.settled()
+
+    def settled(self) -> list[bytes]:
+        """Where the text goes, in whatever order."""
+        relative = [folder for folder in self._visited if not folder.startswith((b"/", b"~", b"$HOME", _ANYWHERE))]
+        bases = [folder for folder in self._visited if folder not in relative]
+        joined = [base.rstrip(b"/") + b"/" + folder for base in bases for folder in relative if base != _ANYWHERE]
+        found = list(dict.fromkeys((*self._visited, *joined)))
+        return found if len(found) <= _MAX_FOLDERS else [*self._visited[:_MAX_FOLDERS], _ANYWHERE]
+
+    @property
+    def moves(self) -> bool:
+        """Whether the text goes anywhere."""
+        return bool(self._visited)
 
     def _text(self, found: Command, text: bytes) -> None:
         """Count a text inside this one."""

@@ -127,6 +127,7 @@ class Judge(Protocol):
         outlines: Mapping[int, bytes] = MappingProxyType({}),
         piped: bool = False,
         visited: Sequence[bytes] = (),
+        home: bool = False,
     ) -> Acts: ...
 
 

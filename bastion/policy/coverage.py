@@ -132,7 +132,9 @@ def holds_back(rule: Rule, question: Question) -> bool:
         return False
     if rule.effect is Effect.APPROVE:
         return True
-    return _touches(rule.reads, _read(question.command)) and _touches(rule.writes, _written(question.command))
+    command = question.command
+    read = _touches(rule.reads, _read(command), _walked(command))
+    return read and _touches(rule.writes, _written(command))
 
 
 def deeds(command: Command) -> frozenset[str]:
@@ -156,8 +158,17 @@ def _of_the_system(name: bytes | None) -> bool:
     return not slash or directory + slash in SYSTEM_DIRECTORIES
 
 
-def _touches(patterns: tuple[PathPattern, ...], paths: Iterable[bytes | None]) -> bool:
-    return not patterns or any(pattern.restrains(path) for path in paths for pattern in patterns)
+def _touches(
+    patterns: tuple[PathPattern, ...], paths: Iterable[bytes | None], folders: Iterable[bytes | None] = ()
+) -> bool:
+    if not patterns or any(pattern.restrains(path) for path in paths for pattern in patterns):
+        return True
+    return any(pattern.lies_below(folder) for folder in folders for pattern in patterns)
+
+
+def _walked(command: Command) -> tuple[bytes | None, ...]:
+    """Folders that are read with all that lies below them."""
+    return () if command.acts is None else command.acts.walks
 
 
 def _read(command: Command) -> list[bytes | None]:

@@ -137,6 +137,10 @@ class CommandPattern:
         return b"/" not in name and word.literal is not None and base_name(word.literal) == name
 
 
+_HOMES = (b"/home/", b"/root/", b"/Users/")
+"""Where a folder lies that does not begin at the root, as a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathPattern:
     """A pattern over one path: `/tmp/**`, `/srv/*/log`, `**` for any. Read narrowly by what allows and widely by what
@@ -154,6 +158,16 @@ class PathPattern:
     def restrains(self, path: bytes | None) -> bool:
         """Whether `path` is, or may be, one of these."""
         return self.word is None or path is None or self.word.restrains(path)
+
+    def lies_below(self, folder: bytes | None) -> bool:
+        """Whether one of these lies, or may lie, somewhere below `folder`."""
+        if self.word is None or folder is None:
+            return True
+        fixed, wild, _ = self.text.strip("'\"").encode().partition(b"*")
+        above = normal(folder).rstrip(b"/") + b"/"
+        if not above.startswith(b"/"):
+            return not fixed.startswith(b"/") or fixed.startswith(_HOMES)
+        return fixed.startswith(above) or (bool(wild) and above.startswith(fixed))
 
 
 def path_pattern(text: str) -> PathPattern:

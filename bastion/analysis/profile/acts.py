@@ -52,7 +52,8 @@ class Acts:
 
     `known` is false when no profile covers this use: then nothing is claimed, which is not undecidable by itself.
     `code` are reasons why it runs code that is not judged here, `unknown` reasons why it can not be decided,
-    `changes` what it changes besides the paths in `writes` and `deletes`. `interactive`: it takes commands from its
+    `changes` what it changes besides the paths in `writes` and `deletes`. `walks` are
+    folders that are read with all below them. `interactive`: it takes commands from its
     terminal or standard input; `asks` says of what kind (`shell`, `sql` or `code`) it reads from a standard input that
     is not known.
     """
@@ -66,6 +67,7 @@ class Acts:
     writes: tuple[Word, ...] = ()
     deletes: tuple[Word, ...] = ()
     reads: tuple[Word, ...] = ()
+    walks: tuple[Word, ...] = ()
     network: tuple[Word, ...] = ()
     categories: frozenset[str] = frozenset()
     techniques: frozenset[str] = frozenset()
@@ -84,7 +86,8 @@ class Tally:
     """What was found so far; `done` gives the Acts. `acted` is set once a word says what to run, so that standard
     input is no longer the program's source of commands; `folder` is what relative paths are relative to, `replaced` the
     text that stands for unknown words (xargs -I). `outlines` are of words that only the target knows, by their index:
-    what is known of them, with b"\\0" for each part that is not; `outlined` those of paths, each with what is done."""
+    what is known of them, with b"\\0" for each part that is not; `outlined` those of paths, each with what is done.
+    `walks` are folders that are read with all below them, each with whether what is hidden there is read too."""
 
     program: str
     dialect: str = ""
@@ -107,6 +110,7 @@ class Tally:
     archives: list[Word] = field(default_factory=list)
     folder: bytes | None = b""
     replaced: Word = b""
+    walks: list[tuple[Word, bool]] = field(default_factory=list)
     runs: list[bytes] = field(default_factory=list)
     outlines: Mapping[int, bytes] = field(default_factory=dict)
     outlined: list[tuple[str, bytes]] = field(default_factory=list)
@@ -136,6 +140,7 @@ class Tally:
             writes=tuple(dict.fromkeys(self.writes)),
             deletes=tuple(dict.fromkeys(self.deletes)),
             reads=tuple(dict.fromkeys(self.reads)),
+            walks=tuple(dict.fromkeys(self.path(word) for word, _ in self.walks)),
             network=tuple(dict.fromkeys(self.network)),
             categories=frozenset(self.categories),
             techniques=frozenset(self.techniques),

@@ -15,6 +15,7 @@ from bastion.analysis.profile.roles import apply
 from bastion.analysis.profile.runs import shows
 
 _STRIPPED = b"/"
+_HERE = frozenset({"searches", "skims"})
 
 
 def acts(
@@ -30,6 +31,7 @@ def acts(
     outlines: Mapping[int, bytes] = MappingProxyType({}),
     piped: bool = False,
     visited: Sequence[bytes] = (),
+    home: bool = False,
 ) -> Acts:
     """What `argv` does, by the profiles of `library`. Never raises; a program that has no profile is not `known`.
 
@@ -38,7 +40,8 @@ def acts(
     of those that are no option either, `globs` of those that become any number of words, each of which fits its
     outline; `folder` the directory in which it runs, empty for the one the text began in, None for one that is not
     known; `outlines` what is known of unknown words, by index (outlines.py); `piped` whether another program writes its
-    standard input; `visited` the folders to which relative paths may be relative besides (paths.of_place).
+    standard input; `visited` the folders to which relative paths may be relative besides (paths.of_place), `home`
+    whether it may run in the home directory in which the text begins.
     """
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
@@ -59,14 +62,14 @@ def acts(
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
-    _words(reading, held, argv, tally)
+    _words(reading, held, argv, tally, piped)
     _effects(reading.levels[-1].effects, tally, terminal)
     for when in held:
         _effects(when.effects, tally, terminal)
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally)
-    paths.add_categories(tally, visited)
+    paths.add_categories(tally, visited, home)
     return tally.done()
 
 
@@ -92,7 +95,7 @@ def _held(reading: Reading) -> list[When]:
     ]
 
 
-def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tally) -> None:
+def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tally, piped: bool) -> None:
     for taken in reading.taken:
         name, roles = taken.option.name, taken.option.roles
         if roles[0] == "command-to-semicolon":
@@ -108,6 +111,10 @@ def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tall
         index = reading.operands[position]
         last = len(argv) if reading.rest and position == len(reading.operands) - 1 else index + 1
         apply(role, tuple(Value(argv[i], i) for i in range(index, last)), tally)
+    if operands.repeated in _HERE and len(reading.operands) <= len(operands.first):
+        # The folder that it is in; only what skims reads a pipe instead.
+        hidden = operands.repeated == "searches"
+        tally.walks.extend([(b".", hidden)] if hidden or not piped else [])
     if reading.many is not None:
         fixed = sum(index < reading.many for index in reading.operands)
         told = [operands, *(when.operands for when in held if when.operands is not None)]

@@ -63,8 +63,14 @@ def walked(at: At) -> None:
     for value in at.values:
         if value.word != b"-":
             at.tally.path_of("reads", value.word, value.index)
-        if value.word is not None:
-            _told(at.tally, of_folder(value.word))
+        at.tally.walks.append((value.word, True))
+
+
+def skimmed(at: At) -> None:
+    """The same, by a program that leaves hidden names out where it comes upon them."""
+    before = len(at.tally.walks)
+    walked(at)
+    at.tally.walks[before:] = [(word, False) for word, _ in at.tally.walks[before:]]
 
 
 def asked(host: bytes | None, tally: Tally) -> None:

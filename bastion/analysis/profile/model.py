@@ -55,6 +55,10 @@ ROLES = {
     "ps-letters": "options of ps without a dash: those that show environments are told",
     "sought-mode": "a file mode that is looked for: setuid and setgid are told",
     "walks": "a path that is read with all that lies below it",
+    "moves": "a path that is moved with all that lies below it",
+    "remote-walks": "HOST:PATH or a path, read with all that lies below it",
+    "searches": "the same as walks; where no word has this role, the folder in which it runs is read so",
+    "skims": "the same as searches, without what is hidden in a home directory",
     "mode": "a file mode: setuid and setgid are privileges",
     "mount": "SOURCE:PLACE of a container's volume",
     "uploads": "a path that is read and sent",
@@ -127,7 +131,7 @@ REST = frozenset(
     ]
 )
 """Roles that take all words from theirs on."""
-PATHS = frozenset({"writes", "deletes", "remote-writes"})
+PATHS = frozenset({"writes", "deletes", "moves", "remote-writes"})
 
 
 class Unknown(StrEnum):

@@ -49,12 +49,18 @@ Found = tuple[frozenset[str], frozenset[str]]
 _ROOTS = re.compile(r"\A(?:/proc/[^/]+/(?:task/[^/]+/)?root(?=/|\Z))+")
 
 
-def add_categories(tally: Tally, visited: Sequence[bytes] = ()) -> None:
-    """Add what the paths of `tally` mean to its categories and techniques. `visited`: see of_place."""
+def add_categories(tally: Tally, visited: Sequence[bytes] = (), home: bool = False) -> None:
+    """Add what the paths of `tally` mean to its categories and techniques. `visited`: see of_place; `home`: it may run
+    in the home directory in which the text begins."""
     kinds = (("reads", tally.reads), ("writes", tally.writes), ("deletes", tally.deletes), ("runs", tally.runs))
     for kind, words in kinds:
         for word in words:
             categories, techniques = of_place(kind, word, visited)
+            tally.categories |= categories
+            tally.techniques |= techniques
+    for word, hidden in tally.walks:
+        for place in () if word is None else _walked(tally.path(word), visited, home, hidden):
+            categories, techniques = of_folder(place)
             tally.categories |= categories
             tally.techniques |= techniques
     for kind, outline in tally.outlined:
@@ -63,6 +69,26 @@ def add_categories(tally: Tally, visited: Sequence[bytes] = ()) -> None:
             categories, techniques = of_outline(kind, folder.rstrip(b"/") + b"/" + outline if folder else outline)
             tally.categories |= categories
             tally.techniques |= techniques
+
+
+def _walked(path: Word, visited: Sequence[bytes], home: bool, hidden: bool) -> list[bytes]:
+    """Where a folder that is read with all below it may be. One that is not known may be any."""
+    if path is None:
+        return [b"/"]
+    if path.startswith((b"/", b"~", b"$HOME")):
+        return [_landed(path)]
+    here = _landed(path)
+    # What lies open in a home directory is what a path below it names too; its secrets have hidden names.
+    began = [here] if here not in (b"/", b"~") or (home and (hidden or here == b"/")) else []
+    return [*began, *(_landed(folder.rstrip(b"/") + b"/" + path) for folder in visited)]
+
+
+def _landed(path: bytes) -> bytes:
+    """A folder made plain: home for `.`, and the root for what leads out of home, or is not known."""
+    plain = posixpath.normpath(path)
+    if b"\0" in plain or plain.startswith(b"..") or (path[:1] in b"~$" and plain[:1] not in b"~$"):
+        return b"/"
+    return b"~" if plain == b"." else plain
 
 
 def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:

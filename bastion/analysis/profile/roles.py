@@ -48,6 +48,12 @@ def _writes(at: At) -> None:
             at.tally.path_of("writes", value.word, value.index)
 
 
+def _moves(at: At) -> None:
+    """What lies in a folder can be read where it was moved to."""
+    _writes(at)
+    at.tally.walks.extend((value.word, True) for value in at.values)
+
+
 def _deletes(at: At) -> None:
     for value in at.values:
         at.tally.path_of("deletes", value.word, value.index)
@@ -83,6 +89,8 @@ def _remote(kind: str) -> _Role:
                 at.tally.network.append(found[0][:-1])
                 if kind == "writes":
                     _sends(at.tally)
+            elif kind == "walks":
+                looks.walked(At((value,), at.tally, at.name))
             else:
                 at.tally.path_of(kind, word, value.index)
 
@@ -326,6 +334,10 @@ _ROLES: dict[str, _Role] = {
     "ps-letters": looks.ps_letters,
     "sought-mode": looks.sought_mode,
     "walks": looks.walked,
+    "moves": _moves,
+    "remote-walks": _remote("walks"),
+    "searches": looks.walked,
+    "skims": looks.skimmed,
     "mode": _mode,
     "mount": _mount,
     "uploads": _uploads,
