@@ -9,7 +9,7 @@ from types import MappingProxyType
 from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
 from bastion.analysis.profile.loader import Library
-from bastion.analysis.profile.model import PATHS, REST, RUNS, Effects, Operands, Use, When
+from bastion.analysis.profile.model import PATHS, REST, RUNS, SHOWS, Effects, Operands, Use, When
 from bastion.analysis.profile.options import Reading, Value, read
 from bastion.analysis.profile.roles import apply
 from bastion.analysis.profile.runs import shows
@@ -65,6 +65,10 @@ def acts(
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally)
+        if any(
+            word is None and (at not in globs or outlines.get(at, b"").startswith(b"-")) for at, word in enumerate(argv)
+        ):
+            _may_show(reading.levels[-1], tally)
     paths.add_categories(tally, visited)
     return tally.done()
 
@@ -118,6 +122,8 @@ def _shifted(roles: Iterable[str], tally: Tally) -> None:
     for role in dict.fromkeys(roles):
         if role in PATHS:
             (tally.deletes if role == "deletes" else tally.writes).append(None)
+        elif role in SHOWS:
+            tally.reads.append(None)
         elif role in RUNS and role not in REST:
             tally.unknown.append(f"{tally.program}: which of its words is run depends on the target")
         elif role == "changes":
@@ -131,7 +137,7 @@ def _archives(uses: set[str], tally: Tally) -> None:
 
 
 def _of_flag(role: str) -> bool:
-    return role in ("code", "changes", "interactive", "replaces", "privileged")
+    return role in ("code", "changes", "interactive", "replaces", "privileged", "reads-listed")
 
 
 def _roles(operands: Operands, count: int, tally: Tally) -> list[str]:
@@ -190,3 +196,15 @@ def _doubts(use: Use, tally: Tally) -> None:
     for option in use.known_options:
         for role in PATHS.intersection(option.roles):
             (tally.deletes if role == "deletes" else tally.writes).append(None)
+
+
+def _may_show(use: Use, tally: Tally) -> None:
+    """Such an option may show what is in a file, or reach out. What a glob finds is the name of a file that exists, and
+    is no such option unless somebody made it so."""
+    told = [option.roles for option in use.known_options]
+    told += [when.operands.all for when in use.whens if when.operands is not None and when.given]
+    roles = {role for each in told for role in each}
+    if roles & SHOWS:
+        tally.reads.append(None)
+    if "peer" in roles:
+        tally.network.append(None)

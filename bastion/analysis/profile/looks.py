@@ -51,6 +51,7 @@ def ps_letters(at: At) -> None:
     if any(value.word is not None and value.word.isalpha() and b"e" in value.word for value in at.values):
         at.tally.categories.add("credential-access")
         at.tally.techniques.add("T1003.007")
+    at.tally.reads.extend(None for value in at.values if value.word is None)
 
 
 def walked(at: At) -> None:
