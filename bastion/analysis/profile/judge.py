@@ -65,10 +65,7 @@ def acts(
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally)
-        if any(
-            word is None and (at not in globs or outlines.get(at, b"").startswith(b"-")) for at, word in enumerate(argv)
-        ):
-            _may_show(reading.levels[-1], tally)
+        _may_show(reading.levels[-1], tally, argv, globs)
     paths.add_categories(tally, visited)
     return tally.done()
 
@@ -198,9 +195,12 @@ def _doubts(use: Use, tally: Tally) -> None:
             (tally.deletes if role == "deletes" else tally.writes).append(None)
 
 
-def _may_show(use: Use, tally: Tally) -> None:
+def _may_show(use: Use, tally: Tally, argv: Sequence[Word], globs: frozenset[int]) -> None:
     """Such an option may show what is in a file, or reach out. What a glob finds is the name of a file that exists, and
     is no such option unless somebody made it so."""
+    unknown = [at for at, word in enumerate(argv) if word is None]
+    if all(at in globs and not tally.outlines.get(at, b"").startswith(b"-") for at in unknown):
+        return
     told = [option.roles for option in use.known_options]
     told += [when.operands.all for when in use.whens if when.operands is not None and when.given]
     roles = {role for each in told for role in each}
