@@ -64,8 +64,7 @@ def acts(
         _effects(when.effects, tally, terminal)
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
-        _doubts(reading.levels[-1], tally)
-        _may_show(reading.levels[-1], tally, argv, globs)
+        _doubts(reading.levels[-1], tally, argv, globs)
     paths.add_categories(tally, visited)
     return tally.done()
 
@@ -182,8 +181,9 @@ def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tall
             tally.techniques.add("T1059.004")
 
 
-def _doubts(use: Use, tally: Tally) -> None:
+def _doubts(use: Use, tally: Tally, argv: Sequence[Word], globs: frozenset[int]) -> None:
     """A word that only the target knows may be any of the options."""
+    _may_show(use, tally, argv, globs)
     for option in use.known_options:
         for role in option.roles:
             if role in RUNS:
