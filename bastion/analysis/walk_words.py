@@ -30,6 +30,8 @@ def unknowns_inside(outer: Command, nested: Nested, words: tuple[bytes | None, .
     low, high = nested.words
     around = {word.index - low: word for word in outer.unknown} if high - low == len(nested.argv) else {}
     one = nested.single | nested.plain
+    if nested.replaced:  # a name that a glob finds may hold the text that is replaced
+        around = {at: Unknown(at, single=word.single) for at, word in around.items()}
     return tuple(
         [
             dataclasses.replace(around[at], index=at) if at in around else Unknown(at, single=at in one)

@@ -10,7 +10,8 @@ An allow or approve rule covers a command when nothing stands against it (`objec
     writes       files that it opens by `>`, `>>`, `>|` and `<>` are named
     sql          where it is said: all that the command's SQL does is named; what comes by standard input and not in the
                  command's words, or reaches out of the database (runs a program, opens a file), must be
-    does         where it is said: the program's profile vouches that this use does no more than that
+    does         where it is said: the program's profile vouches that this use does no more than that, and that it
+                 shows of no file what is in it which only the target knows, but of globs below a pattern's folder
 
 A deny or approve rule holds it back (`holds_back`) when each of `commands`, `sql`, `does`, `reads` and `writes` that it
 says is about the command: any one pattern, kind, deed or path of each, read widely, and paths as far as the profile
@@ -289,6 +290,8 @@ def _does(rule: Rule, question: Question) -> _Why:
     more_sql = question.kinds - _SQL_READS
     if more_sql and not rule.sql and "changes" not in rule.does:
         return f"its SQL does {', '.join(sorted(more_sql))}, which is more than the rule's `does`", False
+    if acts.discloses and not _below(rule, question):
+        return f"{name} shows what is in a file that only the target knows, of which the rule does not say where", True
     more = _own_deeds(acts) - rule.does
     if more:
         return f"{name} does more than the rule's `does`: {', '.join(sorted(more))}", False
@@ -297,6 +300,12 @@ def _does(rule: Rule, question: Question) -> _Why:
             what = "a file that only the target knows" if path is None else briefly(path)
             return f"{name} writes {what}: a rule must name that in `writes`", False
     return None
+
+
+def _below(rule: Rule, question: Question) -> bool:
+    """Whether what only the target knows are globs, each below a folder that a pattern of the rule names."""
+    argv, unknown = question.command.argv, question.unknown
+    return bool(unknown) and any(pattern.grants(argv, unknown, rule.dynamic, below=True) for pattern in rule.commands)
 
 
 def _own_deeds(acts: Acts) -> frozenset[str]:

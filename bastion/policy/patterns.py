@@ -81,10 +81,16 @@ class CommandPattern:
         return tuple((at, key) for at, word in places if (key := word.key) is not None)
 
     def grants(
-        self, argv: Sequence[bytes | None], unknown: Mapping[int, Unknown] = _NONE, dynamic: bool = False
+        self,
+        argv: Sequence[bytes | None],
+        unknown: Mapping[int, Unknown] = _NONE,
+        dynamic: bool = False,
+        below: bool = False,
     ) -> bool:
         """Whether an allow or approve rule covers the command. `unknown` tells of each None in argv, which only a rule
-        that is `dynamic` can cover."""
+        that is `dynamic` can cover; with `below`, only where a word such as `/var/log/**` takes each of them."""
+        if below and not all(0 < at < len(self.words) and self.words[at].below for at in unknown):
+            return False
         if not self.words:
             return self.rest and (dynamic or not unknown)
         name = argv[0]

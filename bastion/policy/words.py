@@ -46,7 +46,7 @@ class Word:
     _grants: bytes | None
     _restrains: bytes | None
     _guards_path: bool
-    _below: bool
+    below: bool
     prefix: bytes
     """What every matching word begins with, as written or normalised."""
 
@@ -60,7 +60,7 @@ class Word:
         below it finds."""
         if self.literal is None and not self._guards_path:
             return word.single
-        if not self._below or not word.glob or detour(word.text) or _HIDDEN_PARENT.search(word.text):
+        if not self.below or not word.glob or detour(word.text) or _HIDDEN_PARENT.search(word.text):
             return False
         return word.prefix.startswith(self.prefix) and self._matches(self._grants, word.text)
 

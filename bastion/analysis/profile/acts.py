@@ -22,7 +22,8 @@ class Nested:
     `single` and `plain` are the indices of unknown words of `argv` that are exactly one word, and that are no option
     either (what find puts for {}); with `more`, the words that follow are of the last one's kind.
     `folder` is the directory in which it runs: empty for that of the outer command, None for one that is not known.
-    `remote` says that it runs on another machine or in a container. `environment` is what is set for it.
+    `remote` says that it runs on another machine or in a container. `environment` is what is set for it. `replaced`:
+    text may be put into any of its words, so that what was known of an unknown one holds no more.
     """
 
     argv: tuple[Word, ...] = ()
@@ -36,6 +37,7 @@ class Nested:
     plain: frozenset[int] = frozenset()
     folder: bytes | None = b""
     environment: tuple[tuple[bytes, Word], ...] = ()
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Acts:
     `changes` what it changes besides the paths in `writes` and `deletes`. `walks` are
     folders that are read with all below them. `interactive`: it takes commands from its
     terminal or standard input; `asks` says of what kind (`shell`, `sql` or `code`) it reads from a standard input that
-    is not known.
+    is not known. `discloses`: what is in a file that only the target knows may be shown, and not only measured.
     """
 
     known: bool = True
@@ -73,6 +75,7 @@ class Acts:
     techniques: frozenset[str] = frozenset()
     interactive: bool = False
     asks: str = ""
+    discloses: bool = False
 
     @property
     def vouched(self) -> bool:
@@ -87,7 +90,8 @@ class Tally:
     input is no longer the program's source of commands; `folder` is what relative paths are relative to, `replaced` the
     text that stands for unknown words (xargs -I). `outlines` are of words that only the target knows, by their index:
     what is known of them, with b"\\0" for each part that is not; `outlined` those of paths, each with what is done.
-    `walks` are folders that are read with all below them, each with whether what is hidden there is read too."""
+    `walks` are folders that are read with all below them, each with whether what is hidden there is read too.
+    `measured` counts the unknown paths among `reads` whose contents are not shown."""
 
     program: str
     dialect: str = ""
@@ -114,6 +118,7 @@ class Tally:
     runs: list[bytes] = field(default_factory=list)
     outlines: Mapping[int, bytes] = field(default_factory=dict)
     outlined: list[tuple[str, bytes]] = field(default_factory=list)
+    measured: int = 0
 
     def path_of(self, kind: str, word: Word, index: int) -> None:
         """Note a path that is read, written or deleted (`kind`), the word at `index`."""
@@ -146,4 +151,5 @@ class Tally:
             techniques=frozenset(self.techniques),
             interactive=self.interactive,
             asks=self.asks,
+            discloses=self.reads.count(None) > self.measured,
         )

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
 from bastion.analysis.profile.loader import Library
-from bastion.analysis.profile.model import PATHS, REST, RUNS, Effects, Operands, Use, When
+from bastion.analysis.profile.model import PATHS, REST, RUNS, SHOWS, Effects, Operands, Use, When
 from bastion.analysis.profile.options import Reading, Value, read
 from bastion.analysis.profile.roles import apply
 from bastion.analysis.profile.runs import shows
@@ -68,7 +68,7 @@ def acts(
         _effects(when.effects, tally, terminal)
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
-        _doubts(reading.levels[-1], tally)
+        _doubts(reading.levels[-1], tally, argv, globs)
     paths.add_categories(tally, visited, home)
     return tally.done()
 
@@ -126,6 +126,8 @@ def _shifted(roles: Iterable[str], tally: Tally) -> None:
     for role in dict.fromkeys(roles):
         if role in PATHS:
             (tally.deletes if role == "deletes" else tally.writes).append(None)
+        elif role in SHOWS:
+            tally.reads.append(None)
         elif role in RUNS and role not in REST:
             tally.unknown.append(f"{tally.program}: which of its words is run depends on the target")
         elif role == "changes":
@@ -139,7 +141,7 @@ def _archives(uses: set[str], tally: Tally) -> None:
 
 
 def _of_flag(role: str) -> bool:
-    return role in ("code", "changes", "interactive", "replaces", "privileged", "forgets")
+    return role in ("code", "changes", "interactive", "replaces", "privileged", "forgets", "reads-listed")
 
 
 def _roles(operands: Operands, count: int, tally: Tally) -> list[str]:
@@ -190,8 +192,9 @@ def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tall
             tally.techniques.add("T1059.004")
 
 
-def _doubts(use: Use, tally: Tally) -> None:
+def _doubts(use: Use, tally: Tally, argv: Sequence[Word], globs: frozenset[int]) -> None:
     """A word that only the target knows may be any of the options."""
+    _may_show(use, tally, argv, globs)
     for option in use.known_options:
         for role in option.roles:
             if role in RUNS:
@@ -201,3 +204,18 @@ def _doubts(use: Use, tally: Tally) -> None:
     for option in use.known_options:
         for role in PATHS.intersection(option.roles):
             (tally.deletes if role == "deletes" else tally.writes).append(None)
+
+
+def _may_show(use: Use, tally: Tally, argv: Sequence[Word], globs: frozenset[int]) -> None:
+    """Such an option may show what is in a file, or reach out. What a glob finds is the name of a file that exists, and
+    is no such option unless somebody made it so."""
+    unknown = [at for at, word in enumerate(argv) if word is None]
+    if all(at in globs and not tally.outlines.get(at, b"").startswith(b"-") for at in unknown):
+        return
+    told = [option.roles for option in use.known_options]
+    told += [when.operands.all for when in use.whens if when.operands is not None and when.given]
+    roles = {role for each in told for role in each}
+    if roles & SHOWS:
+        tally.reads.append(None)
+    if "peer" in roles:
+        tally.network.append(None)

@@ -51,6 +51,7 @@ def ps_letters(at: At) -> None:
     if any(_environment(value.word) for value in at.values):
         at.tally.categories.add("credential-access")
         at.tally.techniques.add("T1003.007")
+    at.tally.reads.extend(None for value in at.values if value.word is None)
 
 
 def _environment(word: bytes | None) -> bool:

@@ -13,6 +13,8 @@ from enum import StrEnum
 ROLES = {
     "harmless": "a word from which nothing follows",
     "reads": "a path that is read",
+    "measures": "a path that is read, and of whose contents only a number or a kind is told",
+    "reads-listed": "a file that lists paths which are read: only the target knows them",
     "writes": "a path that is written, or whose owner or mode is changed",
     "writes-or-runs": "a path that is written, or a program after | or !",
     "deletes": "a path that is deleted",
@@ -132,6 +134,29 @@ REST = frozenset(
 )
 """Roles that take all words from theirs on."""
 PATHS = frozenset({"writes", "deletes", "moves", "remote-writes"})
+SHOWS = frozenset(
+    [
+        "reads",
+        "reads-listed",
+        "walks",
+        "remote-reads",
+        "uploads",
+        "data",
+        "url",
+        "options-file",
+        "ps-letters",
+        "ps-columns",
+        "archive",
+        "moves",
+        "searches",
+        "skims",
+        "remote-walks",
+        "uri",
+        "document",
+        "settings-file",
+    ]
+)
+"""Roles by which what is in a file may be shown."""
 
 
 class Unknown(StrEnum):

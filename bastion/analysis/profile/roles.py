@@ -42,6 +42,19 @@ def _reads(at: At) -> None:
             at.tally.path_of("reads", value.word, value.index)
 
 
+def _measures(at: At) -> None:
+    """Which of these files it is, where only the target knows, matters less: nothing of what is in it is shown."""
+    before = at.tally.reads.count(None)
+    _reads(at)
+    at.tally.measured += at.tally.reads.count(None) - before
+
+
+def _reads_listed(at: At) -> None:
+    """Standard input may be the list: then, too, what is read is not known."""
+    _reads(at)
+    at.tally.reads.append(None)
+
+
 def _writes(at: At) -> None:
     for value in at.values:
         if value.word != b"-":
@@ -292,6 +305,8 @@ def _interactive(at: At) -> None:
 _ROLES: dict[str, _Role] = {
     "harmless": _harmless,
     "reads": _reads,
+    "measures": _measures,
+    "reads-listed": _reads_listed,
     "writes": _writes,
     "writes-or-runs": _writes_or_runs,
     "deletes": _deletes,

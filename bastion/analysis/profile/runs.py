@@ -66,7 +66,7 @@ def command_more(at: At) -> None:
         for value in at.values
     )
     one = frozenset(i for i, value in enumerate(at.values) if replaced is not None and value.word is not None)
-    _nest(kept, at.tally, single=one)
+    _nest(kept, at.tally, single=one, replaced=True)
 
 
 def replaces(at: At) -> None:
@@ -99,7 +99,7 @@ def to_semicolon(at: At) -> None:
     kept = tuple(
         Value(None if value.word is None or b"{}" in value.word else value.word, value.index) for value in words
     )
-    _nest(kept, at.tally, more=more, plain=plain)
+    _nest(kept, at.tally, more=more, plain=plain, replaced=True)
 
 
 def _nest(
@@ -111,6 +111,7 @@ def _nest(
     single: frozenset[int] = frozenset(),
     plain: frozenset[int] = frozenset(),
     environment: tuple[tuple[bytes, Word], ...] = (),
+    replaced: bool = False,
 ) -> None:
     tally.acted = True
     if not values:
@@ -128,6 +129,7 @@ def _nest(
             plain=plain,
             folder=tally.folder,
             environment=environment,
+            replaced=replaced,
         )
     )
 
