@@ -249,12 +249,7 @@ class CommandWalk(FindingWalk):
         channel, self._channel = self._channel, self._channel and hands_on
         arrived, self.arrived = self.arrived, self.arrived and not nested.remote
         if nested.shell is not None:
-            folder, self._folder = self._folder, nested.folder
-            text = self._shell_text(outer, nested.shell, program)
-            self._folder = folder
-            first = argv[low]
-            head = (Literal(first[: nested.prefix]),) if nested.prefix and first is not None else ()
-            replaced.append((offset + low, offset + high, Word((*head, text))))
+            replaced.append((offset + low, offset + high, self._nested_text(outer, nested, nested.shell, argv[low])))
         elif nested.argv:
             words = (*nested.argv, None) if nested.more else nested.argv
             inner = self._keep(
@@ -286,6 +281,14 @@ class CommandWalk(FindingWalk):
                 self.commands[inner.index] = dataclasses.replace(inner, argv=printed, acts=acts)
         self._via, self._channel, self.arrived = via, channel, arrived
         self._levels -= 1
+
+    def _nested_text(self, outer: Command, nested: Nested, text: bytes, first: bytes | None) -> Word:
+        """The word in the place of text for a shell; `first` is the word that the text begins in."""
+        folder, self._folder = self._folder, nested.folder
+        script = self._shell_text(outer, text, name_of(outer))
+        self._folder = folder
+        head = (Literal(first[: nested.prefix]),) if nested.prefix and first is not None else ()
+        return Word((*head, script))
 
     def _sets(self, inner: Command) -> None:
         """`env PATH=… ls` is no better than `PATH=… ls`, which the reader refuses."""

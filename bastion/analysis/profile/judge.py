@@ -46,9 +46,7 @@ def acts(
     name = base_name(argv[0] if argv else None)
     profile = None if name is None else library.find(name)
     if name is None or profile is None:
-        categories, techniques = paths.of_path("runs", argv[0] if argv else None)
-        reasons = ("the program is not known",) if name is None else ()
-        return Acts(known=False, unknown=reasons, categories=categories, techniques=techniques)
+        return _without_profile(name, argv)
     if more:
         plain = plain | {len(argv)} if len(argv) - 1 in plain else plain
         argv = (*argv, None)
@@ -71,6 +69,12 @@ def acts(
         _doubts(reading.levels[-1], tally, argv, globs)
     paths.add_categories(tally, visited, home)
     return tally.done()
+
+
+def _without_profile(name: str | None, argv: Sequence[Word]) -> Acts:
+    categories, techniques = paths.of_path("runs", argv[0] if argv else None)
+    reasons = ("the program is not known",) if name is None else ()
+    return Acts(known=False, unknown=reasons, categories=categories, techniques=techniques)
 
 
 def base_name(word: Word) -> str | None:
