@@ -12,7 +12,8 @@
     admitted              inner connection: an identity was let in to one account of one target
     admission-refused     it was not (no such target or account, or not permitted; `reason` says which)
     login-shell-asked     the inventory does not say which login shell an account has, so the account was asked
-    command-judged        an exec, shell or subsystem was decided, allowed or not
+    command-judged        an exec, shell or subsystem was decided, allowed or not; or a line of a gated shell
+    line-ended            a command of a gated shell is over
     request-refused       something the bastion does not do was asked for: forwarding of ports, the agent or X11
     session-ended         a channel is over: how, how much, and where the recording is
     policy-reloaded       a tenant's policy was swapped
