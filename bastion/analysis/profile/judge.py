@@ -54,16 +54,15 @@ def acts(
     reading = read(profile.use, argv, single, plain, fits)
     if reading.only_asks and "stops-service" not in reading.levels[-1].effects.categories:
         return Acts()
-    tally = Tally(program=name, dialect=reading.levels[-1].dialect, folder=folder, outlines=outlines)
-    tally.terminal = terminal
+    dialect = reading.levels[-1].dialect
+    tally = Tally(program=name, dialect=dialect, folder=folder, outlines=outlines, terminal=terminal)
     tally.runs.extend(word for word in argv[:1] if word is not None and b"/" in word)
     tally.known = not reading.unlisted
     tally.unknown.extend(f"{name}: {reason}" for reason in reading.unknown)
     held = _held(reading)
     _words(reading, held, argv, tally, piped)
-    _effects(reading.levels[-1].effects, tally, terminal)
-    for when in held:
-        _effects(when.effects, tally, terminal)
+    for effects in (reading.levels[-1].effects, *(when.effects for when in held)):
+        _effects(effects, tally, terminal)
     _standard_input(reading.levels[-1], held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally, argv, globs)
