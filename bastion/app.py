@@ -64,6 +64,9 @@ API_RATE = 2.0
 """Requests that one source may make to the API at once, and a second after that."""
 WIND_UP = 0.7
 """Seconds that revoked sessions have to end by themselves: all that lives on a revoked word is gone in one second."""
+PARTING = 0.1
+"""Seconds between the last word of revoked sessions and the end of their connections: a client's jump, which sees its
+own connection end, throws away what it has not passed on yet."""
 SETTLE = 5
 """Seconds that sessions have to close their recordings once they are ended."""
 
@@ -283,6 +286,8 @@ class App:
         hits = Counter(entry for live in ended if (entry := self._revocations.entry(live.credential)) is not None)
         with contextlib.suppress(TimeoutError):  # then they are cut in mid-sentence
             await asyncio.wait_for(self._registry.gone(ended), WIND_UP)
+        if ended:
+            await asyncio.sleep(PARTING)
         self._upstreams.drop(why)
         self._connections.end(why)
         for entry in dict.fromkeys((*new, *hits)):
