@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from bastion.analysis.command import Analysis
+from bastion.analysis.command import Analysis, Earlier
 from bastion.analysis.pagers import without_pager
 from bastion.analysis.shell import analyse
 from bastion.audit.events import CommandJudged
@@ -88,7 +88,8 @@ def request(asked: Asked, shell: str, script: bytes | None) -> Request:
     environment = tuple(sorted(names(asked)))
     match asked.kind:
         case _ if asked.kind in COMMANDS:
-            analysis = analyse(asked.text, reading(shell), asked.terminal, script)
+            earlier = Earlier(asked.directory) if asked.kind == "line" else None
+            analysis = analyse(asked.text, reading(shell), asked.terminal, script, earlier)
             return Request("exec", analysis=analysis, environment=environment)
         case "gated" | "shell":
             return Request("shell", name=GATED if asked.kind == "gated" else RAW, environment=environment)

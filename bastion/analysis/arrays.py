@@ -3,7 +3,7 @@
 It does so where a declaration says `-a` or `-A`, and in `declare`, `typeset` and `local` of a variable that is an array
 already, when the value begins with `(`. One that does, or of which only the target knows how it begins, is refused.
 
-Limits: about the arrays of one text. One that an earlier text of the same shell made is not known here.
+In a shell that reads one text after another, any name may be that of an array that an earlier text made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ class Arrays:
     """The arrays of one text. Told of each command in order, it says what is wrong with it, or None; an array may be
     made after the declaration that it spoils, in a loop or a function, so either of the two may be the one at fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, any_name: bool = False) -> None:
+        """`any_name`: any variable may be an array already."""
+        self._any = any_name
         self._made: set[bytes] = {b"COPROC"}
         self._given: set[bytes] = set()
 
@@ -41,7 +43,7 @@ class Arrays:
             if (marked or command.name in _ALSO_BY_VARIABLE) and _begins(argument.value)[:1] == b"(":
                 return "a quoted value that bash would expand as an array"
             if not _begins(argument.value) and argument.value.literal is None:
-                if marked:
+                if marked or (self._any and command.name in _ALSO_BY_VARIABLE):
                     return "a value that bash may expand as an array"
                 if command.name in _ALSO_BY_VARIABLE:
                     given.add(name)

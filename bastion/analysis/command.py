@@ -27,6 +27,14 @@ class FindingKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What earlier texts of the same shell have left to this one: any variable may be an array, and it begins in
+    `folder` (empty where that is not known)."""
+
+    folder: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A place in the text, and what is to be said of it. `start` and `end` are byte offsets; a finding inside a text
     that another program reads has the place of that program. `technique` is an id of MITRE ATT&CK.

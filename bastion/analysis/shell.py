@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 
 from bastion.analysis.bounds import MAX_FINDINGS
-from bastion.analysis.command import Analysis, Command, Finding, FindingKind
+from bastion.analysis.command import Analysis, Command, Earlier, Finding, FindingKind
 from bastion.analysis.guards import guard, guard_characters
 from bastion.analysis.profiles import acts
 from bastion.analysis.read import read
@@ -24,21 +24,30 @@ from bastion.analysis.walk_commands import CommandWalk, printed_within_bounds
 UNDECIDABLE = "undecidable"
 
 
-def analyse(text: bytes, shell: str = "bash", terminal: bool = False, stdin: bytes | None = None) -> Analysis:
+def analyse(
+    text: bytes,
+    shell: str = "bash",
+    terminal: bool = False,
+    stdin: bytes | None = None,
+    earlier: Earlier | None = None,
+) -> Analysis:
     """What `text`, given to a login shell, would run. Never raises for any bytes; pure, and bounded (bounds.py).
 
-    `shell` is the login shell's name: anything but "bash" gets what POSIX has, and the rest is undecidable. `terminal`
-    says whether there is one: some programs take commands from it. `stdin` is all of the text's standard input, where
-    it is known before anything runs: a script in it is judged with the text and printed into it (Analysis.stdin_used).
+    `shell` is the login shell's name: anything but "bash" (or "rbash", which only refuses more) gets what POSIX has,
+    and the rest is undecidable. `terminal` says whether there is one: some programs take commands from it. `stdin` is
+    all of the text's standard input, where it is known before anything runs: a script in it is judged with the text
+    and printed into it (Analysis.stdin_used). `earlier`: the shell has read other texts before this one, and will read
+    more.
     """
+    shell = "bash" if shell == "rbash" else shell
     refused = guard(text)
     if refused is not None:
         return _unreadable(text, refused)
-    walk = CommandWalk(shell, terminal, acts, stdin)
+    walk = CommandWalk(shell, terminal, acts, stdin, earlier)
     analysis = _walked(text, shell, walk)
     if not walk.moves or analysis.unreadable is not None:
         return analysis
-    again = CommandWalk(shell, terminal, acts, stdin)
+    again = CommandWalk(shell, terminal, acts, stdin, earlier)
     again.settle(walk)
     return _walked(text, shell, again)
 

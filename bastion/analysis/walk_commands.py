@@ -15,8 +15,9 @@ import dataclasses
 from bastion.analysis import builtins, names
 from bastion.analysis.arrays import Arrays
 from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_OUTLINES, MAX_PRINTED
-from bastion.analysis.command import Command, FindingKind, Unknown
+from bastion.analysis.command import Command, Earlier, FindingKind, Unknown
 from bastion.analysis.guards import guard
+from bastion.analysis.pagers import pages_again
 from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.profile.judge import base_name
@@ -47,9 +48,12 @@ _BASHES = frozenset({"bash", "rbash"})
 class CommandWalk(FindingWalk):
     """One text. `script` is called once; then the lists hold what was found, in the order of the text."""
 
-    def __init__(self, shell: str, terminal: bool, judge: Judge, stdin: bytes | None = None) -> None:
+    def __init__(
+        self, shell: str, terminal: bool, judge: Judge, stdin: bytes | None = None, earlier: Earlier | None = None
+    ) -> None:
         """`stdin` is the text's standard input, where it is known; `stdin_used` tells whether a program was given it,
-        `asking` which commands asked for it in vain."""
+        `asking` which commands asked for it in vain. `earlier` is what earlier texts of the same shell may have
+        left."""
         super().__init__()
         self.terminal = terminal
         self.stdin_used = False
@@ -66,7 +70,8 @@ class CommandWalk(FindingWalk):
         self._reader: Command | None = None
         self._channel = False
         self._outlines = 0
-        self._arrays = Arrays()
+        self._arrays = Arrays(earlier is not None)
+        self._visited.extend([earlier.folder] if earlier is not None and earlier.folder else [])
 
     # -- the nodes that are commands
 
@@ -231,6 +236,8 @@ class CommandWalk(FindingWalk):
         if acts.interactive and not acts.code and not wrong:
             self._doubt(found, f"{name_of(found)} takes commands from its input", FindingKind.TAKES_COMMANDS)
         self._effects(found, acts.categories, acts.techniques, name_of(found))
+        if self.terminal and pages_again(found.via, words.argv):
+            self._doubt(found, f"{name_of(found)} may open a pager on this terminal", FindingKind.TAKES_COMMANDS)
         for query in acts.sql:
             self._sql(found, query.dialect, query.text)
         return acts

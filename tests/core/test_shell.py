@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bastion.analysis.bounds import MAX_COMMANDS, MAX_FINDINGS
-from bastion.analysis.command import Analysis, FindingKind
+from bastion.analysis.command import Analysis, Earlier, FindingKind
 from bastion.analysis.guards import MAX_OPENERS, MAX_TEXT
 from bastion.analysis.shell import analyse
 
@@ -236,3 +236,26 @@ def test_any_bytes_have_an_answer(text: bytes) -> None:
     analysis = analyse(text)
     assert (analysis.runs is None) == (analysis.unreadable is not None)
     assert analysis.runs is None or analysis.commands
+
+
+@pytest.mark.parametrize(
+    ("folder", "text", "secret"),
+    [
+        (b"/etc", b"cat shadow", True),
+        (b"/etc", b"cat ./shadow", True),
+        (b"/tmp", b"cat shadow", False),
+        (b"", b"cat shadow", False),
+        (b"/etc", b"cd /tmp && cat ../etc/shadow", True),
+    ],
+)
+def test_a_line_is_judged_in_the_folder_that_the_lines_before_it_went_to(
+    folder: bytes, text: bytes, secret: bool
+) -> None:
+    assert ("credential-access" in analyse(text, earlier=Earlier(folder)).categories) == secret
+
+
+def test_a_variable_may_be_an_array_that_an_earlier_line_made() -> None:
+    text = b"declare x=$y"
+    assert analyse(text).runs is not None
+    assert analyse(text).undecidable == ()
+    assert any("array" in found.reason for found in analyse(text, earlier=Earlier()).undecidable)
