@@ -21,7 +21,10 @@ from bastion.policy.patterns import CommandPattern, NamePattern, PathPattern, co
 from bastion.policy.when import read_when
 from bastion.policy.words import BadPattern
 
-RESERVED_IDS = ("default", "undecidable", "observe", "script", "error", "certificate", "inventory")
+RESERVED_IDS = (
+    *("default", "undecidable", "observe", "script", "error"),
+    *("certificate", "inventory", "login-shell", "unjudged", "gated"),
+)
 """Names that a Decision, or the gate, uses where no rule decided."""
 
 _NOT_YET = ("files", "unmasked")
