@@ -25,11 +25,14 @@ class Feeder(asyncssh.SSHClientSession[bytes]):
     What it says is not read: the shell's answers come by the terminal.
     """
 
-    def __init__(self, context: Context, kind: Kind, nonce: str, lost: Callable[[], None]) -> None:
+    def __init__(
+        self, context: Context, kind: Kind, nonce: str, lost: Callable[[], None], gone: Callable[[], None]
+    ) -> None:
         self._context = context
         self._kind = kind
         self._nonce = nonce
         self._lost = lost
+        self._gone: Callable[[], None] | None = gone
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
@@ -38,7 +41,14 @@ class Feeder(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # the terminal's channel tells how the shell ended
         self._channel = None
+        self.let_go()
         self._lost()
+
+    def let_go(self) -> None:
+        """The channel counts no longer: it could not be opened, or either side closed it. `gone` is told once."""
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
 
     def begin(self) -> None:
         """Set the shell up. Its first prompt is number 0."""

@@ -113,7 +113,8 @@ class Upstreams:
         kind = kind_of(allowed.shell)
 
         async def opened(line: Line) -> Feeder:
-            return await self._feeder(line, Feeder(context, kind, nonce, self._once(line, lost)), path)
+            feeder = Feeder(context, kind, nonce, lost, lambda: self._give_back(line))
+            return await self._feeder(line, feeder, path)
 
         return await self._on_line(context, opened, lambda: None)
 
@@ -261,24 +262,16 @@ class Upstreams:
                 )
         except TimeoutError as error:
             line.connection.abort()
+            feeder.let_go()
             raise TargetDown(f"target {line.target.name} did not open the command channel in time") from error
         except asyncssh.ChannelOpenError:
-            self._give_back(line)
+            feeder.let_go()
             raise
         except (OSError, asyncssh.Error) as error:
-            self._give_back(line)
+            feeder.let_go()
             raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
         line.carries()
         return feeder
-
-    def _once(self, line: Line, lost: Callable[[], None]) -> Callable[[], None]:
-        """What a channel calls when it has closed: its connection has room again, and who waits is told."""
-
-        def closed() -> None:
-            self._give_back(line)
-            lost()
-
-        return closed
 
     async def _question(self, line: Line) -> bytes:
         try:
