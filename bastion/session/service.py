@@ -31,7 +31,8 @@ from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
-from bastion.session.gated.shell import GatedShell, Opens
+from bastion.session.gated.commands import Opens
+from bastion.session.gated.shell import GatedShell
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
 

@@ -1,0 +1,324 @@
+"""The commands of a gated shell: judged one by one, sent on the command channel, each told when it ends.
+
+    opening   the target runs `boot`; its marker tells where commands go; the command channel is opened
+    prompt    the shell waits for a command, and nothing runs but what runs in the background
+    judging   a command is with the gate
+    running   the unit was sent on the command channel
+    ended     the shell has gone
+
+The marker of the unit that runs ends `running`, and nothing else does. Whatever a target prints can only bring the
+client back to the prompt: its commands go to the judge then.
+
+Where commands come from is the source's: a line editor (shell.py) or standard input (piped.py).
+
+Limits: a command is judged as text: a variable that an earlier one set is a word that only the target knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from bastion.asked import Asked
+from bastion.audit.events import Event, LineEnded
+from bastion.background import Background
+from bastion.context import Context, in_session
+from bastion.errors import BastionError, Denied, NotRecorded, TargetDown
+from bastion.gate import Allowed, Gate
+from bastion.session.channel import Terminal
+from bastion.session.gated.boot import Kind, kind_of
+from bastion.session.gated.listed import Upstream
+from bastion.session.gated.markers import Fifo, Markers, Output, Prompt, Refused
+from bastion.session.relay import Relay
+
+OPEN_SECONDS = 15.0
+"""How long the target's shell may take to show its first prompt: its start-up files run meanwhile."""
+AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away
+what it has read when an error or an interrupt ends a unit, its marker with it. Bash loses a whole unit to an interrupt
+that comes before it has read all of it, so bash is asked after signals alone."""
+SIGNAL_SECONDS = 5.0
+"""How long after a signal a unit may be lost to it."""
+
+
+class Audit(Protocol):
+    """Where events go; `write` returns when the event is durable, or raises NotRecorded."""
+
+    async def write(self, event: Event) -> None: ...
+
+
+class Feeder(Protocol):
+    """The command channel (ssh/feeder.py)."""
+
+    def begin(self) -> None: ...
+    def prepare(self, number: int) -> None: ...
+    def run(self, number: int, allowed: Allowed) -> None: ...
+    def refused(self, number: int) -> None: ...
+    def exit(self, number: int) -> None: ...
+    def again(self, number: int) -> None: ...
+    def close(self) -> None: ...
+
+
+class Opens(Upstream, Protocol):
+    """Opens the two channels of a gated shell, and those of listings."""
+
+    async def feed(
+        self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
+    ) -> Feeder: ...
+
+
+class Marks(Protocol):
+    """The recording's markers."""
+
+    def marker(self, label: str) -> None: ...
+
+
+class Source(Protocol):
+    """Where commands come from, and what becomes of what is printed. `ready`: one may be submitted now. `refused`: the
+    one that was submitted will not run; `ready` follows."""
+
+    def ready(self, prompt: Prompt) -> None: ...
+    def printed(self, data: bytes, stream: int) -> None: ...
+    def refused(self, error: Denied) -> None: ...
+
+
+class State(Enum):
+    OPENING = "opening"
+    PROMPT = "prompt"
+    JUDGING = "judging"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Commands:
+    """Life: `open`, which returns at the first prompt; `submit` whenever the source was told that the shell is ready,
+    or `leave` to end it; `output` for all that the target prints; `close` once."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        audit: Audit,
+        upstream: Opens,
+        context: Context,
+        allowed: Allowed,
+        relay: Relay,
+        marks: Marks,
+        nonce: str,
+        source: Source,
+        *,
+        terminal: bool,
+    ) -> None:
+        self._gate = gate
+        self._audit = audit
+        self._upstream = upstream
+        self._context = context
+        self._allowed = allowed
+        self._relay = relay
+        self._marks = marks
+        self._nonce = nonce
+        self._source = source
+        self._terminal = terminal
+        self._kind = kind_of(allowed.shell)
+        self._markers = Markers(nonce)
+        self._feeder: Feeder | None = None
+        self._background = Background()
+        self._telling = Background()
+        self._judging: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._number = 0
+        self._sent: float | None = None
+        self._prompt = Prompt(0, 0, b"", b"$ ")
+        self._again: asyncio.TimerHandle | None = None
+        self._signalled = float("-inf")
+        self.state = State.OPENING
+
+    @property
+    def directory(self) -> bytes:
+        """Where the shell is, as it told last."""
+        return self._prompt.directory
+
+    async def open(self, terminal: Terminal | None) -> None:
+        """Raises Denied when the target can have no gated shell, TargetDown when it could not be opened in time, and
+        what ended the relay."""
+        target = await self._upstream.open(self._context, self._allowed, terminal, self._relay, self._nonce)
+        self._relay.attach(target)
+        either: list[asyncio.Future[object]] = [self._first, self._relay.ended]  # type: ignore[list-item]  # each of its own type; only that they end counts
+        await asyncio.wait(either, timeout=OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if self._first.done():
+            self._first.result()
+            return
+        self._relay.check()
+        raise TargetDown(f"target {self._context.target.name} showed no prompt within {OPEN_SECONDS:g} s")
+
+    async def close(self) -> None:
+        self.state = State.ENDED
+        self._ask_again(None)
+        if self._feeder is not None:
+            self._feeder.close()
+        await self._background.stop()
+        await self._telling.wait()  # what ended is told, however soon the session ends after it
+
+    # -- the source's side
+
+    def submit(self, command: str) -> None:
+        """Have it judged, and run if it may; at the prompt only."""
+        self.state = State.JUDGING
+        self._number += 1
+        self._judging = self._background.start(self._judge(command), "a command of a gated shell")
+
+    def withdraw(self) -> None:
+        """What is with the gate is not wanted any more: it will not run."""
+        if self.state is State.JUDGING and self._judging is not None:
+            self._judging.cancel()
+
+    def leave(self) -> None:
+        """End the shell, with the status of its last command; at the prompt only."""
+        self._number += 1
+        self.state = State.RUNNING
+        if self._feeder is not None:
+            self._feeder.exit(self._number)
+
+    def signalled(self) -> None:
+        """A signal is on its way to what runs."""
+        self._signalled = time.monotonic()
+        self._ask_again(0)
+
+    async def _judge(self, command: str) -> None:
+        asked = Asked(
+            self._relay.session,
+            "line",
+            command.encode(),
+            {},
+            terminal=self._terminal,
+            number=self._number,
+            directory=self._prompt.directory,
+        )
+        try:
+            allowed = await self._gate.judge(self._context, asked)
+            self._marks.marker(f"{command} (allowed by {allowed.decision.rule})")
+            self._run(allowed)
+        except Denied as error:
+            self._refuse(command, error)
+        except asyncio.CancelledError:
+            if self.state is State.ENDED:
+                raise
+            self._refuse(command, Denied("it was withdrawn", rule="withdrawn"))
+        except Exception as error:  # noqa: BLE001 - raised by `ended`; nobody waits for an answer that will not come
+            self._relay.end(error)
+
+    def _run(self, allowed: Allowed) -> None:
+        if self._feeder is None or self.state is not State.JUDGING:
+            return
+        self._feeder.run(self._number, allowed)
+        self.state = State.RUNNING
+        self._sent = time.monotonic()
+        self._ask_again(0)
+
+    def _refuse(self, command: str, error: Denied) -> None:
+        """Nothing ran; the status of the last command is 126."""
+        try:
+            self._marks.marker(f"{command} (denied by {error.rule})")
+        except NotRecorded as fault:
+            self._relay.end(fault)
+            return
+        self._source.refused(error)
+        if self._feeder is not None and self.state is State.JUDGING:
+            self.state = State.RUNNING
+            self._feeder.refused(self._number)
+            self._ask_again(0)
+
+    # -- the target's side
+
+    def output(self, data: bytes, stream: int) -> None:
+        """What the target's shell, and what runs in it, prints."""
+        for seen in self._markers.feed(data):
+            match seen:
+                case Output(text):
+                    self._source.printed(text, stream)
+                case Prompt():
+                    self._prompted(seen)
+                case Fifo(path):
+                    if self._feeder is None and not self._first.done():
+                        self._background.start(self._feed(path), "the command channel of a gated shell")
+                case Refused(reason):
+                    self._fail(Denied(f"the target can have no gated shell: {reason}", rule="gated"))
+
+    async def _feed(self, path: bytes) -> None:
+        try:
+            feeder = await self._upstream.feed(self._context, self._allowed, path, self._nonce, self._lost)
+        except (BastionError, ConnectionError) as error:
+            self._fail(error)
+            return
+        if self.state is State.ENDED or self._feeder is not None:
+            feeder.close()
+            return
+        self._feeder = feeder
+        feeder.begin()
+
+    def _lost(self) -> None:
+        """Without the command channel there are no more commands; the shell ends when it notices."""
+        if self.state in (State.PROMPT, State.JUDGING):
+            self._relay.end(TargetDown("the command channel of the shell was lost"))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._first.done():
+            self._first.set_exception(error)
+        else:
+            self._relay.end(error)
+
+    def _prompted(self, prompt: Prompt) -> None:
+        if self._feeder is None or self.state in (State.PROMPT, State.JUDGING, State.ENDED):
+            return
+        if self.state is State.RUNNING and prompt.number != self._number:
+            return
+        if prompt.number == 0:
+            self._number = 1
+            self._feeder.prepare(1)
+            return
+        self._prompt = prompt
+        self._ask_again(None)
+        if self._sent is not None:
+            self._tell(time.monotonic() - self._sent, prompt)
+            self._sent = None
+        self.state = State.PROMPT
+        self._source.ready(prompt)
+        if not self._first.done():
+            self._first.set_result(None)
+
+    def _ask_again(self, times: int | None) -> None:
+        """Ask for the marker later, as often as need be; None when it has come."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        signalled = time.monotonic() - self._signalled < SIGNAL_SECONDS
+        if times is None or not (times or signalled or self._kind is not Kind.BASH):
+            return
+        seconds = AGAIN_SECONDS[times] if times < len(AGAIN_SECONDS) else 60.0
+
+        def ask() -> None:
+            if self.state is State.RUNNING and self._feeder is not None:
+                self._feeder.again(self._number)
+                self._ask_again(times + 1)
+
+        self._again = asyncio.get_running_loop().call_later(seconds, ask)
+
+    def _tell(self, took: float, prompt: Prompt) -> None:
+        """The end of a command, to the audit trail."""
+        ended = LineEnded(
+            **in_session(self._context, self._relay.session),
+            number=prompt.number,
+            status=prompt.status,
+            directory=prompt.directory,
+            duration=round(took, 3),
+        )
+
+        async def told() -> None:
+            try:
+                await self._audit.write(ended)
+            except NotRecorded as error:
+                self._relay.end(error)
+
+        self._telling.start(told(), "the end of a command")
