@@ -23,7 +23,7 @@ from bastion.policy.words import BadPattern
 
 RESERVED_IDS = (
     *("default", "undecidable", "observe", "script", "error"),
-    *("certificate", "inventory", "login-shell", "unjudged", "gated"),
+    *("certificate", "inventory", "login-shell", "unjudged", "gated-shell", "withdrawn"),
 )
 """Names that a Decision, or the gate, uses where no rule decided."""
 

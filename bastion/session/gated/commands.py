@@ -244,7 +244,7 @@ class Commands:
                     if self._feeder is None and not self._first.done():
                         self._background.start(self._feed(path), "the command channel of a gated shell")
                 case Refused(reason):
-                    self._fail(Denied(f"the target can have no gated shell: {reason}", rule="gated"))
+                    self._fail(Denied(f"the target can have no gated shell: {reason}", rule="gated-shell"))
 
     async def _feed(self, path: bytes) -> None:
         try:
