@@ -19,13 +19,11 @@ class Background:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Begin `work`, which may be cancelled. It ends by itself; an exception out of it is logged with its traceback
-        under `name`."""
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Begin `work`. It ends by itself; an exception out of it is logged with its traceback under `name`."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        return task
 
     async def wait(self) -> None:
         """Wait until all that runs now has ended by itself."""

@@ -127,6 +127,7 @@ class Commands:
         self._background = Background()
         self._telling = Background()
         self._judging: asyncio.Task[None] | None = None
+        self._unwanted = False
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number = 0
         self._sent: float | None = None
@@ -167,11 +168,13 @@ class Commands:
         """Have it judged, and run if it may; at the prompt only."""
         self.state = State.JUDGING
         self._number += 1
-        self._judging = self._background.start(self._judge(command), "a command of a gated shell")
+        self._unwanted = False
+        self._background.start(self._judge(command), "a command of a gated shell")
 
     def withdraw(self) -> None:
         """What is with the gate is not wanted any more: it will not run."""
-        if self.state is State.JUDGING and self._judging is not None:
+        self._unwanted = True
+        if self._judging is not None:
             self._judging.cancel()
 
     def leave(self) -> None:
@@ -197,17 +200,27 @@ class Commands:
             directory=self._prompt.directory,
         )
         try:
-            allowed = await self._gate.judge(self._context, asked)
+            allowed = await self._judged(asked)
             self._marks.marker(f"{command} (allowed by {allowed.decision.rule})")
             self._run(allowed)
         except Denied as error:
             self._refuse(command, error)
         except asyncio.CancelledError:
-            if self.state is State.ENDED:
+            if not self._unwanted or self.state is State.ENDED:
                 raise
-            self._refuse(command, Denied("it was withdrawn", rule="withdrawn"))
+            self._refuse(command, _withdrawn())
         except Exception as error:  # noqa: BLE001 - raised by `ended`; nobody waits for an answer that will not come
             self._relay.end(error)
+
+    async def _judged(self, asked: Asked) -> Allowed:
+        """What the gate says; only while it is asked can its answer be withdrawn."""
+        if self._unwanted:
+            raise _withdrawn()
+        self._judging = asyncio.current_task()
+        try:
+            return await self._gate.judge(self._context, asked)
+        finally:
+            self._judging = None
 
     def _run(self, allowed: Allowed) -> None:
         if self._feeder is None or self.state is not State.JUDGING:
@@ -322,3 +335,7 @@ class Commands:
                 self._relay.end(error)
 
         self._telling.start(told(), "the end of a command")
+
+
+def _withdrawn() -> Denied:
+    return Denied("it was withdrawn", rule="withdrawn")
