@@ -15,23 +15,17 @@ from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
 from bastion.document import Node, Section
 from bastion.policy import environment
+from bastion.policy.about import read_id, read_where, read_who
 from bastion.policy.decision import Approval, Effect
-from bastion.policy.model import SHELLS, Pairs, Rule, Where, Who
+from bastion.policy.model import SHELLS, Rule, Where, Who
 from bastion.policy.patterns import CommandPattern, NamePattern, PathPattern, command_pattern, path_pattern
 from bastion.policy.when import read_when
 from bastion.policy.words import BadPattern
-
-RESERVED_IDS = (
-    *("default", "undecidable", "observe", "script", "error"),
-    *("certificate", "inventory", "login-shell", "unjudged", "gated-shell", "withdrawn"),
-)
-"""Names that a Decision, or the gate, uses where no rule decided."""
 
 _NOT_YET = ("files", "unmasked")
 DOES = ("reads", "network", "writes", "changes", "unknown")
 """What `does` can say of a command; coverage.py has what each means."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _FORWARD = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.*-]+):(\d{1,5}|\*)\Z")
 _MAX_APPROVERS = 10
 _DAY = 86400
@@ -39,7 +33,6 @@ _NO_TEXTS: tuple[str, ...] = ()
 _NO_NAMES: tuple[NamePattern, ...] = ()
 _NO_COMMANDS: tuple[CommandPattern, ...] = ()
 _NO_PATHS: tuple[PathPattern, ...] = ()
-_NO_PAIRS: Pairs = ()
 
 T = TypeVar("T")
 
@@ -47,15 +40,15 @@ T = TypeVar("T")
 def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
     """One member of `rules`. Problems are noted at their places; None when nothing of it can be used."""
     section = node.section()
-    name = section.require("id", _identifier, "")
+    name = section.require("id", read_id, "")
     effect = section.require("effect", lambda found: found.choice(*(effect.value for effect in Effect)), "deny")
     rule = Rule(
         order=order,
         id=name,
         effect=Effect(effect) if effect in tuple(Effect) else Effect.DENY,
         place=section.place,
-        who=section.read("who", _who, Who()),
-        where=section.read("where", _where, Where()),
+        who=section.read("who", read_who, Who()),
+        where=section.read("where", read_where, Where()),
         commands=section.read("commands", _commands, _NO_COMMANDS),
         categories=frozenset(section.read("categories", _categories, _NO_TEXTS)),
         shell=section.read("shell", lambda found: found.choice(*SHELLS), "") or None,
@@ -138,77 +131,6 @@ def read_approval(section: Section) -> Approval | None:
 
 def _grants(node: Node) -> int | None:
     return 0 if node.kind == "text" and node.text() == "once" else node.duration(1, _DAY)
-
-
-def _identifier(node: Node) -> str | None:
-    text = node.text()
-    if text is None:
-        return None
-    if not _ID.match(text):
-        node.problem(
-            f"{text!r}: an id is up to 64 letters, digits, '.', '_' and '-', and begins with a letter or digit"
-        )
-        return None
-    if text in RESERVED_IDS:
-        node.problem(f"the id {text!r} is reserved: it stands for decisions that no rule made")
-        return None
-    return text
-
-
-def _name(node: Node) -> NamePattern | None:
-    text = node.text()
-    return None if text is None else NamePattern.of(text)
-
-
-def _group(node: Node) -> str | None:
-    text = node.text()
-    if text is not None and "*" in text:
-        node.problem(f"{text!r}: groups are named whole, without *")
-        return None
-    return text
-
-
-def _pairs(node: Node) -> Pairs:
-    section = _not_empty(node)
-    return tuple((name, value) for name, _, found in section.entries() if (value := _name(found)) is not None)
-
-
-def _not_empty(node: Node) -> Section:
-    """The mapping here. An empty one is a problem: does it match nothing, or all?"""
-    section = node.section()
-    if section.empty and node.kind == "mapping":
-        node.problem("an empty mapping: leave the key out, or name something")
-    return section
-
-
-def _who(node: Node) -> Who:
-    section = _not_empty(node)
-    who = Who(
-        groups=frozenset(section.read("groups", lambda found: found.filled(_group), _NO_TEXTS)),
-        identities=section.read("identities", lambda found: found.filled(_name), _NO_NAMES),
-        claims=section.read("claims", _pairs, _NO_PAIRS),
-    )
-    section.close()
-    return who
-
-
-def _where(node: Node) -> Where:
-    section = _not_empty(node)
-    where = Where(
-        targets=section.read("targets", lambda found: found.filled(_target), _NO_NAMES),
-        labels=section.read("labels", _pairs, _NO_PAIRS),
-        accounts=section.read("accounts", lambda found: found.filled(_name), _NO_NAMES),
-    )
-    section.close()
-    return where
-
-
-def _target(node: Node) -> NamePattern | None:
-    name = _name(node)
-    if name is not None and name.text != name.text.lower():
-        node.problem(f"{name.text!r}: targets are named in lower case, as in the inventory")
-        return None
-    return name
 
 
 def _commands(node: Node) -> tuple[CommandPattern, ...]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
+from bastion.policy.about import RESERVED_IDS
 from bastion.policy.asker import MAX_MEMBERS, MAX_TEXT, SHELLS
 from bastion.policy.decision import Effect
-from bastion.policy.rules import DOES, RESERVED_IDS
+from bastion.policy.rules import DOES
 from bastion.policy.when import DAYS
 
 Schema = dict[str, object]
