@@ -1,0 +1,144 @@
+"""Checksums of numbers and tokens. Everything that is no digit (or letter, where those count) is a separator."""
+
+from __future__ import annotations
+
+import zlib
+
+_CARD_GROUP = 4
+
+# Issuer prefixes of ISO/IEC 7812: first and last of a range, and the lengths in use.
+_ISSUERS = (
+    ("4", "4", (13, 16, 19)),
+    ("51", "55", (16,)),
+    ("2221", "2720", (16,)),
+    ("34", "34", (15,)),
+    ("37", "37", (15,)),
+    ("300", "305", (14,)),
+    ("36", "36", (14,)),
+    ("38", "39", (14,)),
+    ("6011", "6011", (16, 19)),
+    ("644", "649", (16, 19)),
+    ("65", "65", (16, 19)),
+    ("3528", "3589", (16, 19)),
+    ("62", "62", (16, 17, 18, 19)),
+    ("2200", "2204", (16,)),
+    ("50", "50", (16, 19)),
+    ("56", "58", (16, 19)),
+    ("6304", "6304", (16, 19)),
+    ("6759", "6763", (16, 19)),
+)
+_DIHEDRAL = (
+    "0123456789",
+    "1234067895",
+    "2340178956",
+    "3401289567",
+    "4012395678",
+    "5987604321",
+    "6598710432",
+    "7659821043",
+    "8765932104",
+    "9876543210",
+)
+_PERMUTED = (
+    "0123456789",
+    "1576283094",
+    "5803796142",
+    "8916043527",
+    "9453126870",
+    "4286573901",
+    "2793806415",
+    "7046913258",
+)
+_IBAN = {
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI FO GL NL SD FK",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU MN XK",
+        21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "BI DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HU LB NI PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
+}
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def digits_of(secret: bytes) -> str:
+    """Its digits, without what is between them."""
+    return "".join(chr(byte) for byte in secret if 0x30 <= byte <= 0x39)
+
+
+def luhn(secret: bytes) -> bool:
+    """ISO/IEC 7812-1, annex B."""
+    digits = digits_of(secret)
+    doubled = [int(digit) * 2 for digit in digits[-2::-2]]
+    return bool(digits) and (sum(map(int, digits[-1::-2])) + sum(n - 9 if n > 9 else n for n in doubled)) % 10 == 0
+
+
+def card(secret: bytes) -> bool:
+    """A payment card's number: an issuer's prefix, one of its lengths, Luhn, and not all one digit. In groups of four
+    several may stand in a row; then each of them is one, so that the columns of a hex dump are none."""
+    digits = digits_of(secret)
+    if len(secret.split()) <= _CARD_GROUP or len(digits) % 16:
+        return _one_card(digits)
+    return all(_one_card(digits[at : at + 16]) for at in range(0, len(digits), 16))
+
+
+def _one_card(digits: str) -> bool:
+    issued = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+    return issued and len(set(digits)) > 1 and luhn(digits.encode())
+
+
+def mod97(secret: bytes) -> bool:
+    """ISO 7064 mod 97-10 as ISO 13616 uses it for IBAN: the first four characters count last."""
+    text = "".join(letter for letter in secret.decode("latin-1").upper() if letter.isascii() and letter.isalnum())
+    if len(text) < 15:
+        return False
+    return int("".join(str(int(letter, 36)) for letter in text[4:] + text[:4])) % 97 == 1
+
+
+def iban(secret: bytes) -> bool:
+    """An IBAN: a country that has them, its length there (the registry of ISO 13616), and mod 97."""
+    text = "".join(chr(byte) for byte in secret if byte != 0x20)
+    return len(text) == _IBAN.get(text[:2], 0) and mod97(secret)
+
+
+def verhoeff(secret: bytes) -> bool:
+    """Verhoeff's check over the dihedral group D5."""
+    found = 0
+    digits = digits_of(secret)
+    for place, digit in enumerate(reversed(digits)):
+        found = int(_DIHEDRAL[found][int(_PERMUTED[place % 8][int(digit)])])
+    return bool(digits) and found == 0
+
+
+def routing_number(secret: bytes) -> bool:
+    """A bank's routing number in the USA: nine digits, weights 3, 7, 1, and a Federal Reserve district."""
+    digits = digits_of(secret)
+    weighed = sum(int(digit) * (3, 7, 1)[place % 3] for place, digit in enumerate(digits))
+    district = int(digits[:2] or "99")
+    known = district <= 12 or 21 <= district <= 32 or 61 <= district <= 72 or district == 80
+    return len(digits) == 9 and weighed > 0 and weighed % 10 == 0 and known
+
+
+def github(secret: bytes) -> bool:
+    """A token of GitHub's form of 2021: after the prefix 30 characters, then their CRC-32 in six digits of base 62."""
+    body = secret.decode("latin-1").rpartition("_")[2]
+    number, text = zlib.crc32(body[:-6].encode("latin-1")), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        text = _BASE62[digit] + text
+    return len(body) == 36 and text == body[-6:]
