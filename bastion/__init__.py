@@ -26,6 +26,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
                                          for authors: explain, cases, compare, schema
     analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer; profile/ is the
                                          language in which programs/ says what each program does
+    masking/     what of the output may be shown? columns/ masks the named fields of tables and of JSON
     asciicast/   the format of recordings: encoder, reader, mending a torn end
     audit/       the catalogue of events, the chain, the log; what was asked in past ones
     document     YAML read strictly: every value knows its file, line and column
