@@ -37,7 +37,7 @@ def _blanks(raw: bytes) -> str:
     return text[: len(text) - len(text.lstrip(" "))]
 
 
-def _right(text: str, cell: Cell, *, ruled: bool, last: bool, exact: bool) -> str:
+def _right(text: str, cell: Cell, *, ruled: bool, last: bool) -> str:
     """What stands behind the value, and is none of it: the cell's last blanks, or a mark in their place."""
     room = cell.end - cell.start
     if not last:
