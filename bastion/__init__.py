@@ -28,7 +28,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer; profile/ is the
                                          language in which programs/ says what each program does
     masking/     what may be shown?      detectors (data) and validators; plan: what is masked in one session, compiled;
-                                         masker: one stream, cut anywhere: feed, release, flush
+                                         masker: one stream, cut anywhere; columns: named fields of tables
     asciicast/   the format of recordings: encoder, reader, mending a torn end
     audit/       the catalogue of events, the chain, the log; what was asked in past ones
     document     YAML read strictly: every value knows its file, line and column

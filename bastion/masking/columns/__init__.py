@@ -1,0 +1,3 @@
+from bastion.masking.columns.masker import ColumnMasker
+
+__all__ = ["ColumnMasker"]
