@@ -111,6 +111,7 @@ class App:
                 (users[name].public_blob,),
                 loader.load(settings.policies),
                 self._secrets.load(settings.inventory, name),
+                users[name].secret_for("mask"),
             )
         apart.refuse_same(keys)
         return tenants, users, targets

@@ -5,7 +5,7 @@ Nothing is decided or permitted here; the gate does that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -117,18 +117,24 @@ def names(asked: Asked) -> dict[str, str]:
     return found
 
 
-def told(context: Context, asked: Asked, verdict: Verdict, passed: frozenset[str] = frozenset()) -> CommandJudged:
-    """The event. `passed` are the variables that are passed on."""
+def told(
+    context: Context,
+    asked: Asked,
+    verdict: Verdict,
+    hide: Callable[[bytes], bytes],
+    passed: frozenset[str] = frozenset(),
+) -> CommandJudged:
+    """The event, its texts without what `hide` takes away. `passed` are the variables that are passed on."""
     decision = verdict.decision
     given = [name.decode("utf-8", "backslashreplace") for name in asked.environment]
     return CommandJudged(
         **in_session(context, asked.session),
         request=asked.kind,
         number=asked.number or None,
-        directory=asked.directory or None,
-        text=asked.text,
-        script=verdict.script,
-        runs=verdict.runs if decision.effect is Effect.ALLOW else None,
+        directory=hide(asked.directory) or None,
+        text=hide(asked.text),
+        script=None if verdict.script is None else hide(verdict.script),
+        runs=hide(verdict.runs) if verdict.runs is not None and decision.effect is Effect.ALLOW else None,
         effect=decision.effect.value,
         rule=decision.rule,
         reason=decision.reason,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 EXIT_DENIED = 126
 """The command was refused by policy; nothing of it ran."""
 EXIT_NOT_RECORDED = 254
-"""A recording or an audit event that is required could not be written; the session was ended."""
+"""A recording or an audit event that is required could not be written, or what must be masked could not be; the session
+was ended."""
 EXIT_NOT_OPENED = 255
 """The session could not be opened: no such target, target down, connection lost (OpenSSH's own code for this)."""
 
@@ -138,3 +139,10 @@ class TargetDown(OutsideError):
 
 class NotRecorded(OutsideError):
     """A recording or an audit event can not be written (disk full, no permission): the session must end (254)."""
+
+
+# -- our own fault -----------------------------------------------------------------------------------------------------
+
+
+class NotMasked(BastionError):
+    """What a policy masks could not be masked, so nothing more of the session is shown (254)."""

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
@@ -41,6 +42,7 @@ from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
 from bastion.policy.decision import Decision, Effect, Subject
 from bastion.policy.engine import OBSERVE, UNDECIDABLE, decide, reachable
+from bastion.policy.masks import Choices, Chosen, without
 from bastion.policy.model import Policy
 from bastion.targets.inventory import Inventory
 from bastion.targets.login_shell import RULE, is_named
@@ -79,6 +81,9 @@ class Tenant:
     authorities: tuple[bytes, ...]
     policy: Policy
     inventory: Inventory
+    hash_key: bytes = b""
+    """For masks of style `hash`: the tenant's own, and always the same."""
+    choices: Choices = field(default_factory=Choices)
 
 
 class Allowed:
@@ -222,17 +227,19 @@ class Gate:
         """Decide. Raises Denied when the event that tells of it is durable, and NotRecorded when none can be. While it
         waits for the client's script, or for the login shell, what ends the session is raised, and told as a denial:
         TargetDown, ConnectionError and what the relay was ended with."""
+        hide = self._hiding(context)
         try:
             verdict = await self._verdict(context, asked)
         except NotRecorded:
             raise
         except (BastionError, ConnectionError) as error:
             policy = self._tenants[context.tenant].policy.version
-            await self._audit.write(told(context, asked, Verdict(Decision(Effect.DENY, UNJUDGED, str(error), policy))))
+            unjudged = Verdict(Decision(Effect.DENY, UNJUDGED, str(error), policy))
+            await self._audit.write(told(context, asked, unjudged, hide))
             raise
         decision = verdict.decision
         passed = {name: value for name, value in names(asked).items() if name in decision.environment}
-        await self._audit.write(told(context, asked, verdict, frozenset(passed)))
+        await self._audit.write(told(context, asked, verdict, hide, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
             used = verdict.input_used
             kind = "gated" if verdict.shell else "exec" if verdict.piped else asked.kind
@@ -242,7 +249,31 @@ class Gate:
             reason = f"needs approval, which this bastion can not ask for yet: {reason}"
         raise Denied(reason, rule=decision.rule, remedy=decision.remedy)
 
+    def masking(self, context: Context) -> Callable[[], Chosen | None]:
+        """What to mask of what this context is shown, whenever it is called: the same object until the policy has
+        changed. None: nothing."""
+        tenant = self._tenants[context.tenant]
+        account = context.account.name
+        subject = self._subject(context.knock, context.credential, context.target, account)
+        known: tuple[Policy, Chosen | None] | None = None
+
+        def now() -> Chosen | None:
+            nonlocal known
+            if known is None or known[0] is not tenant.policy:
+                known = tenant.policy, tenant.choices.of(tenant.policy.masked(subject), tenant.hash_key)
+            return known[1]
+
+        return now
+
     # -- inside
+
+    def _hiding(self, context: Context) -> Callable[[bytes], bytes]:
+        """What takes from a text what is masked. Where that is not known, nothing of the text is told."""
+        try:
+            return partial(without, self.masking(context)())
+        except Exception:
+            log.exception("what is to be masked is not known")
+            return lambda _: b"(not told)"
 
     async def _verdict(self, context: Context, asked: Asked) -> Verdict:
         """What becomes of it, by the login shell that will read it, and with the script on its standard input."""

@@ -34,7 +34,8 @@ Names are those of bastion.identity.principal and bastion.context: `identity` is
 `session` one channel.
 
 No event has a field for a secret: no token, key, passphrase, password, output or typed input, and no value of an
-environment variable. The text of a command is what its author wrote: a secret written into it is in the trail.
+environment variable. The text of a command is what its author wrote, without what the policy masks for that session: a
+secret of another kind is in the trail.
 
 Bounds: a text keeps 1 KiB, a command 16 KiB (its length and digest are told when cut, see text), a list 64 members.
 """
@@ -318,8 +319,9 @@ class LineEnded(_InSession):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(_InSession):
     """`reason` says why it ended; one of `status` and `signal` is set when the command itself ended it. `received` and
-    `sent` are bytes from and to the client; `duration` is in seconds. The recording's fields are None when there is
-    none; the digest is of the closed file."""
+    `sent` are bytes from and to the client; `duration` is in seconds. `masked` tells what was hidden of the output,
+    each as `DETECTOR COUNT` or `column:NAME COUNT`. The recording's fields are None when there is none; the digest is
+    of the closed file."""
 
     kind = "session-ended"
     reason: str
@@ -328,6 +330,7 @@ class SessionEnded(_InSession):
     received: int = 0
     sent: int = 0
     duration: float = 0.0
+    masked: tuple[str, ...] | None = None
     recording: str | None = None
     sha256: str | None = None
     size: int | None = None

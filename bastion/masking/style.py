@@ -48,6 +48,12 @@ def of_width(detector: Detector, secret: bytes, style: Style) -> bytes | None:
     return stars(secret) if style in (Style.STARS, Style.LAST_FOUR) else None
 
 
+def hashed(name: str, value: bytes, key: bytes) -> bytes:
+    """`[NAME:…]`, the same for the same value under one key."""
+    digest = hmac.new(key, name.encode() + b"\0" + value, hashlib.sha256).hexdigest()
+    return f"[{name}:{digest[:HASH_DIGITS]}]".encode()
+
+
 def label(detector: Detector, secret: bytes, style: Style, key: bytes) -> bytes:
     """The replacement of the styles that do not keep the width."""
     if style is not Style.HASH:

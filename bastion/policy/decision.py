@@ -72,7 +72,7 @@ class Decision:
     gate has some more (gate.py). `place` is where the rule stands. `remedy` is what would be allowed or who may
     approve, as one short line. `policy` is the version of the policy that decided. `approvals` say who may approve what
     is held for approval. `environment` are the client's variables that may pass. `categories` and `techniques` are
-    those of all that was found in the request, whoever decided.
+    those of all that was found in the request, whoever decided. `unmasked`: rules let all of it show what masks hide.
     """
 
     effect: Effect
@@ -86,6 +86,7 @@ class Decision:
     approvals: tuple[Approval, ...] = ()
     categories: frozenset[str] = field(default_factory=frozenset)
     techniques: frozenset[str] = field(default_factory=frozenset)
+    unmasked: bool = False
 
     def __str__(self) -> str:
         """For people: `deny by never (policies/demo/never.yaml:4:5)`."""

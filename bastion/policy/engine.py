@@ -21,6 +21,7 @@ from bastion.characters import briefly
 from bastion.policy import environment
 from bastion.policy.coverage import Objection, Question, holds_back, objection, of_the_script, questions
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
+from bastion.policy.masks import carries_files
 from bastion.policy.model import SHELLS, Policy, Rule
 
 DEFAULT = "default"
@@ -131,8 +132,13 @@ def _exec(policy: Policy, subject: Subject, analysis: Analysis, each: Iterable[D
     strictest = _strictest(decisions)
     if strictest.effect is not Effect.ALLOW:
         return strictest
-    by_rules = [decision.environment for decision in decisions if decision.place is not None]
-    return replace(strictest, environment=frozenset.intersection(*by_rules) if by_rules else frozenset())
+    by_rules = [decision for decision in decisions if decision.place is not None]
+    passes = [decision.environment for decision in by_rules]
+    return replace(
+        strictest,
+        environment=frozenset.intersection(*passes) if passes else frozenset(),
+        unmasked=bool(by_rules) and all(decision.unmasked for decision in by_rules),
+    )
 
 
 def _strictest(decisions: list[Decision]) -> Decision:
@@ -163,6 +169,9 @@ def _simple(policy: Policy, subject: Subject, question: Question, names: tuple[s
         return Decision(Effect.ALLOW, SCRIPT, "a variable or function of the text's own", policy.version)
     if not granting:
         return _uncovered(policy, question, [(rule, against) for rule, against in tried if against is not None])
+    hidden = _unmaskable(policy, subject, question, granting)
+    if hidden is not None:
+        return hidden
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.APPROVE:
         return _ruled(policy, strictest, strictest.reason or "this rule asks for an approval")
@@ -194,6 +203,18 @@ def _but_for_doubt(question: Question, tried: list[tuple[Rule, Objection]]) -> b
     return any(objection(rule, question) is None for rule in trusting)
 
 
+def _unmaskable(policy: Policy, subject: Subject, question: Question, granting: list[Rule]) -> Decision | None:
+    """A program that carries files in a protocol of its own says nothing that could be masked."""
+    if not carries_files(question.command.argv) or any(rule.unmasked for rule in granting):
+        return None
+    masks = policy.masked(subject)
+    if not masks:
+        return None
+    program = briefly(question.command.argv[0] or b"")
+    reason = f"what {program} carries can not be masked: a rule must say `unmasked: true` to let it run"
+    return replace(_answer(policy, Effect.DENY, masks[0].id, reason), place=masks[0].place)
+
+
 def _what(command: Command) -> str:
     if command.argv:
         return f"{briefly(command.argv[0] or b'')} with these arguments"
@@ -222,7 +243,8 @@ def _allowed(policy: Policy, rule: Rule, rules: list[Rule], names: tuple[str, ..
     patterns = [pattern for allowing in rules for pattern in allowing.env]
     passed = frozenset(name for name in names if any(environment.passes(pattern, name) for pattern in patterns))
     reason = rule.reason or "allowed by this rule"
-    return Decision(Effect.ALLOW, rule.id, reason, policy.version, rule.place, environment=passed)
+    unmasked = any(allowing.unmasked for allowing in rules)
+    return Decision(Effect.ALLOW, rule.id, reason, policy.version, rule.place, environment=passed, unmasked=unmasked)
 
 
 def _ruled(policy: Policy, rule: Rule, reason: str) -> Decision:

@@ -1,8 +1,8 @@
 """What passes between one client channel and one target channel: bytes, ends, signals, sizes, and the brakes.
 
-Every byte of output is recorded before the client is given it (law 4), the bastion's own lines among them. Nothing
-here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so the memory a
-relay holds is bounded by the two channel windows however slow a reader is.
+Every byte of output is masked and recorded before the client is given it (showing.py), the bastion's own lines among
+them. Nothing here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so
+the memory a relay holds is bounded by the two channel windows however slow a reader is.
 
 A script on standard input is the exception: `whole` gathers it, within bounds, and `drop_input` keeps it from the
 target, where what was judged and printed of it runs instead.
@@ -16,7 +16,8 @@ import asyncio
 from typing import Any, Protocol
 
 from bastion.errors import InputRefused, Interrupted, NotRecorded, TargetDown
-from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, Signal, TargetChannel
+from bastion.session.channel import ClientChannel, Control, Ended, Resize, Signal, TargetChannel
+from bastion.session.showing import Masks, Showing, Tape
 
 MAX_EARLY = 64
 """Signals and sizes that wait for a target that is being opened, or that takes nothing; of sizes only the last does."""
@@ -25,13 +26,6 @@ INPUT_SECONDS = 30.0
 """How long a client may take to send all of a script."""
 _ENDS = frozenset({"HUP", "INT", "KILL", "QUIT", "TERM"})
 """Signals that end a command which reads its script."""
-
-
-class Tape(Protocol):
-    """The recording of this channel. Both raise NotRecorded, and the session ends then."""
-
-    def output(self, stream: int, data: bytes) -> None: ...
-    def resize(self, columns: int, rows: int) -> None: ...
 
 
 class Front(Protocol):
@@ -52,7 +46,9 @@ class Relay:
     ConnectionError when the client was, or what `end` was called with.
     """
 
-    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool, session: str = "") -> None:
+    def __init__(
+        self, client: ClientChannel, tape: Tape, *, terminal: bool, session: str = "", masks: Masks | None = None
+    ) -> None:
         self.session = session
         """The name in the audit trail of the session whose relay this is."""
         self._client = client
@@ -74,8 +70,12 @@ class Relay:
         self.ended.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, awaited or not
         self.received = 0
         """Bytes from the client so far."""
-        self.sent = 0
+        self._showing = Showing(client, tape, masks, terminal=terminal, failed=self.end)
+
+    @property
+    def sent(self) -> int:
         """Bytes of output so far, on both streams."""
+        return self._showing.sent
 
     def check(self) -> None:
         """Raise what ended the relay, if it has ended: nothing is opened for a client that has gone."""
@@ -102,7 +102,16 @@ class Relay:
     def show(self, data: bytes, stream: int) -> None:
         """To the client, recorded first; for the front."""
         if data and not self.ended.done():
-            self._show(stream, data)
+            self._showing.show(data, stream)
+
+    def settle(self) -> None:
+        """What ran has ended, and the client is waiting: show all of its output; for the front."""
+        if not self.ended.done():
+            self._showing.settle()
+
+    def mask(self, on: bool) -> None:
+        """Whether what is shown from now on is masked, where policy has a mask: not, where what runs may show all."""
+        self._showing.mask(on)
 
     def type(self, data: bytes) -> None:
         """To the target's terminal; for the front."""
@@ -115,12 +124,13 @@ class Relay:
         if self._front is not None:
             self._front.notice(line)
         else:
-            self._show(STDERR, line)
+            self._showing.say(line)
 
     def end(self, error: Exception) -> None:
         """End from outside (revoked, shutting down, client lost): `ended` raises `error`; the target is closed."""
         if not self.ended.done():
             self.ended.set_exception(error)
+            self._showing.close()
         if self._target is not None:
             self._target.close()
 
@@ -229,12 +239,13 @@ class Relay:
         if self._front is not None:
             self._front.output(data, stream)
         else:
-            self._show(stream, data)
+            self._showing.show(data, stream)
 
     def target_eof(self) -> None:
         """The target's command has closed its output."""
         self._target_eof = True
         if not self.ended.done():
+            self._showing.settle()
             self._client.write_eof()
 
     def target_exit(self, ended: Ended) -> None:
@@ -253,6 +264,9 @@ class Relay:
         An exit status whose output may have been cut off is not told: the client would take it for the whole.
         """
         if self.ended.done():
+            return
+        self._showing.close()
+        if self.ended.done():  # by what could not be masked, or recorded
             return
         if self._exit is not None and (error is None or self._target_eof):
             self.ended.set_result(self._exit)
@@ -279,12 +293,3 @@ class Relay:
         (self._waits.add if waits else self._waits.discard)(why)
         if bool(self._waits) != before:
             (self._client.pause if self._waits else self._client.resume)()
-
-    def _show(self, stream: int, data: bytes) -> None:
-        try:
-            self._tape.output(stream, data)
-        except NotRecorded as error:
-            self.end(error)
-            return
-        self.sent += len(data)
-        self._client.write(data, stream)

@@ -24,15 +24,18 @@ from bastion.errors import (
     BastionError,
     Denied,
     Interrupted,
+    NotMasked,
     NotRecorded,
     TargetDown,
 )
 from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
+from bastion.policy.masks import Chosen, without
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
 from bastion.session.gated.commands import Opens
 from bastion.session.gated.shell import GatedShell
+from bastion.session.masks import Masks
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
 
@@ -63,14 +66,17 @@ class Sessions:
     def start(self, context: Context, wanted: Wanted, client: ClientChannel) -> Relay | None:
         """Begin what the client wants; None when it could not even be recorded (the client was told)."""
         session = secrets.token_hex(8)
+        chosen = self._gate.masking(context)
         try:
-            recorder = self._recordings.open(_head(context, session, wanted))
+            recorder = self._recordings.open(_head(context, session, wanted, chosen()))
         except NotRecorded as error:
             name = f"session {session}, not recorded"
             self._background.start(self._never(context, session, wanted, client, error), name)
             return None
-        relay = Relay(client, recorder, terminal=wanted.terminal is not None, session=session)
-        one = _One(session, context, wanted, client, recorder, relay)
+        terminal = wanted.terminal is not None
+        masks = Masks(chosen, terminal=terminal)
+        relay = Relay(client, recorder, terminal=terminal, session=session, masks=masks)
+        one = _One(session, context, wanted, client, recorder, relay, masks)
         self._background.start(self._run(one), f"session {session}")
         return relay
 
@@ -138,7 +144,8 @@ class Sessions:
             terminal = wanted.terminal is not None
             asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay)
             allowed = await self._gate.judge(one.context, asked)
-            one.recorder.marker(_marker(one, allowed))
+            one.marker(_marker(one, allowed))
+            one.relay.mask(not allowed.decision.unmasked)
             one.relay.check()
             if allowed.kind == "gated" and wanted.terminal is not None:
                 return await self._gated(one, allowed, wanted.terminal)
@@ -148,7 +155,7 @@ class Sessions:
             one.relay.attach(target)
             return await one.relay.ended, "exit"
         except Denied as error:
-            one.recorder.marker(f"denied by {error.rule}")
+            one.marker(f"denied by {error.rule}")
             one.say(f"denied by {error.rule}: {error.reason}")
             if error.remedy:
                 one.relay.say(f"bastion: {error.remedy}")
@@ -156,6 +163,9 @@ class Sessions:
         except TargetDown as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
+        except NotMasked as error:
+            one.say(str(error))
+            return Ended(EXIT_NOT_RECORDED), str(error)
         except SessionOver as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
@@ -182,7 +192,7 @@ class Sessions:
             allowed,
             terminal,
             one.relay,
-            one.recorder,
+            one,
             secrets.token_hex(16),
         )
         try:
@@ -202,6 +212,7 @@ class _One:
     client: ClientChannel
     recorder: Recorder
     relay: Relay
+    masks: Masks
 
     @property
     def credential(self) -> Credential:
@@ -213,12 +224,16 @@ class _One:
     def end(self, reason: str) -> None:
         self.relay.end(SessionOver(f"session ended: {reason}"))
 
+    def marker(self, label: str) -> None:
+        """In the recording, without what is masked. NotRecorded."""
+        self.recorder.marker(self.masks.text(label.encode()).decode())
+
     def say(self, text: str) -> None:
         """One line to the client, with the session's name, so that it can be asked about."""
         self.relay.say(f"bastion: {text} [{self.session}]")
 
 
-def _head(context: Context, session: str, wanted: Wanted) -> Head:
+def _head(context: Context, session: str, wanted: Wanted, chosen: Chosen | None) -> Head:
     identity, terminal = context.identity, wanted.terminal
     return Head(
         session=session,
@@ -230,7 +245,7 @@ def _head(context: Context, session: str, wanted: Wanted) -> Head:
         target=context.target.name,
         account=context.account.name,
         kind=wanted.kind,
-        command=wanted.text.decode("utf-8", "backslashreplace"),
+        command=without(chosen, wanted.text).decode("utf-8", "backslashreplace"),
         columns=terminal.columns if terminal else 0,
         rows=terminal.rows if terminal else 0,
         term=terminal.kind if terminal else "",
@@ -259,6 +274,7 @@ def _end(one: _One, ended: Ended, why: str, closed: Closed) -> SessionEnded:
         received=one.relay.received,
         sent=one.relay.sent,
         duration=closed.duration,
+        masked=tuple(f"{name} {count}" for name, count in one.masks.counts.items()) or None,
         recording=closed.name,
         sha256=closed.sha256,
         size=closed.size,

@@ -225,6 +225,7 @@ class Commands:
     def _run(self, allowed: Allowed) -> None:
         if self._feeder is None or self.state is not State.JUDGING:
             return
+        self._relay.mask(not allowed.decision.unmasked)
         self._feeder.run(self._number, allowed)
         self.state = State.RUNNING
         self._sent = time.monotonic()
@@ -293,6 +294,8 @@ class Commands:
             return
         self._prompt = prompt
         self._ask_again(None)
+        self._relay.settle()
+        self._relay.mask(True)
         if self._sent is not None:
             self._tell(time.monotonic() - self._sent, prompt)
             self._sent = None
