@@ -49,10 +49,6 @@ class Asked:
         """The same of another kind."""
         return Asked(self.session, kind, self.text, self.environment, self.terminal, self.stdin)
 
-    def piped(self, script: bytes) -> Asked:
-        """What a shell without a terminal asks for: what came by its standard input, as one text."""
-        return Asked(self.session, "exec", script, self.environment)
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -66,21 +62,15 @@ class Verdict:
     wants_input: bool = False
     shell: str = ""
     """Of a gated shell the login shell, which will read the commands."""
-    piped: bool = False
-    """The script is all there is: a shell's commands, which came by its standard input."""
 
     def read_by(self, shell: str) -> Verdict:
         """The same of a gated shell whose commands that login shell will read."""
         return Verdict(self.decision, self.runs, self.analysis, shell=shell)
 
-    def of_script(self, script: bytes) -> Verdict:
-        """The same of a shell whose commands came by its standard input."""
-        return Verdict(self.decision, self.runs, self.analysis, script, piped=True)
-
     @property
     def input_used(self) -> bool:
         """Whether the script is a part of `runs`."""
-        return self.piped or (self.analysis is not None and self.analysis.stdin_used)
+        return self.analysis is not None and self.analysis.stdin_used
 
 
 def request(asked: Asked, shell: str, script: bytes | None) -> Request:

@@ -242,7 +242,7 @@ class Gate:
         await self._audit.write(told(context, asked, verdict, hide, frozenset(passed)))
         if decision.effect is Effect.ALLOW:
             used = verdict.input_used
-            kind = "gated" if verdict.shell else "exec" if verdict.piped else asked.kind
+            kind = "gated" if verdict.shell else asked.kind
             return Allowed(_MADE_HERE, context, kind, verdict.runs, passed, decision, used, verdict.shell)
         reason = decision.reason
         if decision.effect is Effect.APPROVE:
@@ -311,24 +311,11 @@ class Gate:
         if gated.decision.effect is not Effect.ALLOW:
             raw = self._decide(context, asked, "bash", None)
             return gated if raw.decision.effect is Effect.DENY else raw
-        if not asked.terminal:
-            return await self._piped(context, asked, gated)
         try:
             shell = context.account.shell if is_named(context.account.shell) else await self._shells.of(context)
         except Denied as error:
             return _denied(gated, error.rule or RULE, error.reason, error.remedy)
         return gated.read_by(shell)
-
-    async def _piped(self, context: Context, asked: Asked, gated: Verdict) -> Verdict:
-        """A shell without a terminal reads its commands from standard input: all of it is one text, judged whole."""
-        if asked.stdin is None:
-            return _denied(gated, UNDECIDABLE, "there is no standard input to read commands from")
-        try:
-            script = await asked.stdin.whole(MAX_TEXT)
-        except InputRefused as error:
-            return _denied(gated, UNDECIDABLE, str(error))
-        verdict = await self._verdict(context, asked.piped(script))
-        return verdict.of_script(script)
 
     def _with_script(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
         """The verdict on a text whose script has been read, if it is one that has any."""

@@ -16,7 +16,7 @@ import asyncio
 from typing import Any, Protocol
 
 from bastion.errors import InputRefused, Interrupted, NotRecorded, TargetDown
-from bastion.session.channel import ClientChannel, Control, Ended, Resize, Signal, TargetChannel
+from bastion.session.channel import STDOUT, ClientChannel, Control, Ended, Resize, Signal, TargetChannel
 from bastion.session.showing import Masks, Showing, Tape
 
 MAX_EARLY = 64
@@ -24,12 +24,15 @@ MAX_EARLY = 64
 
 INPUT_SECONDS = 30.0
 """How long a client may take to send all of a script."""
+FRONT = "front"
+"""Why reading from the client pauses where the front has enough; signals pass all the same."""
 _ENDS = frozenset({"HUP", "INT", "KILL", "QUIT", "TERM"})
 """Signals that end a command which reads its script."""
 
 
 class Front(Protocol):
-    """Who stands between the two sides, such as a gated shell: gets what each sends, in the place of the other."""
+    """Who stands between the two sides, such as a gated shell: gets what each sends, in the place of the other; of
+    output nothing at its end."""
 
     def keys(self, data: bytes) -> None: ...
     def output(self, data: bytes, stream: int) -> None: ...
@@ -70,7 +73,7 @@ class Relay:
         self.ended.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, awaited or not
         self.received = 0
         """Bytes from the client so far."""
-        self._showing = Showing(client, tape, masks, terminal=terminal, failed=self.end)
+        self._showing = Showing(client, tape, masks, terminal=terminal, end=self.end)
 
     @property
     def sent(self) -> int:
@@ -118,10 +121,14 @@ class Relay:
         if self._target is not None and not self.ended.done():
             self._target.write(data)
 
+    def brake(self, full: bool) -> None:
+        """Whether as much of the client's input waits in the front as may; for the front."""
+        self._wait(FRONT, full)
+
     def say(self, text: str) -> None:
         """A line of the bastion's own, to the client's stderr, recorded like everything it is shown."""
         line = (text + self._newline).encode()
-        if self._front is not None:
+        if self._front is not None and not self.ended.done():
             self._front.notice(line)
         else:
             self._showing.say(line)
@@ -209,7 +216,7 @@ class Relay:
         if self._gathering is not None and isinstance(control, Signal) and control.name in _ENDS:
             self.end(Interrupted(control.name))
             return
-        if self._target is not None and not self._waits:
+        if self._target is not None and not self._waits - {FRONT}:
             self._target.tell(control)
             if self._front is not None and isinstance(control, Signal):
                 self._front.signalled()
@@ -244,6 +251,8 @@ class Relay:
     def target_eof(self) -> None:
         """The target's command has closed its output."""
         self._target_eof = True
+        if self._front is not None and not self.ended.done():
+            self._front.output(b"", STDOUT)
         if not self.ended.done():
             self._showing.settle()
             self._client.write_eof()
@@ -255,7 +264,7 @@ class Relay:
     def target_blocked(self, what: str, blocked: bool) -> None:
         """The target can not take more input (`what` says where it is stuck), or can again."""
         self._wait(what, blocked)
-        if not self._waits and self._target is not None:
+        if not self._waits - {FRONT} and self._target is not None:
             self._pass_early(self._target)
 
     def target_lost(self, error: Exception | None) -> None:

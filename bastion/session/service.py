@@ -34,6 +34,7 @@ from bastion.policy.masks import Chosen, without
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
 from bastion.session.gated.commands import Opens
+from bastion.session.gated.piped import PipedShell
 from bastion.session.gated.shell import GatedShell
 from bastion.session.masks import Masks
 from bastion.session.registry import Registry
@@ -147,7 +148,7 @@ class Sessions:
             one.marker(_marker(one, allowed))
             one.relay.mask(not allowed.decision.unmasked)
             one.relay.check()
-            if allowed.kind == "gated" and wanted.terminal is not None:
+            if allowed.kind == "gated":
                 return await self._gated(one, allowed, wanted.terminal)
             if allowed.input_used:
                 one.relay.drop_input()
@@ -182,22 +183,18 @@ class Sessions:
         finally:
             one.relay.end(SessionOver("ended"))
 
-    async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal) -> tuple[Ended, str]:
-        """A shell whose every line is judged."""
-        shell = GatedShell(
-            self._gate,
-            self._audit,
-            self._upstream,
-            one.context,
-            allowed,
-            terminal,
-            one.relay,
-            one,
-            secrets.token_hex(16),
-        )
+    async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal | None) -> tuple[Ended, str]:
+        """A shell whose every command is judged."""
+        shell: GatedShell | PipedShell
+        made = self._gate, self._audit, self._upstream, one.context, allowed
+        nonce = secrets.token_hex(16)
+        if terminal is not None:
+            shell = GatedShell(*made, terminal, one.relay, one, nonce)
+        else:
+            shell = PipedShell(*made, one.relay, one, nonce)
         try:
             await shell.open()
-            return await one.relay.ended, "exit"
+            return shell.outcome(await one.relay.ended)
         finally:
             await shell.close()
 

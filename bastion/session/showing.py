@@ -44,8 +44,8 @@ class Masks(Protocol):
 
 
 class Showing:
-    """Life: `show` at will, `settle` where something has ended, `close` once. `failed` is called with what ends it:
-    NotRecorded, or NotMasked."""
+    """Life: `show` at will, `settle` where something has ended, `close` once. `end` is called with what ends the
+    session: NotRecorded, or NotMasked."""
 
     def __init__(
         self,
@@ -54,13 +54,13 @@ class Showing:
         masks: Masks | None,
         *,
         terminal: bool,
-        failed: Callable[[Exception], None],
+        end: Callable[[Exception], None],
     ) -> None:
         self._client = client
         self._tape = tape
         self._masks = masks
         self._terminal = terminal
-        self._failed = failed
+        self.end = end
         self._later: asyncio.TimerHandle | None = None
         self._broken = False
         self.sent = 0
@@ -113,7 +113,7 @@ class Showing:
             self._broken = True
             # Not its message, in which there may be what had to be masked.
             log.error("masking failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            self._failed(NotMasked("what has to be masked could not be masked"))
+            self.end(NotMasked("what has to be masked could not be masked"))
             return
         if shown:
             self._give(shown, stream)
@@ -122,7 +122,7 @@ class Showing:
         try:
             self._tape.output(stream, data)
         except NotRecorded as error:
-            self._failed(error)
+            self.end(error)
             return
         self.sent += len(data)
         self._client.write(data, stream)

@@ -62,6 +62,9 @@ class World:
             Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used, "kind": asked.kind})
         )
 
+    def masking(self, _: Context) -> Callable[[], None]:
+        return lambda: None
+
     def request_refused(self, *told: object) -> None:
         _, credential, what, context, session = told
         assert (credential, context) == (self.context.credential, self.context)

@@ -15,7 +15,7 @@ from bastion.background import Background
 from bastion.context import Context
 from bastion.errors import BastionError, Denied, NotRecorded
 from bastion.gate import Allowed, Gate
-from bastion.session.channel import STDOUT, Terminal
+from bastion.session.channel import STDOUT, Ended, Terminal
 from bastion.session.gated.commands import Audit, Commands, Marks, Opens, State
 from bastion.session.gated.completeness import more
 from bastion.session.gated.completion import Completed, Completer
@@ -71,6 +71,10 @@ class GatedShell:
     async def close(self) -> None:
         await self._commands.close()
         await self._background.stop()
+
+    def outcome(self, ended: Ended) -> tuple[Ended, str]:
+        """How the session ended, and why for the audit trail."""
+        return ended, "exit"
 
     # -- what the relay calls
 
