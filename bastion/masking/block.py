@@ -37,7 +37,7 @@ class Block:
         if self._begin is None:
             self._begin = base + at
         found = self._until.search(text, max(self._begin - base, at - MAX_FOOTER))
-        footer = None if found is None else found.span()[1]
+        footer = None if found is None else found.span(1)[1]
         poor = self._end_by_lines(text, at, len(text) if footer is None else footer)
         return footer if poor is None else poor
 

@@ -33,7 +33,7 @@ class Search(Protocol):
 class Which(Protocol):
     """A compiled set of patterns: the indices of those that match somewhere in the text."""
 
-    def Match(self, text: bytes) -> list[int]: ...  # noqa: N802 (the library's name)
+    def Match(self, text: bytes) -> list[int] | None: ...  # noqa: N802 (the library's name)
 
 
 def _options(captures: bool) -> re2.Options:

@@ -1,20 +1,35 @@
-"""Which detectors are worth running over a text: a quick look that may say too much, and never too little."""
+"""Which detectors are worth running over a piece: one look for all of them, that may say too much and never too little.
+
+Nearly all of what machines print has nothing in it, so this look decides how fast the whole is. It runs one automaton
+for the patterns of all detectors, in which repetitions have no upper end: that leaves out most of its states, and the
+shortest match of a pattern is what tells it from ordinary text. Its states are built as texts need them, so that the
+first megabytes are slower than what follows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bastion.masking.detector import Detector
 from bastion.masking.engine import which
+from bastion.masking.pattern import BadPattern, Pattern
+from bastion.masking.tree import COUNT_ALL, Row, loosened, written
+
+_TRIAL = b"\x00is-the-look-at-work\x00"
 
 
 class Finder:
     """Made once a plan."""
 
-    def __init__(self, patterns: Sequence[str], chosen: Sequence[Detector]) -> None:
-        self._set = which(patterns) if patterns else None
-        del chosen
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        whole = (Row((pattern.before, pattern.secret, pattern.after)) for pattern in patterns)
+        texts = [written(loosened(node, COUNT_ALL)) for node in whole]
+        self._set = which([*texts, _TRIAL.decode()])
+        self._count = len(texts)
+        # RE2 says nothing when it has too little memory: then it finds nothing, and that would be shown as it is.
+        if self._set.Match(_TRIAL) != [self._count]:
+            raise BadPattern("the patterns are too large together: use fewer of them, or shorter ones")
 
     def candidates(self, text: bytes) -> Sequence[int]:
         """The indices of all detectors that can match somewhere in the text, in their order."""
-        return sorted(self._set.Match(text) or ()) if self._set is not None else ()
+        found = self._set.Match(text)
+        return sorted(index for index in found if index < self._count) if found else ()

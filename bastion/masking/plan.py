@@ -53,8 +53,7 @@ class Compiled:
         self.detector = detector
         self.index = index
         self.check = validators.BY_NAME[detector.check] if detector.check else None
-        self.pattern_text = f"(?:{written(before)})({written(secret)})(?:{written(after)})"
-        self.match = compiled(self.pattern_text, captures=True)
+        self.match = compiled(_with_secret(detector.pattern), captures=True)
         alive = begun(loosened(sequence([before, secret, after])))
         held = begun(loosened(sequence([secret, after])))
         if alive is None or held is None:
@@ -63,7 +62,8 @@ class Compiled:
         self.alive = compiled(f"(?:{written(alive)})\\z")
         """Where a match has begun that the end of the text cuts off; or stands right at the end."""
         self.runs_on = None if detector.runs_on is None else compiled(f"(?:{written(detector.runs_on)})*")
-        self.until = None if detector.until is None else compiled(written(detector.until.secret))
+        until = detector.until
+        self.until = None if until is None else compiled(_with_secret(until), captures=True)
 
 
 class Plan:
@@ -73,7 +73,7 @@ class Plan:
         self.style = style
         self.key = key
         self.detectors = tuple(Compiled(detector, index) for index, detector in enumerate(chosen))
-        self.finder = Finder([found.pattern_text for found in self.detectors], chosen)
+        self.finder = Finder([detector.pattern for detector in chosen])
         triggers = {trigger for detector in chosen for trigger in detector.triggers}
         self._beginnings = sorted(trigger for trigger in triggers if len(trigger) > 2 and trigger.isalpha())
         held = "|".join(f"(?:{found.held_text})" for found in self.detectors) or r"[^\x00-\xff]"
@@ -115,6 +115,11 @@ class Plan:
     def names(self) -> tuple[str, ...]:
         """The ids of all its detectors, in their order: one's own first."""
         return tuple(found.detector.id for found in self.detectors)
+
+
+def _with_secret(pattern: Pattern) -> str:
+    """Its text, with the secret as the one group."""
+    return f"(?:{written(pattern.before)})({written(pattern.secret)})(?:{written(pattern.after)})"
 
 
 def _shipped(names: Collection[str], chosen: Collection[str]) -> list[Detector]:

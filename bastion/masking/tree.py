@@ -54,6 +54,7 @@ Node = Chars | Assertion | Row | Choice | Repeat
 
 ENDLESS = 1 << 30
 EMPTY = Row(())
+COUNT_ALL = 1000
 COUNTED = 4
 """Repetitions up to so many stay as they are when a tree is loosened."""
 _SIGNS = {"b": r"\b", "B": r"\B", "^": "(?m:^)", "z": r"\z"}
@@ -119,18 +120,18 @@ def begun(node: Node) -> Node | None:
             return sequence([Repeat(part, 0, high if high == ENDLESS else high - 1), found])
 
 
-def loosened(node: Node) -> Node:
-    """The same with long repetitions made endless: it matches more, and its automaton has no counters in it, which
-    makes it small enough to be run over every piece."""
+def loosened(node: Node, most: int = 1) -> Node:
+    """The same with long repetitions made endless, from `most` or what it was: it matches more, and its automaton has
+    fewer counters in it, which makes it small enough to be run over every piece."""
     match node:
         case Row(parts):
-            return Row(tuple(loosened(part) for part in parts))
+            return Row(tuple(loosened(part, most) for part in parts))
         case Choice(parts):
-            return Choice(tuple(loosened(part) for part in parts))
+            return Choice(tuple(loosened(part, most) for part in parts))
         case Repeat(part, low, high) if high > COUNTED:
-            return Repeat(loosened(part), min(low, 1), ENDLESS)
+            return Repeat(loosened(part, most), min(low, most), ENDLESS)
         case Repeat(part, low, high):
-            return Repeat(loosened(part), low, high)
+            return Repeat(loosened(part, most), low, high)
     return node
 
 
@@ -167,7 +168,7 @@ def written(node: Node) -> str:
 
 def _written_times(low: int, high: int) -> str:
     if high == ENDLESS:
-        return "+" if low else "*"
+        return f"{{{low},}}" if low > 1 else "+" if low else "*"
     if (low, high) == (0, 1):
         return "?"
     return f"{{{low}}}" if low == high else f"{{{low},{high}}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-_CARD_GROUP = 4
+_GROUPS = 4
 
 # Issuer prefixes of ISO/IEC 7812: first and last of a range, and the lengths in use.
 _ISSUERS = (
@@ -89,12 +89,14 @@ def luhn(secret: bytes) -> bool:
 
 
 def card(secret: bytes) -> bool:
-    """A payment card's number: an issuer's prefix, one of its lengths, Luhn, and not all one digit. In groups of four
-    several may stand in a row; then each of them is one, so that the columns of a hex dump are none."""
-    digits = digits_of(secret)
-    if len(secret.split()) <= _CARD_GROUP or len(digits) % 16:
+    """A payment card's number: an issuer's prefix, one of its lengths, Luhn, and not all one digit. Of five or six
+    groups of four one card is enough (a date or a code follows it); of more each is one, or it is a dump."""
+    digits, groups = digits_of(secret), len(secret.split())
+    if groups <= _GROUPS:
         return _one_card(digits)
-    return all(_one_card(digits[at : at + 16]) for at in range(0, len(digits), 16))
+    if groups <= _GROUPS + 2:
+        return any(_one_card(digits[at : at + 16]) for at in range(0, len(digits) - 15, 4))
+    return len(digits) % 16 == 0 and all(_one_card(digits[at : at + 16]) for at in range(0, len(digits), 16))
 
 
 def _one_card(digits: str) -> bool:

@@ -23,8 +23,10 @@ _REFERENCE = re.compile(
     rb"|!(?:Ref|Sub|vault)\b"
 )
 _NAME = re.compile(rb"[A-Za-z_]+(?:[._:/>-]+[A-Za-z_]+)*[.:]?\Z")
+_DOTTED = re.compile(rb"[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+)+\Z")
 _CODE = re.compile(rb"[(\[{<=]|[)\]}>;,]\Z|\A[&|!:~^+=)\]}>]|->|::")
 _DATE = re.compile(rb"(?:19|20)[0-9]{2}([-./])[01]?[0-9]\1[0-3]?[0-9]")
+_PORT = re.compile(rb"[0-9]{1,5}/")
 _QUAD = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _TLD_NEVER = frozenset(
     b"service socket target mount slice timer path scope device swap automount snapshot conf config py js ts so sh "
@@ -87,20 +89,22 @@ def ipv6(secret: bytes) -> bool:
 
 def url_password(secret: bytes) -> bool:
     """What stands between colon and @ in a URL; no port, no placeholder."""
-    return password(secret) or (len(secret) >= 1 and secret.isalnum() and secret.lower() not in _PLACEHOLDERS)
+    if _PORT.match(secret):
+        return False
+    return password(secret) or (secret.isalnum() and secret.lower() not in _PLACEHOLDERS)
 
 
 def password(secret: bytes) -> bool:
     """A value in quotes that is not a placeholder, a reference to something else, or blank."""
     value = secret.strip(b" \"'")
-    if len(value) < 3 or value.lower() in _PLACEHOLDERS or _REFERENCE.search(value):
+    if len(value) < 3 or value.lower() in _PLACEHOLDERS or _REFERENCE.search(value) or len(value.split()) > 3:
         return False
     return len(set(value)) > 1
 
 
 def bare_password(secret: bytes) -> bool:
     """A value without quotes, at the end of its line: also no code."""
-    return password(secret) and not _CODE.search(secret) and not secret.startswith((b'"', b"'", b"`"))
+    return password(secret) and not _CODE.search(secret) and not _DOTTED.match(secret)
 
 
 def code_password(secret: bytes) -> bool:
