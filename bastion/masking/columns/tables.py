@@ -143,8 +143,8 @@ class Tables:
 
     def _behind_name(self, piece: bytes) -> int:
         """How many bytes of `piece` stand before the value when the line begins with a named column's name."""
-        seen = len(self._line)
-        if seen >= _BACK:
+        past = len(self._line)
+        if past >= _BACK:
             return 0
         start = bytes(self._line) + piece[:_BACK]
         field = named_field(seen(start))
@@ -152,7 +152,7 @@ class Tables:
         if field is None or column is None:
             return 0
         self._column, self._separator = column, field[1]
-        return max(0, start.index(field[1].encode()) + 1 - seen)
+        return max(0, start.index(field[1].encode()) + 1 - past)
 
     def _doubted(self, data: bytes) -> tuple[bytes, bytes]:
         newline = data.find(b"\n")
