@@ -15,10 +15,9 @@ import re
 from bastion.masking.columns.fit import fit
 from bastion.masking.columns.layout import Layout
 from bastion.masking.columns.table import Table
-from bastion.masking.columns.text import RULES, span, tokens
+from bastion.masking.columns.text import span, tokens
 from bastion.masking.columns.value import Mask, fitting, starred
 
-_RULES = frozenset(rule.encode() for rule in RULES)
 _CORNERS = frozenset(corner.encode() for corner in "+├└╞╠╚╟╰┌╔╭")
 _BORDER = frozenset(character.encode() for character in "+-├└╞╠╚╟╰┌╔╭─═┼┴┬╪╬╩╤╧╫╨┤┘╡╣╝╢╯╥╦╮╗┐ \r")
 _MARGIN = frozenset(mark.encode() for mark in " .…")
@@ -102,7 +101,7 @@ class Drawn(Table):
         self._begun = True
         if self._layout.framed:
             self._border = token in _CORNERS
-            self.over = self._closed if self._border else token not in _RULES
+            self.over = self._closed if self._border else token != self._layout.rule
         elif self._layout.ruled:
             self.over = token not in _MARGIN
         return not self.over
@@ -144,13 +143,14 @@ class Drawn(Table):
     def _put(self, token: bytes, out: bytearray) -> None:
         if not self._inside():
             out += starred(token, blanks=True) if self._lost and self._at <= self._final else token
-            if self._at < 0 and token in _RULES:
+            if self._at < 0 and token == self._layout.rule:
                 self._enter(0)
             return
         if self._layout.ruled:
             self._ruled(token, out)
             return
         low, high = span(token)
+        low = high if self._layout.wide and token.decode("utf-8", "replace").isalpha() else low
         stop = self._stop()
         if stop is not None and low and self._leaves(stop):
             self._close(out)
@@ -170,7 +170,7 @@ class Drawn(Table):
         stop = self._stop()
         if stop is None:
             self._take(token, out)
-        elif token in _RULES and self._low <= stop <= self._high:
+        elif token == self._layout.rule and self._low <= stop <= self._high:
             if self._low == self._high or not self._cells[self._at].column:
                 self._close(out)
                 out += token

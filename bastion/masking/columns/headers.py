@@ -15,7 +15,7 @@ from bastion.masking.columns.layout import layout
 from bastion.masking.columns.loose import Loose
 from bastion.masking.columns.records import Records, record
 from bastion.masking.columns.table import Table
-from bastion.masking.columns.text import plain
+from bastion.masking.columns.text import line as seen
 from bastion.masking.columns.value import Mask
 
 _FIELD = re.compile(r'"[^"\n]{1,64}"|[^\W\d][\w ?.()*$#:/-]{0,63}|\?column\?')
@@ -42,7 +42,7 @@ class Headers:
         """The same for tables whose fields are told apart by a separator."""
         if not self._mask.names.hit(line.lower()):
             return None
-        text = plain(line).rstrip("\r")
+        text = seen(line)
         if text.startswith("\ufeff"):
             text = text[1:]
         copy = _COPY.fullmatch(text)

@@ -20,7 +20,7 @@ _SEEN = 200
 """Bytes that have passed and are looked at again for a key that was cut."""
 _NAME = 128
 _BLANK = re.compile(rb"(?:[\s|+]|" + ESCAPE.pattern + rb")+")
-_SCALAR = re.compile(rb"[-+.0-9A-Za-z_*]+")
+_SCALAR = re.compile(rb"[^\s,{}\[\]\"\\\x1b]+")
 _WORDS = re.compile(rb"[-+.0-9eE]+|true|false|null|\*+")
 _STOP = re.compile(rb'[\\"\n]')
 _RUN = 32

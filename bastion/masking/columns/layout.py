@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 from bastion.masking.columns.names import Names
-from bastion.masking.columns.text import RULES, plain, width
+from bastion.masking.columns.text import RULES, width
+from bastion.masking.columns.text import line as seen
 
 _FLAT = str.maketrans(dict.fromkeys("─━═:", "-") | dict.fromkeys("|┼┬┴├┤┌┐└┘╪╞╡╔╗╚╝╬╠╣╦╩╤╧╟╢╫╥╨╭╮╰╯", "+"))
 _RULED = re.compile(r"(\+?)(-+(?:\+-+)*)(\+?)")
@@ -34,16 +35,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Layout:
-    """`ruled`: cells stand between rules. `framed`: rules stand before the first and behind the last one as well."""
+    """`ruled`: cells stand between rules. `framed`: rules stand before the first and behind the last one as well.
+    `wide`: the client is known to count a wide letter as two columns of the screen (psql, by its single blanks)."""
 
     cells: tuple[Cell, ...]
     ruled: bool
     framed: bool
+    wide: bool
+    rule: bytes
+    """What stands between cells; empty without rules."""
 
 
 def flat(line: bytes) -> str | None:
     """A border in `+` and `-`, whatever it is drawn with; None if the line is none."""
-    text = plain(line).rstrip().translate(_FLAT)
+    text = seen(line).rstrip().translate(_FLAT)
     return text if _RULED.fullmatch(text) or _BLANK.fullmatch(text) else None
 
 
@@ -52,7 +57,7 @@ def layout(header: bytes, border: bytes, names: Names) -> Layout | None:
     line = flat(border)
     if line is None:
         return None
-    text = plain(header).rstrip("\r")
+    text = seen(header)
     places = [found.span() for found in re.finditer("-+", line)]
     ruled = "+" in line
     framed = line.startswith("+")
@@ -64,7 +69,9 @@ def layout(header: bytes, border: bytes, names: Names) -> Layout | None:
         Cell(start, end, 1 if ruled else end - drawn, names.find(name) or "")
         for (start, drawn), end, name in zip(places, ends, found, strict=True)
     )
-    return Layout(cells, ruled, framed) if any(cell.column for cell in cells) else None
+    wide = not ruled and all(cell.gap == 1 for cell in cells[:-1])
+    rule = next((rule for rule in RULES if ruled and rule in text), "").encode()
+    return Layout(cells, ruled, framed, wide, rule) if any(cell.column for cell in cells) else None
 
 
 def _split(text: str, *, framed: bool) -> list[str]:

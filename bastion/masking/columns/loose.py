@@ -1,18 +1,20 @@
 """Rows of fields between separators without quoting: psql's unaligned format, mysql's batch, sqlite3's list, COPY.
 
-A field may hold the separator or a newline, and nothing tells. A line with as many fields as the header is a row.
-Any other is read in each way that the lines before leave open (a row whose first field holds a separator, the rest of
-a row that a newline broke, more of the last field), and a field is masked where any of these gives it a named column:
-too much rather than too little. For that the line is held from the first such field on.
+A field may hold the separator or a newline, and nothing tells. A line with as many fields as the header is a row. Any
+other, and one with a blank beside a separator, is read in each way that the lines before leave open (a row whose first
+field holds a separator, the rest of a row that a newline broke, more of the last field), and a field is masked where
+any of these gives it a named column: too much rather than too little. For that the line is held from the first such
+field on.
 
-Limit: a row broken by a newline whose part has as many fields as the header, for a separator in another value, is
-read as a row (MariaDB with --raw, where values hold tabs and newlines).
+Limit: a row broken by a newline, the first part of which has as many fields as the header because a separator stands
+in another value without a blank beside it, is read as a row (MariaDB with --raw, where values hold tabs and newlines).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from bastion.masking.columns.table import KEPT, Table, line_of
 from bastion.masking.columns.value import Mask, fitting, starred
@@ -101,13 +103,14 @@ class Loose(Table):
         """The line is known: what was held of it, masked; and where the next may begin."""
         line = line_of(self._line)
         fields = line.split(self._separator) if self._separator else [line]
+        doubtful = sum(self._doubtful(left, right) for left, right in pairwise(fields))
         out = b""
         if self._held:
             self.turned = self._below(line) if self._below else None
-            out = bytes(self._held) if self.turned else self._masked(len(fields))
+            out = bytes(self._held) if self.turned else self._masked(len(fields), doubtful)
         self._below = None
         self.turned = self.turned or self._header(line)
-        self._begins = self._next(len(fields))
+        self._begins = self._next(len(fields), doubtful)
         self._line.clear()
         self._held.clear()
         self._index = 0
@@ -115,30 +118,36 @@ class Loose(Table):
         self.fresh = True
         return out
 
-    def _masked(self, count: int) -> bytes:
+    def _masked(self, count: int, doubtful: int) -> bytes:
         """What is held, with each field masked that any reading gives a named column."""
         parts = bytes(self._held).split(self._separator) if self._separator else [bytes(self._held)]
         first = count - len(parts)
         for place, part in enumerate(parts):
-            column = self._column(first + place, count)
+            column = self._column(first + place, count, doubtful)
             if column is not None:
                 parts[place] = self.mask.value(part, column)
         return self._separator.join(parts)
 
-    def _column(self, place: int, count: int) -> str | None:
+    def _column(self, place: int, count: int, doubtful: int) -> str | None:
         fields = len(self._columns)
         begins = self._begins if count < fields else self._begins | {0}
-        if count == fields and 0 in self._begins:
+        if count == fields and 0 in self._begins and not doubtful:
             begins = frozenset({0})
         for begin in begins:
-            more = max(0, begin + count - fields)  # so many separators stand in fields
+            more = max(doubtful, begin + count - fields)  # so many separators may stand in fields
             low, high = max(begin, begin + place - more), min(begin + place, fields - 1)
             for at, column in self._named.items():
                 if low <= at <= high:
                     return column
         return None
 
-    def _next(self, count: int) -> frozenset[int]:
+    @staticmethod
+    def _doubtful(left: bytes, right: bytes) -> bool:
+        """Whether the separator between these stands as in prose: clients put no blank there."""
+        return left.endswith(b" ") or right.startswith(b" ")
+
+    def _next(self, count: int, doubtful: int) -> frozenset[int]:
         last = len(self._columns) - 1
-        ends = {last} if count > last else {min(begin + count - 1, last) for begin in self._begins}
+        most = {last} if count > last else {min(begin + count - 1, last) for begin in self._begins}
+        ends = {max(0, end - less) for end in most for less in range(min(doubtful, last) + 1)}
         return frozenset(ends | {0}) if last in ends else frozenset(ends)

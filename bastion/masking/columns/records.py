@@ -15,6 +15,7 @@ from enum import Enum, auto
 from bastion.masking.columns.fit import put
 from bastion.masking.columns.table import Table
 from bastion.masking.columns.text import ESCAPE, plain
+from bastion.masking.columns.text import line as seen
 from bastion.masking.columns.value import Mask, fitting, starred
 
 _DRAWN = r"[-─═+┬┼┌├╔╠╪╤]"
@@ -22,7 +23,9 @@ _RULED = re.compile(rf"{_DRAWN}{{1,2}}\[ \w+ \d+ \]{_DRAWN}*[┐┤╗╣]?")
 _BLANK = re.compile(r"\* \w+ \d+ *")
 _STARRED = re.compile(r"\*{5,64} \d+\. row \*{5,64}")
 _BOTTOM = re.compile(r"[+└╚][-─═+┴╧╩]*[+┘╝]")
-_FIELD = re.compile(r"[^\W\d](?:[\w ?.()*$#-]{0,62}[^\s|])?\||\?column\?\|")
+SEPARATORS = "|,;\t"
+"""What may stand between name and value in psql's unaligned and CSV records."""
+_NAME = re.compile(r"([^\W\d](?:[\w ?.()*$#-]{0,62}[\w?.()*$#-])?|\?column\?)([|,;\t])")
 EVIDENCE = (b" ]-", " ]─".encode(), " ]═".encode(), b"]+", b"* record ", b". row *")
 """One of these stands in every line that begins a record; lower-cased."""
 _RULE = re.compile("[|]|│|║".encode())
@@ -39,12 +42,18 @@ class Style(Enum):
 
 def record(line: bytes) -> Style | None:
     """Whether this line, without its end, begins a record."""
-    text = plain(line).rstrip("\r ")
+    text = seen(line).rstrip(" ")
     if _RULED.fullmatch(text):
         return Style.RULED
     if _BLANK.fullmatch(text):
         return Style.BLANK
     return Style.COLON if _STARRED.fullmatch(text) else None
+
+
+def named_field(text: str) -> tuple[str, str] | None:
+    """The name and the separator with which a line of an unaligned record begins."""
+    found = _NAME.match(text)
+    return (found.group(1), found.group(2)) if found else None
 
 
 class Records(Table):
@@ -53,18 +62,30 @@ class Records(Table):
     A line is held until its end, since only then its value has one.
     """
 
-    def __init__(self, mask: Mask, style: Style, *, below: str | None = None, within: str | None = None) -> None:
-        """`below` a field that this column masks, or `within` one of which a part has passed as stars."""
+    def __init__(self, mask: Mask, style: Style, *, separator: str = "") -> None:
         super().__init__(mask)
         self._style = style
-        self._column = below or within
+        self._separator = separator
+        self._open = False
+        """Within the quotes of a value, where quotes have a meaning."""
+        self._column: str | None = None
         """What masks the field that the lines belong to."""
         self._colon = -1
         """The column of the screen in which this record's names end."""
         self._line = bytearray()
-        self._passing = self._masked = within is not None
+        self._passing = self._masked = False
         """While passing: as stars."""
-        self.fresh = within is None
+
+    def go_on(self, column: str, value: bytes, *, whole: bool) -> None:
+        """Begin behind a field of this column, or (not `whole`) within it, a part of which has passed as stars."""
+        self._column = column
+        self._quotes(value)
+        self._passing = self._masked = not whole
+        self.fresh = whole
+
+    def _quotes(self, data: bytes) -> None:
+        if self._separator in (",", ";"):
+            self._open ^= data.count(b'"') % 2 == 1
 
     def row(self, data: bytes, at: int) -> tuple[bytes, int]:
         newline = data.find(b"\n", at)
@@ -78,9 +99,10 @@ class Records(Table):
             if self.over:  # none of it has passed
                 self.back = line
                 return out, stop
+            self._quotes(line)
         self._line.clear()
         self._passing = False
-        self.fresh = True
+        self.fresh = not self._open
         return out + b"\n", stop + 1
 
     def let_go(self) -> bytes:
@@ -89,6 +111,7 @@ class Records(Table):
         held = bytes(self._line)
         self._line.clear()
         self._passing = True
+        self._quotes(held)
         place = self._value(held)
         self._masked = place is None or self._column is not None
         if not self._masked:
@@ -111,6 +134,7 @@ class Records(Table):
             if room == len(data):
                 return b""
             return self.let_go() + self._more(data[room:])
+        self._quotes(data)
         return starred(data, blanks=True) if self._masked else data
 
     def _whole(self, line: bytes) -> bytes:
@@ -158,7 +182,10 @@ class Records(Table):
             word = re.match(rb"(?:\x1b\[[0-?]*m)*(\S*) *", line)
             return self._of(plain(word.group(1)), word.end()) if word else 0
         if self._style is Style.UNALIGNED:
-            return self._of(text.split("|")[0], line.index(b"|") + 1) if _FIELD.match(text) else 0
+            field = named_field(text) if not self._open else None
+            if field is None or field[1] != self._separator:
+                return 0
+            return self._of(field[0], line.index(field[1].encode()) + 1)
         if self._colon < 0:
             self._colon = text.find(": ") if ": " in text else len(text) - 1
         name, rest = text[: self._colon], text[self._colon :]

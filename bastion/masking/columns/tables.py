@@ -1,21 +1,18 @@
 """Tables in a stream: looks for what begins one, and hands the stream to it while it is in force.
 
-Nothing is held while no table is in force, but for a line that begins with a named column and a rule (psql's
+Nothing is held while no table is in force, but for a line that begins with a named column and a separator (psql's
 unaligned records), and for the torn end of a character or an escape.
 """
 
 from __future__ import annotations
 
-import re
-
 from bastion.masking.columns.headers import Headers
-from bastion.masking.columns.records import EVIDENCE, Records, Style
+from bastion.masking.columns.records import EVIDENCE, Records, Style, named_field
 from bastion.masking.columns.table import KEPT, Table
-from bastion.masking.columns.text import plain, torn
+from bastion.masking.columns.text import line as seen
+from bastion.masking.columns.text import torn
 from bastion.masking.columns.value import Mask, fitting, starred
 
-_FIELD = re.compile(r"([^\W\d](?:[\w ?.()*$#-]{0,62}[^\s|])?)\|")
-_HEADER = re.compile(r"[^\W\d][\w ?.()*$#-]{0,63}(?:\|(?:[^\W\d][\w ?.()*$#-]{0,63}|\?column\?))+")
 _BACK = 512
 """Bytes of the line so far that are looked at again for a name that was cut."""
 
@@ -71,7 +68,7 @@ class Tables:
         self._previous = b""
         """The beginning of the line above."""
         self._doubting = False
-        self._column = ""
+        self._column = self._separator = ""
         self._doubt = bytearray()
         """What stands behind `NAME|`: a value, or more names of a header."""
 
@@ -142,19 +139,20 @@ class Tables:
         self._above = line if hit and len(line) < KEPT else None
         return table
 
-    # -- a line that begins with a named column and a rule -----------------------------------------------------------
+    # -- a line that begins with a named column and a separator --------------------------------------------------------
 
     def _behind_name(self, piece: bytes) -> int:
-        """How many bytes of `piece` stand before the value when the line begins with a named column and a rule."""
-        seen = len(self._line)
-        if seen >= _BACK:
+        """How many bytes of `piece` stand before the value when the line begins with a named column's name."""
+        past = len(self._line)
+        if past >= _BACK:
             return 0
-        found = _FIELD.match(plain(bytes(self._line) + piece[:_BACK]))
-        column = self._mask.names.find(found.group(1)) if found else None
-        if found is None or column is None:
+        start = bytes(self._line) + piece[:_BACK]
+        field = named_field(seen(start))
+        column = self._mask.names.find(field[0]) if field else None
+        if field is None or column is None:
             return 0
-        self._column = column
-        return max(0, len(found.group().encode()) - seen)
+        self._column, self._separator = column, field[1]
+        return max(0, start.index(field[1].encode()) + 1 - past)
 
     def _doubted(self, data: bytes) -> tuple[bytes, bytes]:
         newline = data.find(b"\n")
@@ -168,17 +166,25 @@ class Tables:
     def _as_stars(self, more: bytes) -> bytes:
         held, column = self._taken()
         self._mask.count(column)
-        self._table = Records(self._mask, Style.UNALIGNED, within=column)
+        self._records(held + more, whole=False)
         return starred(held + more, blanks=True)
+
+    def _records(self, value: bytes, *, whole: bool) -> None:
+        records = Records(self._mask, Style.UNALIGNED, separator=self._separator)
+        records.go_on(self._column, value, whole=whole)
+        self._table = records
 
     def _decided(self, end: bytes) -> bytes:
         """The line is whole: names only make a header, unless the line above was a field already."""
         line = bytes(self._line + self._doubt)
         value, column = self._taken()
-        if _HEADER.fullmatch(plain(line).rstrip("\r")) and not _FIELD.match(plain(self._previous)):
+        above = named_field(seen(self._previous))
+        field_above = above is not None and above[1] == self._separator and seen(line).count(self._separator) == 1
+        prose = self._separator in ",;" and value[:1] in (b" ", b"")
+        if prose or (self._headers.delimited(line) is not None and not field_above):
             self._table = self._look(line)
             return value + end
-        self._table = Records(self._mask, Style.UNALIGNED, below=column)
+        self._records(value, whole=True)
         return self._mask.value(value, column) + end
 
     def _taken(self) -> tuple[bytes, str]:

@@ -44,6 +44,12 @@ def plain(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
+def line(data: bytes) -> str:
+    """A line as it is seen: without its end, and without what a carriage return has put it over (a shell's line editor
+    ends so)."""
+    return plain(data).rstrip("\r\n").rpartition("\r")[2]
+
+
 def escapes(data: bytes) -> bytes:
     """The escapes alone."""
     return b"".join(ESCAPE.findall(data)) if b"\x1b" in data else b""
@@ -62,7 +68,8 @@ def span(token: bytes) -> tuple[int, int]:
     category = unicodedata.category(character)
     if category[0] in "MC":
         return 0, 1
-    if unicodedata.east_asian_width(character) in "WF" or (category == "So" and character > "\u2300"):
+    drawing = "\u2500" <= character < "\u2600"
+    if unicodedata.east_asian_width(character) in "WF" or (category == "So" and character > "\u2300" and not drawing):
         return 1, 2
     return 1, 1
 
