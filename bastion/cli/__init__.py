@@ -27,6 +27,7 @@ COMMANDS = {
     "login": "the same for people: sign in with a browser",
     "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
     "policy": "check, explain, test and compare policies",
+    "mask": "show what output would look like by a policy's masks",
     "audit": "check that an audit trail is whole",
     "ca": "make the bastion's authorities, show them, revoke certificates",
     "doctor": "say what is missing or unsafe",

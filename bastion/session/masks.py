@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import methodcaller
 from typing import Protocol
 
 from bastion.masking.columns import ColumnMasker
@@ -63,7 +64,7 @@ class Masks:
         known, stages = self._streams.get(stream, (None, []))
         before = b""
         if chosen is not known:
-            before = _given(stages, Stage.flush)
+            before = _given(stages, methodcaller("flush"))
             for stage in stages:
                 self._past.update(stage.counts)
             stages = [] if chosen is None else self._stages(chosen)
@@ -74,11 +75,11 @@ class Masks:
 
     def release(self, stream: int) -> bytes:
         """Time has passed: what a terminal shows of what is held."""
-        return _given(self._streams.get(stream, (None, []))[1], Stage.release)
+        return _given(self._streams.get(stream, (None, []))[1], methodcaller("release"))
 
     def flush(self, stream: int) -> bytes:
         """All that is held, as the end of the stream leaves it."""
-        return _given(self._streams.get(stream, (None, []))[1], Stage.flush)
+        return _given(self._streams.get(stream, (None, []))[1], methodcaller("flush"))
 
     def text(self, text: bytes) -> bytes:
         """A text that is whole, such as a command's, as it may be told; also while nothing is masked of the output."""

@@ -22,7 +22,9 @@ cuts = st.lists(st.integers(0, 5000), max_size=40)
 noise = st.one_of(
     st.binary(max_size=60),
     st.text("abc xyz0189.:/=@-_\n\"'", max_size=60).map(str.encode),
-    st.sampled_from([b"total 24\ndrwxr-xr-x 2 root root 4096 ", b"commit 0f3c", b" user@", b"password=", b"\x1b[2J", b"4111 "]),
+    st.sampled_from(
+        [b"total 24\ndrwxr-xr-x 2 root root 4096 ", b"commit 0f3c", b" user@", b"password=", b"\x1b[2J", b"4111 "]
+    ),
 )
 planted = st.lists(st.tuples(noise, st.sampled_from(SHORT)), min_size=1, max_size=4)
 
