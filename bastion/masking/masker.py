@@ -18,8 +18,8 @@ Of one that overlaps its end, what is left is masked as well. Each detector look
 
 On a terminal time passes between the keys of a person, so there are two exceptions to the first paragraph:
 
-- A piece of at most ECHO bytes that ends in letters only (no digit, no sign, no known beginning such as `AKIA`) is not
-  held, or typed words would appear late. A secret that begins with letters and comes in pieces so small (an address,
+- A piece of at most ECHO bytes that is letters only, or the dash of an option (no digit, no other sign, no known
+  beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters and comes in pieces so small (an address,
   an IBAN) shows these letters; the rest of it is masked.
 - `release` gives up what is held: what is a match already stays masked, and so does what follows of it; the rest is
   shown. What was shown is context for what comes: the rest of such a secret is masked.
@@ -48,7 +48,7 @@ ECHO = 16
 OVERLONG = "overlong"
 
 _MOST_CONTEXT = 2048
-_LETTERS = re.compile(rb"(?:[A-Za-z\x80-\xff]+[.-]?)*\Z")
+_LETTERS = re.compile(rb"[.]{0,2}(?:[A-Za-z\x80-\xff]+[.-]?)*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class _Hit:
     start: int
     end: int
     by: Compiled
+    settled: bool
+    """No: it stands at the end, and time or the end of the stream made a match of it; it may go on."""
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -169,12 +171,17 @@ class Masker:
         self._keep = self._base + size if begun is None else self._base + begun.span()[0]
         if begun is not None and not final:
             begin = begun.span()[0]
-            if not (echo and _LETTERS.match(text, begin) and not self._plan.begins(text[begin:])):
+            if not (echo and self._typed(text[begin:])):
                 frontier = max(begin, self._shown)
         hits: list[_Hit] = []
         for index in self._plan.finder.candidates(text):
             frontier = self._hits(self._plan.detectors[index], frontier, final, hits)
         return frontier, hits
+
+    def _typed(self, tail: bytes) -> bool:
+        """Whether what came is a piece of a word or of an option, and the tail it ends has nothing known in it."""
+        word = _LETTERS.match(self._text, self._shown) is not None or tail.strip() in (b"-", b"--")
+        return word and not self._plan.begins(tail)
 
     def _hits(self, by: Compiled, frontier: int, final: bool, hits: list[_Hit]) -> int:
         """The matches of one detector that no more text can change. Returns the frontier, lowered to the first other
@@ -189,12 +196,12 @@ class Masker:
                 if alive is None:
                     cut_off = by.alive.search(text, max(at, size - by.detector.longest))
                     alive = size if cut_off is None else cut_off.span()[0]
-                if begin >= alive or end == size:
+                if begin >= alive:
                     return max(self._shown, min(frontier, begin))
             if by.check is not None and not by.check(text[start:stop]):
                 at = begin + 1
                 continue
-            hits.append(_Hit(start, stop, by))
+            hits.append(_Hit(start, stop, by, settled=not final or end < size))
             at = stop
         return frontier
 
@@ -202,12 +209,10 @@ class Masker:
 
     def _sweep(self, out: list[bytes], frontier: int, hits: list[_Hit]) -> bool:
         """Show what is before the frontier. Whether a block has begun, after which one must look anew."""
-        size = len(self._text)
         for hit in sorted(hits, key=lambda hit: hit.order):
             if hit.start >= frontier:
                 break
-            # What the end cuts off, and time or the end of the stream made a match, may go on.
-            if hit.end < size:
+            if hit.settled:
                 self._next[hit.by.index] = self._base + hit.end
             if hit.end <= self._shown:
                 continue
@@ -248,7 +253,7 @@ class Masker:
         if counted not in self._released:
             self._counts[hit.by.detector.id] += 1
             self._tell(hit, begin)
-            if hit.end == len(self._text):
+            if not hit.settled:
                 self._released.add(counted)
         if not self._terminal and not self._wide(hit.by):
             if whole or counted not in self._released:
@@ -256,8 +261,7 @@ class Masker:
             self._codes_before(out, hit.end, inside=True)
             self._shown = hit.end
             return
-        settled = whole and hit.end < len(self._text)
-        shape = of_width(hit.by.detector, secret, self._plan.style) if settled else None
+        shape = of_width(hit.by.detector, secret, self._plan.style) if whole and hit.settled else None
         if shape is None or len(shape) != len(secret):
             self._cover(out, hit.end, hit.by)
         else:

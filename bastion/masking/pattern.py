@@ -85,11 +85,17 @@ def read(text: str) -> Pattern:
 
 
 def literal(word: str) -> Pattern:
-    """The pattern of a literal word, for deny lists. BadPattern for an empty or an overlong one."""
-    encoded = word.encode()
-    if not 3 <= len(encoded) <= 256:
+    """The pattern of a literal word in upper and lower case, for deny lists. BadPattern for one too short or long."""
+    if not 3 <= len(word.encode()) <= 256:
         raise BadPattern("a word to be masked has 3 to 256 bytes")
-    return Pattern(EMPTY, sequence([Chars(1 << byte) for byte in encoded]), EMPTY)
+    return Pattern(EMPTY, sequence([_either_case(letter) for letter in word]), EMPTY)
+
+
+def _either_case(letter: str) -> Node:
+    forms = [form.encode() for form in dict.fromkeys((letter, letter.lower(), letter.upper()))]
+    if all(len(form) == 1 for form in forms):
+        return Chars(_of(*b"".join(forms)))
+    return Choice(tuple(sequence([Chars(1 << byte) for byte in form]) for form in forms))
 
 
 class _Reader:

@@ -6,7 +6,7 @@
 Compiling takes tens of milliseconds and some megabytes, so a plan is kept by whoever has it and shared by all maskers
 of the same choice. It does not change, and holds no text of any stream.
 
-Limits: at most MAX_PATTERNS patterns and MAX_WORDS words of one's own.
+Limits: at most MAX_PATTERNS patterns and lists, and MAX_WORDS words of one's own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from bastion.masking.style import Style
 from bastion.masking.tree import EMPTY, Choice, begun, loosened, sequence, written
 
 MAX_PATTERNS = 64
-MAX_WORDS = 1000
+MAX_WORDS = 500
+"""In all lists together, and with at most MAX_WORD_BYTES bytes: thousands take seconds to compile."""
+MAX_WORD_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class Words:
     label: str = ""
 
 
+NEVER = r"[^\x00-\xff]"
+"""A pattern that matches nothing."""
+
+
 class Compiled:
     """A detector, ready to run."""
 
@@ -56,11 +62,9 @@ class Compiled:
         self.match = compiled(_with_secret(detector.pattern), captures=True)
         alive = begun(loosened(sequence([before, secret, after])))
         held = begun(loosened(sequence([secret, after])))
-        if alive is None or held is None:
-            raise BadPattern("it also matches the empty text: let at least one character be needed")
-        self.held_text = written(sequence([loosened(before), held]))
-        self.alive = compiled(f"(?:{written(alive)})\\z")
-        """Where a match has begun that the end of the text cuts off; or stands right at the end."""
+        self.held_text = NEVER if held is None else written(sequence([loosened(before), held]))
+        self.alive = compiled(NEVER if alive is None else f"(?:{written(alive)})\\z")
+        """Where a match has begun that the end of the text cuts off, or that may go on after it."""
         self.runs_on = None if detector.runs_on is None else compiled(f"(?:{written(detector.runs_on)})*")
         until = detector.until
         self.until = None if until is None else compiled(_with_secret(until), captures=True)
@@ -75,8 +79,8 @@ class Plan:
         self.detectors = tuple(Compiled(detector, index) for index, detector in enumerate(chosen))
         self.finder = Finder([detector.pattern for detector in chosen])
         triggers = {trigger for detector in chosen for trigger in detector.triggers}
-        self._beginnings = sorted(trigger for trigger in triggers if len(trigger) > 2 and trigger.isalpha())
-        held = "|".join(f"(?:{found.held_text})" for found in self.detectors) or r"[^\x00-\xff]"
+        self._beginnings = sorted(trigger.lower() for trigger in triggers if len(trigger) > 2)
+        held = "|".join(f"(?:{found.held_text})" for found in self.detectors) or NEVER
         self.longest = max((detector.longest for detector in chosen), default=0)
         self.held: Search = compiled(f"(?:{held})\\z")
         """Where the first secret of any detector has begun that the end of the text cuts off."""
@@ -98,6 +102,7 @@ class Plan:
             raise BadPattern("a keyed hash wants a key of at least 16 bytes")
         if len(patterns) + len(words) > MAX_PATTERNS:
             raise BadPattern(f"{len(patterns) + len(words)} patterns and lists; at most {MAX_PATTERNS} can be used")
+        _bound([word for listed in words for word in listed.words])
         own = [*(_custom(custom) for custom in patterns), *(_listed(listed) for listed in words)]
         chosen = _shipped(detectors, families)
         seen: set[str] = {detector.id for detector in chosen}
@@ -108,8 +113,9 @@ class Plan:
         return cls([*own, *chosen], style, key)
 
     def begins(self, text: bytes) -> bool:
-        """Whether a known beginning made of letters stands in this text."""
-        return any(begin in text for begin in self._beginnings)
+        """Whether a known beginning stands in this text."""
+        lower = text.lower()
+        return any(begin in lower for begin in self._beginnings)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -144,9 +150,17 @@ def _custom(custom: Custom) -> Detector:
     )
 
 
+def _bound(words: Sequence[str]) -> None:
+    size = sum(len(word.encode()) for word in words)
+    if len(words) > MAX_WORDS or size > MAX_WORD_BYTES:
+        raise BadPattern(
+            f"{len(words)} words of {size} bytes in all; at most {MAX_WORDS} of {MAX_WORD_BYTES} bytes can be masked"
+        )
+
+
 def _listed(listed: Words) -> Detector:
-    if not 1 <= len(listed.words) <= MAX_WORDS:
-        raise BadPattern(f"a list of {len(listed.words)} words; it can have 1 to {MAX_WORDS}")
+    if not listed.words:
+        raise BadPattern("a list without words: name one, or leave the list out")
     longer_first = sorted(set(listed.words), key=lambda word: (-len(word), word))
     choice = Choice(tuple(literal(word).secret for word in longer_first))
     return Detector(

@@ -59,6 +59,6 @@ def label(detector: Detector, secret: bytes, style: Style, key: bytes) -> bytes:
     if style is not Style.HASH:
         return detector.label.encode()
     value = secret.translate(None, b" -").lower() if detector.families & {"payment", "personal"} else secret
-    digest = hmac.new(key, detector.id.encode() + b"\0" + value, hashlib.sha256).hexdigest()
     name = detector.label.strip("[]")
+    digest = hmac.new(key, name.encode() + b"\0" + value, hashlib.sha256).hexdigest()
     return f"[{name}:{digest[:HASH_DIGITS]}]".encode()

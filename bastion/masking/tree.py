@@ -98,26 +98,62 @@ def longest(node: Node) -> int:
             return high * longest(part)
 
 
-def begun(node: Node) -> Node | None:
-    """What matches every beginning of a match that has at least one byte, the whole match among them. None where a
-    match has no bytes."""
+def begun(node: Node, more: bool = False) -> Node | None:
+    """What matches every beginning of a match, of at least one byte, for which it matters what comes next: those that
+    are not whole, or could be longer, or must be followed by something. None where there is none. `more`: whether
+    something that matters follows the node."""
     match node:
         case Chars():
-            return node
+            return node if more else None
         case Assertion():
             return None
         case Row(parts):
-            return _begun_sequence(parts)
+            return _begun_row(parts, more)
         case Choice(parts):
-            choices = tuple(found for part in parts if (found := begun(part)) is not None)
+            choices = tuple(found for part in parts if (found := begun(part, more)) is not None)
             return Choice(choices) if choices else None
         case Repeat(part, _, high):
-            found = begun(part)
-            if found is None or high == 0:
-                return None
-            if high == 1:
-                return found
-            return sequence([Repeat(part, 0, high if high == ENDLESS else high - 1), found])
+            return _begun_repeat(part, high, more)
+
+
+def _begun_row(parts: tuple[Node, ...], more: bool) -> Node | None:
+    found: Node | None = None
+    for part in reversed(parts):
+        first = begun(part, more)
+        more = more or _matters(part)
+        if found is None:
+            found = first
+        elif isinstance(part, Chars):
+            found = sequence([part, Repeat(found, 0, 1)])
+        elif first is None:
+            found = sequence([part, found])
+        else:
+            found = Choice((first, sequence([part, found])))
+    return found
+
+
+def _begun_repeat(part: Node, high: int, more: bool) -> Node | None:
+    inner, last = begun(part, True), begun(part, more)
+    if high == ENDLESS:
+        return None if inner is None else sequence([Repeat(part, 0, ENDLESS), inner])
+    choices: list[Node] = []
+    if inner is not None and high > 1:
+        choices.append(sequence([Repeat(part, 0, high - 2), inner]) if high > 2 else inner)
+    if last is not None:
+        choices.append(sequence([Repeat(part, high - 1, high - 1), last]) if high > 1 else last)
+    return Choice(tuple(choices)) if choices else None
+
+
+def _matters(node: Node) -> bool:
+    """Whether a node looks at what follows: takes bytes, or asks for the end of a word or of the stream."""
+    match node:
+        case Assertion(sign):
+            return sign != "^"
+        case Row(parts) | Choice(parts):
+            return any(_matters(part) for part in parts)
+        case Repeat(part):
+            return _matters(part)
+    return True
 
 
 def loosened(node: Node, most: int = 1) -> Node:
@@ -133,21 +169,6 @@ def loosened(node: Node, most: int = 1) -> Node:
         case Repeat(part, low, high):
             return Repeat(loosened(part, most), low, high)
     return node
-
-
-def _begun_sequence(parts: tuple[Node, ...]) -> Node | None:
-    found: Node | None = None
-    for part in reversed(parts):
-        first = begun(part)
-        if found is None:
-            found = first
-        elif isinstance(part, Chars):
-            found = sequence([part, Repeat(found, 0, 1)])
-        elif first is None:
-            found = sequence([part, found])
-        else:
-            found = Choice((first, sequence([part, found])))
-    return found
 
 
 def written(node: Node) -> str:

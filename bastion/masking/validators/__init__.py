@@ -39,6 +39,7 @@ BY_NAME: Mapping[str, Validator] = MappingProxyType(
         "basic": shapes.basic,
         "email": shapes.email,
         "phone": shapes.phone,
+        "phone-international": shapes.phone_international,
         "ipv6": shapes.ipv6,
         "url-password": shapes.url_password,
         "password": shapes.password,

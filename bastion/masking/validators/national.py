@@ -74,10 +74,10 @@ def it_codice_fiscale(secret: bytes) -> bool:
 def fr_nir(secret: bytes) -> bool:
     """France's NIR: the key is 97 less the number modulo 97; 2A and 2B, for Corsica, count as 19 and 18."""
     text = _letters(secret).replace("2A", "19", 1).replace("2B", "18", 1)
-    if len(text) != 15 or not text.isdigit() or text[0] not in "123478":
+    if len(text) != 15 or not text.isdigit() or text[0] not in "12":
         return False
     month = int(text[3:5])
-    return (1 <= month <= 12 or 20 <= month <= 42 or month >= 50) and 97 - int(text[:13]) % 97 == int(text[13:])
+    return (1 <= month <= 12 or 20 <= month <= 42) and 97 - int(text[:13]) % 97 == int(text[13:])
 
 
 def nl_bsn(secret: bytes) -> bool:

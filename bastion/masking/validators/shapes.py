@@ -78,6 +78,11 @@ def phone(secret: bytes) -> bool:
     return not _DATE.match(secret) and not _QUAD.match(secret)
 
 
+def phone_international(secret: bytes) -> bool:
+    """The same with its country; without separators it has at least ten digits, or it is a number with a sign."""
+    return phone(secret) and (len(digits_of(secret)) >= 10 or not secret[1:].isdigit())
+
+
 def ipv6(secret: bytes) -> bool:
     """RFC 4291, section 2.2."""
     try:
@@ -99,11 +104,13 @@ def password(secret: bytes) -> bool:
     value = secret.strip(b" \"'")
     if len(value) < 3 or value.lower() in _PLACEHOLDERS or _REFERENCE.search(value) or len(value.split()) > 3:
         return False
-    return len(set(value)) > 1
+    return len(set(value)) > 1 and secret[:1] not in (b",", b";", b")", b"]", b"}", b" ")
 
 
 def bare_password(secret: bytes) -> bool:
-    """A value without quotes, at the end of its line: also no code."""
+    """A value without quotes, at the end of its line: also no code, and no word in capitals, as manuals have them."""
+    if secret.isalpha() and secret.isupper():
+        return False
     return password(secret) and not _CODE.search(secret) and not _DOTTED.match(secret)
 
 

@@ -103,12 +103,14 @@ def test_typed_words_are_shown_at_once_and_digits_when_time_has_passed() -> None
     masker = Masker(everything(), terminal=True)
     for key in bytewise(b"user@host:~$ ls -la /var/log password tokens begin"):
         assert masker.feed(key) + masker.release() == key
-    held = [key for key in bytewise(b"ls -la /etc; echo word") if not masker.feed(key)]
-    masker.release()
-    assert len(held) <= 3
-    masker.feed(b"x 4")
+    held = b""
+    for key in bytewise(b"ls -la /etc; echo word | grep --color -E x && cd ../lib # 42"):
+        held += b"" if masker.feed(key) else key
+        masker.release()
+    assert held == b";42"
+    shown = masker.feed(b"x 4")
     assert masker.holding
-    assert masker.release() == b"4" and not masker.holding
+    assert shown + masker.release() == b"x 4" and not masker.holding
 
 
 def test_of_a_secret_that_time_has_cut_the_rest_is_masked() -> None:
@@ -193,7 +195,7 @@ def test_of_two_matches_the_first_then_the_longer_one_wins() -> None:
     assert masked(plan, [b"4111111111111111"]) == b"4111111111111111"
     text = b"postgres://u:s3cret@db.example.com/"
     masker = Masker(everything(), terminal=False)
-    assert masker.feed(text) + masker.flush() == b"postgres://u:[url-password][email]/"
+    assert masker.feed(text) + masker.flush() == b"postgres://u:[email]/"
 
 
 def test_each_match_is_told_with_its_place_in_the_input() -> None:
