@@ -1,8 +1,7 @@
-"""One channel's masks: streams apart, columns before patterns, the policy of the moment, and nothing after a failure."""
+"""One channel's masks: streams apart, columns before patterns, the policy of the moment, nothing after a failure."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -50,9 +49,11 @@ def test_a_policy_that_changes_is_in_force_from_the_next_piece_on() -> None:
     """What was held is given out by the old one, and counted."""
     now: list[Chosen | None] = [CARDS]
     masks = Masks(lambda: now[0], terminal=False)
-    assert masks.feed(CARD + b"\nmail a.b@example.com\nxx 4111 ", STDOUT) == b"[card]\nmail a.b@example.com\nxx "
+    seen = masks.feed(CARD + b"\nmail a.b@example.com\nxx 4111 ", STDOUT)
+    assert seen == b"[card]\nmail a.b@example.com\nxx 4111 "[: len(seen)]
+    assert b"4111" not in seen
     now[0] = MAILS
-    assert masks.feed(b"y a.b@example.com\n", STDOUT) == b"4111 y [email]\n"
+    assert seen + masks.feed(b"y a.b@example.com\n", STDOUT) == b"[card]\nmail a.b@example.com\nxx 4111 y [email]\n"
     now[0] = None
     assert masks.feed(CARD + b" a.b@example.com\n", STDOUT) == CARD + b" a.b@example.com\n"
     assert dict(masks.counts) == {"card-in-groups": 1, "email": 1}
@@ -87,7 +88,7 @@ async def test_what_is_held_is_shown_at_the_end_of_the_output(ends: str) -> None
     wires = Wires()
     relay, _ = relayed(wires, Masks(lambda: CARDS, terminal=False))
     relay.target_data(b"last 4111", STDOUT)
-    assert shown(wires) == b"last "
+    assert b"4111" not in shown(wires)
     relay.target_exit(Ended(0))
     if ends == "eof":
         relay.target_eof()
@@ -102,10 +103,9 @@ async def test_a_terminal_does_not_wait_for_more() -> None:
     wires = Wires()
     relay, _ = relayed(wires, Masks(lambda: CARDS, terminal=True), terminal=True)
     relay.target_data(b"PIN 4111", STDOUT)
-    assert shown(wires) == b"PIN "
-    async with asyncio.timeout(5):
-        while shown(wires) != b"PIN 4111":
-            await asyncio.sleep(0)
+    assert b"4111" not in shown(wires)
+    while shown(wires) != b"PIN 4111":
+        await wires.more()
     relay.end(ConnectionError("over"))
 
 
@@ -134,6 +134,7 @@ async def test_a_mask_that_fails_ends_the_session_and_shows_nothing_more(caplog:
     with pytest.raises(NotMasked):
         await relay.ended
     relay.say("bastion: over")
-    assert shown(wires) == b"first "
+    assert shown(wires) == b"first 4111"[: len(shown(wires))]
+    assert b"4111" not in shown(wires)
     assert shown(wires, stream=STDERR) == b"bastion: over\n"
     assert "hush-hush" not in caplog.text
