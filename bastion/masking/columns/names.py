@@ -17,6 +17,8 @@ class Names:
         self._known: dict[str, str | None] = {}
         self.literals = tuple({_literal(column) for column in columns})
         """One of these stands in the lower-cased bytes of every line that may hold a name."""
+        # Looked for ahead, so that names that overlap are all found.
+        self._anywhere = re.compile(b"(?=" + b"|".join(map(re.escape, self.literals)) + b")", re.IGNORECASE)
 
     def find(self, name: str) -> str | None:
         """The column, as the policy has it, that masks a field of this name."""
@@ -32,13 +34,9 @@ class Names:
         """Whether a name may stand in these lower-cased bytes."""
         return any(literal in lowered for literal in self.literals)
 
-    def places(self, lowered: bytes) -> Iterator[int]:
-        """Where a name may stand in these lower-cased bytes."""
-        for literal in self.literals:
-            at = lowered.find(literal)
-            while at >= 0:
-                yield at
-                at = lowered.find(literal, at + 1)
+    def places(self, data: bytes, at: int) -> Iterator[int]:
+        """Where a name may stand in these bytes, from `at` on, in order."""
+        return (found.start() for found in self._anywhere.finditer(data, at))
 
 
 def _pattern(column: str) -> re.Pattern[str]:

@@ -25,9 +25,12 @@ class Tables:
         self._headers = Headers(mask)
         self._table: Table | None = None
         self._torn = b""
+        self.named = False
+        """Whether a name may stand in what passed last, or a table was in force."""
         self._forget()
 
     def feed(self, data: bytes) -> bytes:
+        self.named = self._table is not None
         data = self._torn + data
         cut = torn(data)
         self._torn = data[len(data) - cut :] if cut else b""
@@ -95,7 +98,9 @@ class Tables:
     def _outside(self, data: bytes) -> tuple[bytes, bytes]:
         """What passes, and what follows it when a table has begun."""
         lowered = (bytes(self._line[-_BACK:]) + data).lower()
-        if self._hit or self._above is not None or self._mask.names.hit(lowered) or _evident(lowered):
+        named = self._mask.names.hit(lowered)
+        self.named = self.named or named
+        if self._hit or self._above is not None or named or _evident(lowered):
             return self._lines(data)
         last = data.rfind(b"\n")
         if last >= 0:
