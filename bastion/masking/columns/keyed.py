@@ -47,6 +47,8 @@ class Keyed:
         self._mask = mask
         self._torn = b""
         self._seen = b""
+        self._lowered = b""
+        """The piece that is read."""
         self._reset()
 
     def feed(self, data: bytes) -> bytes:
@@ -98,6 +100,7 @@ class Keyed:
     def _through(self, data: bytes) -> bytes:
         out = bytearray()
         at = 0
+        self._lowered = data.lower()
         while at < len(data):
             at = self._step(data, at, out)
         return bytes(out)
@@ -125,8 +128,9 @@ class Keyed:
         """Up to behind a key that is a named column's; a key that was cut is looked at again."""
         seen = len(self._seen)
         buffer = self._seen + data[at:] if seen else data
+        lowered = buffer.lower() if seen else self._lowered
         begin = 0 if seen else at
-        keys = (self._key(buffer, place, seen or at) for place in self._mask.names.places(buffer, begin))
+        keys = (self._key(buffer, place, seen or at) for place in self._mask.names.places(lowered, begin))
         key = next((key for key in keys if key is not None), None)
         if key is None:
             out += data[at:]

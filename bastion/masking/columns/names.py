@@ -17,8 +17,7 @@ class Names:
         self._known: dict[str, str | None] = {}
         self.literals = tuple({_literal(column) for column in columns})
         """One of these stands in the lower-cased bytes of every line that may hold a name."""
-        # Looked for ahead, so that names that overlap are all found.
-        self._anywhere = re.compile(b"(?=" + b"|".join(map(re.escape, self.literals)) + b")", re.IGNORECASE)
+        self._anywhere = re.compile(b"|".join(map(re.escape, sorted(self.literals))))
 
     def find(self, name: str) -> str | None:
         """The column, as the policy has it, that masks a field of this name."""
@@ -34,9 +33,9 @@ class Names:
         """Whether a name may stand in these lower-cased bytes."""
         return any(literal in lowered for literal in self.literals)
 
-    def places(self, data: bytes, at: int) -> Iterator[int]:
-        """Where a name may stand in these bytes, from `at` on, in order."""
-        return (found.start() for found in self._anywhere.finditer(data, at))
+    def places(self, lowered: bytes, at: int) -> Iterator[int]:
+        """Where a name may stand in these lower-cased bytes, from `at` on, in order."""
+        return (found.start() for found in self._anywhere.finditer(lowered, at))
 
 
 def _pattern(column: str) -> re.Pattern[str]:
