@@ -46,16 +46,17 @@ class Drawn(Table):
     def row(self, data: bytes, at: int) -> tuple[bytes, int]:
         out = bytearray()
         while at < len(data) and not self.fresh:
+            run = self._run(data, at) if self._begun and not self._border else b""
+            if run:
+                self._take(run, out)
+                self._low = self._high = self._low + len(run)
+                at += len(run)
+                continue
             token = next(tokens(data, at))
             if token[0] != 0x1B and (self._begun or self._begins(token)) and self._border and token != b"\n":
                 self.over = token not in _BORDER
             if self.over:
                 break
-            if not self._border and self._begun and (run := self._run(data, at)):
-                self._take(run, out)
-                self._low = self._high = self._low + len(run)
-                at += len(run)
-                continue
             at += len(token)
             if token == b"\n" and not self._in_value():
                 self._end_row(out)

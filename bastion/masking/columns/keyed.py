@@ -46,6 +46,9 @@ class Keyed:
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._torn = b""
+        self._seen = b""
+        self._lowered = b""
+        """The piece that is read."""
         self._reset()
 
     def feed(self, data: bytes) -> bytes:
@@ -53,6 +56,13 @@ class Keyed:
         cut = torn(data)
         self._torn = data[len(data) - cut :] if cut else b""
         return self._through(data[: len(data) - cut] if cut else data)
+
+    def passed(self, data: bytes) -> bytes:
+        """The same as `feed` for bytes in which, with the line before them, no name stands."""
+        if self._in is not _In.TEXT or self._torn:
+            return self.feed(data)
+        self._seen = (self._seen + data[-_SEEN:])[-_SEEN:]
+        return data
 
     def release(self) -> bytes:
         rest, self._torn = self._torn, b""
@@ -90,6 +100,7 @@ class Keyed:
     def _through(self, data: bytes) -> bytes:
         out = bytearray()
         at = 0
+        self._lowered = data.lower()
         while at < len(data):
             at = self._step(data, at, out)
         return bytes(out)
@@ -116,18 +127,21 @@ class Keyed:
     def _text(self, data: bytes, at: int, out: bytearray) -> int:
         """Up to behind a key that is a named column's; a key that was cut is looked at again."""
         seen = len(self._seen)
-        buffer = self._seen + data[at:]
-        keys = (self._key(buffer, place, seen) for place in self._mask.names.places(buffer.lower()))
-        key = min((key for key in keys if key is not None), default=None)
+        buffer = self._seen + data[at:] if seen else data
+        lowered = buffer.lower() if seen else self._lowered
+        begin = 0 if seen else at
+        keys = (self._key(buffer, place, seen or at) for place in self._mask.names.places(lowered, begin))
+        key = next((key for key in keys if key is not None), None)
         if key is None:
             out += data[at:]
-            self._seen = buffer[-_SEEN:]
+            self._seen = buffer[max(begin, len(buffer) - _SEEN) :]
             return len(data)
         stop, self._slashes, self._column, self._field = key
-        out += buffer[seen:stop]
         self._seen = b""
         self._in = _In.KEY
-        return at + stop - seen
+        stop = at + stop - seen if seen else stop
+        out += data[at:stop]
+        return stop
 
     def _key(self, buffer: bytes, place: int, seen: int) -> tuple[int, int, str, bool] | None:
         """The end of the quoted name round `place`, its backslashes, its column, and whether it is a field of XML."""

@@ -30,7 +30,10 @@ class ColumnMasker:
 
     def feed(self, data: bytes) -> bytes:
         """What may pass of the stream so far; the same in sum however it is cut."""
-        return self._keyed.feed(self._tables.feed(data)) if self._on else data
+        if not self._on:
+            return data
+        out = self._tables.feed(data)
+        return self._keyed.feed(out) if self._tables.named else self._keyed.passed(out)
 
     def release(self) -> bytes:
         """All that is held, for a terminal whose time is up. What may be a named field's is masked, and so is the rest

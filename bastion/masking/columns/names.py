@@ -17,6 +17,7 @@ class Names:
         self._known: dict[str, str | None] = {}
         self.literals = tuple({_literal(column) for column in columns})
         """One of these stands in the lower-cased bytes of every line that may hold a name."""
+        self._anywhere = re.compile(b"|".join(map(re.escape, sorted(self.literals))))
 
     def find(self, name: str) -> str | None:
         """The column, as the policy has it, that masks a field of this name."""
@@ -32,13 +33,9 @@ class Names:
         """Whether a name may stand in these lower-cased bytes."""
         return any(literal in lowered for literal in self.literals)
 
-    def places(self, lowered: bytes) -> Iterator[int]:
-        """Where a name may stand in these lower-cased bytes."""
-        for literal in self.literals:
-            at = lowered.find(literal)
-            while at >= 0:
-                yield at
-                at = lowered.find(literal, at + 1)
+    def places(self, lowered: bytes, at: int) -> Iterator[int]:
+        """Where a name may stand in these lower-cased bytes, from `at` on, in order."""
+        return (found.start() for found in self._anywhere.finditer(lowered, at))
 
 
 def _pattern(column: str) -> re.Pattern[str]:

@@ -26,7 +26,7 @@ _BOTTOM = re.compile(r"[+└╚][-─═+┴╧╩]*[+┘╝]")
 SEPARATORS = "|,;\t"
 """What may stand between name and value in psql's unaligned and CSV records."""
 _NAME = re.compile(r"([^\W\d](?:[\w ?.()*$#-]{0,62}[\w?.()*$#-])?|\?column\?)([|,;\t])")
-EVIDENCE = (b" ]-", " ]─".encode(), " ]═".encode(), b"]+", b"* record ", b". row *")
+EVIDENCE = (b" ]", b"* record ", b". row *")
 """One of these stands in every line that begins a record; lower-cased."""
 _RULE = re.compile("[|]|│|║".encode())
 _MOST = 200

@@ -6,6 +6,8 @@ unaligned records), and for the torn end of a character or an escape.
 
 from __future__ import annotations
 
+import re
+
 from bastion.masking.columns.headers import Headers
 from bastion.masking.columns.records import EVIDENCE, Records, Style, named_field
 from bastion.masking.columns.table import KEPT, Table
@@ -23,11 +25,16 @@ class Tables:
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._headers = Headers(mask)
+        looked_for = map(re.escape, (*mask.names.literals, *EVIDENCE))
+        self._anywhere = re.compile(b"|".join(looked_for))
         self._table: Table | None = None
         self._torn = b""
+        self.named = False
+        """Whether a name may stand in what passed last, or a table was in force."""
         self._forget()
 
     def feed(self, data: bytes) -> bytes:
+        self.named = self._table is not None
         data = self._torn + data
         cut = torn(data)
         self._torn = data[len(data) - cut :] if cut else b""
@@ -95,8 +102,10 @@ class Tables:
     def _outside(self, data: bytes) -> tuple[bytes, bytes]:
         """What passes, and what follows it when a table has begun."""
         lowered = (bytes(self._line[-_BACK:]) + data).lower()
-        if self._hit or self._above is not None or self._mask.names.hit(lowered) or _evident(lowered):
-            return self._lines(data)
+        named = self._mask.names.hit(lowered)
+        self.named = self.named or named
+        if self._hit or self._above is not None or named or _evident(lowered):
+            return self._lines(data, lowered[len(lowered) - len(data) :])
         last = data.rfind(b"\n")
         if last >= 0:
             start = data.rfind(b"\n", 0, last) + 1
@@ -105,9 +114,11 @@ class Tables:
         self._line += data[last + 1 :][: KEPT - len(self._line)]
         return data, b""
 
-    def _lines(self, data: bytes) -> tuple[bytes, bytes]:
+    def _lines(self, data: bytes, lowered: bytes) -> tuple[bytes, bytes]:
         at = 0
         while at < len(data):
+            if self._above is None and not self._line:
+                at = self._skip(data, lowered, at)
             newline = data.find(b"\n", at)
             piece = data[at : newline if newline >= 0 else len(data)]
             behind = self._behind_name(piece)
@@ -125,6 +136,16 @@ class Tables:
                 self._forget()
                 return data[:at], data[at:]
         return data, b""
+
+    def _skip(self, data: bytes, lowered: bytes, at: int) -> int:
+        """The beginning of the next line in which something may be found."""
+        found = self._anywhere.search(lowered, at)
+        stop = data.rfind(b"\n", at, found.start() if found else len(data)) + 1
+        if stop <= at:
+            return at
+        start = data.rfind(b"\n", at, stop - 1) + 1 or at
+        self._previous = data[start : stop - 1][:_BACK]
+        return stop
 
     def _look(self, line: bytes) -> Table | None:
         """The table that begins below this line."""
