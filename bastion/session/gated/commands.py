@@ -218,9 +218,12 @@ class Commands:
             raise _withdrawn()
         self._judging = asyncio.current_task()
         try:
-            return await self._gate.judge(self._context, asked)
+            allowed = await self._gate.judge(self._context, asked)
         finally:
             self._judging = None
+        if self._unwanted:  # the gate did not let itself be broken off
+            raise _withdrawn()
+        return allowed
 
     def _run(self, allowed: Allowed) -> None:
         if self._feeder is None or self.state is not State.JUDGING:

@@ -82,7 +82,7 @@ class GatedShell:
                 self._commands.signalled()
         elif state is not State.ENDED:
             if state is State.JUDGING and _INTERRUPT in data and not self._editor.pasting:
-                self._commands.withdraw()
+                data = self._withdraw(data)
             self._take(data)
 
     def output(self, data: bytes, stream: int) -> None:
@@ -121,11 +121,24 @@ class GatedShell:
         """What was pasted behind it is not run either."""
         remedy = f"bastion: {error.remedy}\r\n" if error.remedy else ""
         self._above(f"bastion: denied by {error.rule}: {error.reason} [{self._relay.session}]\r\n{remedy}".encode())
+        self._drop_paste()
+
+    def _drop_paste(self) -> None:
         dropped = self._editor.drop_paste() if self._pasted else 0
         if dropped:
             self._above(f"bastion: {dropped} more pasted lines were not run\r\n".encode())
 
     # -- the editor
+
+    def _withdraw(self, keys: bytes) -> bytes:
+        """Ctrl-C is among these keys while a line is with the gate: the line is not wanted any more, and neither is
+        what was typed behind it. What came behind Ctrl-C is left."""
+        before, _, behind = keys.rpartition(_INTERRUPT)
+        self._take(before + _INTERRUPT)
+        self._drop_paste()
+        self._editor.forget()
+        self._commands.withdraw()
+        return behind
 
     def _begin(self) -> None:
         self._show(self._editor.begin(self._prompt, fresh=self._fresh))
