@@ -135,6 +135,8 @@ class Commands:
         self._again: asyncio.TimerHandle | None = None
         self._signalled = float("-inf")
         self.state = State.OPENING
+        self.refusing = False
+        """What runs is the end of a refusal: nothing of the client's, and nothing that wants its keys."""
 
     @property
     def directory(self) -> bytes:
@@ -243,6 +245,7 @@ class Commands:
         self._source.refused(error)
         if self._feeder is not None and self.state is State.JUDGING:
             self.state = State.RUNNING
+            self.refusing = True
             self._feeder.refused(self._number)
             self._ask_again(0)
 
@@ -295,6 +298,7 @@ class Commands:
             self._feeder.prepare(1)
             return
         self._prompt = prompt
+        self.refusing = False
         self._ask_again(None)
         if self._sent is not None:
             self._tell(time.monotonic() - self._sent, prompt)

@@ -1,7 +1,8 @@
 """A gated shell on a terminal: an interactive session in which nothing that was not judged becomes a command.
 
-At the prompt keys go to the bastion's own editor, and none to the target; while a line is with the gate, they wait in
-the editor; while a unit runs, they go to its program, as they come (commands.py has the states).
+At the prompt keys go to the bastion's own editor, and none to the target; while a line is with the gate, and until the
+prompt is back after a refusal, they wait in the editor; while a unit runs, they go to its program, as they come
+(commands.py has the states).
 
 Limits: what an allowed program does with the keys that it is sent is its own; rules name the programs that take
 commands (`interactive: true`).
@@ -76,9 +77,10 @@ class GatedShell:
 
     def keys(self, data: bytes) -> None:
         state = self._commands.state
-        if state is State.RUNNING and not self._editor.pasting:
+        signal = not _SIGNALS.isdisjoint(data)
+        if state is State.RUNNING and not self._editor.pasting and (signal or not self._commands.refusing):
             self._relay.type(data)
-            if not _SIGNALS.isdisjoint(data):
+            if signal:
                 self._commands.signalled()
         elif state is not State.ENDED:
             if state is State.JUDGING and _INTERRUPT in data and not self._editor.pasting:

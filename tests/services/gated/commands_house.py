@@ -179,10 +179,13 @@ class Place:
         self.wires = Wires()
         self.relay = Relay(FakeClient(self.wires), FakeTape(self.wires), terminal=True, session="5e551011")
         self.markers: list[str] = []
+        self.behind_marker: Callable[[], None] = lambda: None
+        """Done in the loop's next turn after each marker."""
 
     def marker(self, label: str) -> None:
         """Of the recording."""
         self.markers.append(label)
+        asyncio.get_running_loop().call_soon(self.behind_marker)
 
     async def commands(self) -> Commands:
         """At the first prompt."""

@@ -1,4 +1,5 @@
-"""A line that is with the gate and not wanted any more: nothing of it runs, whenever that is, and the shell goes on."""
+"""A line that is with the gate and not wanted any more: nothing of it runs, whenever that is, and the shell goes on. And
+what is typed at such moments."""
 
 from __future__ import annotations
 
@@ -138,3 +139,16 @@ async def test_ctrl_c_withdraws_the_rest_of_a_paste(shell: str, tmp_path: Path) 
         await place.until(lambda: b"four\r\n" in place.shown.split(b"echo four")[-1])
         await made.close()
         assert place.local.written == [b"'echo' 'four'"]
+
+
+async def test_what_is_typed_right_behind_a_refusal_is_the_next_line(shell: str, tmp_path: Path) -> None:
+    """No program runs then that could want it, so it does not go to the terminal, for the next one to read."""
+    with placed(shell, tmp_path) as place:
+        made = await place.by_keys()
+        typed = iter([b"echo next\r"])
+        place.behind_marker = lambda: made.keys(next(typed, b""))
+        made.keys(b"reboot\r")
+        await place.until(lambda: b"next\r\n" in place.shown.split(b"echo next")[-1])
+        await made.close()
+        assert b"denied by default" in place.shown
+        assert place.local.written == [b"'echo' 'next'"]
