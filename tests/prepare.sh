@@ -39,6 +39,11 @@ if [ "$goal" = test ]; then
     need plink putty-tools
     need asciinema asciinema
     need tmux tmux
+    # What is used in a gated shell.
+    need vim vim
+    need nano nano
+    need less less
+    need top procps
     # Login shells: those that are used, and those that must be refused.
     need bash bash
     need dash dash

@@ -1,5 +1,5 @@
-"""A line that is with the gate and not wanted any more: nothing of it runs, whenever that is, and the shell goes on. And
-what is typed at such moments."""
+"""A line that is with the gate and not wanted any more: nothing of it runs, whenever that is, and the shell goes on.
+And what becomes of what is typed at such moments."""
 
 from __future__ import annotations
 
