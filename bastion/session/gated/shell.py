@@ -79,9 +79,13 @@ class GatedShell:
         state = self._commands.state
         signal = not _SIGNALS.isdisjoint(data)
         if state is State.RUNNING and not self._editor.pasting and (signal or not self._commands.refusing):
-            self._relay.type(data)
+            # After a refusal no program wants keys, and only signals are passed on: its prompt may not come.
+            end = 1 + max(map(data.rfind, _SIGNALS)) if self._commands.refusing else len(data)
+            self._relay.type(data[:end])
             if signal:
                 self._commands.signalled()
+            if end < len(data):
+                self._take(data[end:])
         elif state is not State.ENDED:
             if state is State.JUDGING and _INTERRUPT in data and not self._editor.pasting:
                 data = self._withdraw(data)

@@ -141,11 +141,12 @@ async def test_ctrl_c_withdraws_the_rest_of_a_paste(shell: str, tmp_path: Path) 
         assert place.local.written == [b"'echo' 'four'"]
 
 
-async def test_what_is_typed_right_behind_a_refusal_is_the_next_line(shell: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", [b"echo next\r", b"\x03echo next\r"], ids=["a line", "Ctrl-C and a line"])
+async def test_what_is_typed_right_behind_a_refusal_is_the_next_line(shell: str, tmp_path: Path, keys: bytes) -> None:
     """No program runs then that could want it, so it does not go to the terminal, for the next one to read."""
     with placed(shell, tmp_path) as place:
         made = await place.by_keys()
-        typed = iter([b"echo next\r"])
+        typed = iter([keys])
         place.behind_marker = lambda: made.keys(next(typed, b""))
         made.keys(b"reboot\r")
         await place.until(lambda: b"next\r\n" in place.shown.split(b"echo next")[-1])
