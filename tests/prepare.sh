@@ -49,6 +49,11 @@ if [ "$goal" = test ]; then
     need mariadbd mariadb-server
     need mariadb mariadb-client
     need sqlite3 sqlite3
+    # What is used in a gated shell.
+    need vim vim
+    need nano nano
+    need less less
+    need top procps
     # Login shells: those that are used, and those that must be refused.
     need bash bash
     need dash dash

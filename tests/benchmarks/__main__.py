@@ -1,7 +1,7 @@
-"""`make bench`: decisions first (`python -m tests.benchmarks.decisions` alone), then sessions. Figures that were kept
-are in figures.md.
+"""`make bench`: decisions first (`python -m tests.benchmarks.decisions` alone), then sessions, then gated shells
+(`python -m tests.benchmarks.gated` alone). Figures that were kept are in figures.md.
 
-BENCH_ROUNDS (20) and BENCH_MIB (256) and BENCH_SESSIONS (200) make it shorter or longer.
+BENCH_ROUNDS (20), BENCH_MIB (256), BENCH_SESSIONS (200) and BENCH_SHELLS (500) make it shorter or longer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import decisions, measure
+from tests.benchmarks import decisions, gated, measure
 from tests.benchmarks.servers import CIPHERS, Servers, servers
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
@@ -34,6 +34,7 @@ def main() -> None:
         with running.fresh(Path(name)) as (bastion, way):
             each = measure.memory(bastion, way, SESSIONS)
         print(f"Idle memory of the bastion at {SESSIONS} sessions: {each:.2f} MiB a session (to reach: at most 0.5)")
+    print(f"\n{gated.table()}")
 
 
 def _one_cipher(running: Servers, folder: Path, text: Path, cipher: str) -> None:

@@ -139,6 +139,8 @@ class Commands:
         self._again: asyncio.TimerHandle | None = None
         self._signalled = float("-inf")
         self.state = State.OPENING
+        self.refusing = False
+        """What runs is the end of a refusal: nothing of the client's, and nothing that wants its keys."""
 
     @property
     def directory(self) -> bytes:
@@ -232,9 +234,12 @@ class Commands:
             raise _withdrawn()
         self._judging = asyncio.current_task()
         try:
-            return await self._gate.judge(self._context, asked)
+            allowed = await self._gate.judge(self._context, asked)
         finally:
             self._judging = None
+        if self._unwanted:  # the gate did not let itself be broken off
+            raise _withdrawn()
+        return allowed
 
     def _run(self, allowed: Allowed, line: int) -> None:
         if self._feeder is None or self.state is not State.JUDGING:
@@ -255,6 +260,7 @@ class Commands:
         self._source.refused(error)
         if self._feeder is not None and self.state is State.JUDGING:
             self.state = State.RUNNING
+            self.refusing = True
             self._feeder.refused(self._number)
             self._ask_again(0)
 
@@ -318,6 +324,7 @@ class Commands:
             self._number = 1
             return
         self._prompt = prompt
+        self.refusing = False
         self._ask_again(None)
         self._relay.settle()
         self._relay.mask(True)
