@@ -3,17 +3,19 @@ with real shells behind a real sshd."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import paramiko
 import pytest
 
-from tests.system.harness.bastion import Bastion, Target
-from tests.system.harness.client import Client
+from tests.system.asyncssh_client import jumped
+from tests.system.harness.bastion import TENANT, Bastion, Target
+from tests.system.harness.client import AGENT, Client
 from tests.system.harness.sshd import Sshd
 from tests.system.harness.waiting import until
 from tests.system.oracle import Direct
@@ -175,7 +177,7 @@ def test_the_answer_to_one_command_comes_before_the_next_is_written(served: Serv
 
 def test_a_command_is_whole_however_its_bytes_come(served: Served) -> None:
     talk = Talk(served.client)
-    for byte in "echo 'ä☃'; f() {\necho in\n}\nf\n".encode():
+    for byte in "echo 'ä☃'; greet() {\necho in\n}\ngreet\n".encode():
         talk.say(bytes([byte]))
     assert (talk.hear(), talk.hear()) == ("ä☃\n".encode(), b"in\n")
     assert talk.end() == (0, b"", b"")
@@ -200,34 +202,12 @@ def test_paramiko_talks_to_a_shell(served: Served) -> None:
 def test_two_shells_at_once_are_two_shells(served: Served) -> None:
     one, other = Talk(served.client), Talk(served.client)
     one.say(b"x=one; cd /usr\necho $x\n")
-    other.say(b"x=other\necho $x\n")
+    other.say(b"x=other; cd /\necho $x\n")
     assert (one.hear(), other.hear()) == (b"one\n", b"other\n")
-    for talk, answer in ((one, b"one /usr\n"), (other, b"other " + str(served.sshd.folder).encode() + b"\n")):
+    for talk, answer in ((one, b"one /usr\n"), (other, b"other /\n")):
         talk.say(b'echo "$x $PWD"\n')
         assert talk.hear() == answer
         assert talk.end() == (0, b"", b"")
-
-
-def test_signals_reach_what_runs(served: Served) -> None:
-    """As sshd passes them: the shell ends by it, and the client is told so."""
-    place = ("127.0.0.1", served.bastion.ssh_port)
-    with paramiko_login(served.client, served.bastion, place, DIRECT) as transport, transport.open_session() as channel:
-        channel.settimeout(30)
-        channel.invoke_shell()
-        lines = channel.makefile("rb")
-        channel.sendall(b"echo on\nsleep 60\n")
-        assert lines.readline() == b"on\n"
-        assert until(lambda: served.bastion.audit("command-judged")[-1]["text"] == "sleep 60")
-        message = paramiko.Message()
-        message.add_byte(bytes([paramiko.common.cMSG_CHANNEL_REQUEST[0]]))
-        message.add_int(channel.remote_chanid)
-        message.add_string("signal")
-        message.add_boolean(False)
-        message.add_string("TERM")
-        transport._send_user_message(message)  # type: ignore[attr-defined]
-        assert lines.read() == b""
-    ended = until(lambda: served.bastion.audit("session-ended"))[-1]
-    assert ended["signal"] == "TERM"
 
 
 # -- what is refused
@@ -269,7 +249,8 @@ RUNS_IN_A_PLAIN_SHELL = set(REFUSED) - {
     "left open",
     "behind what does not parse",
     "with a name of the bastion's",
-    "through a descriptor of the shell",
+    "behind a carriage return",
+    "with its input closed",
     "into its parent",
     "behind an endless quote",
 }
@@ -366,12 +347,84 @@ def test_the_trail_and_the_recording_have_each_command(served: Served) -> None:
     assert "7777" not in text
 
 
-def test_nothing_is_left_of_a_client_that_was_killed(served: Served) -> None:
-    """Its shell ends, and with it what it ran."""
+def test_what_reads_the_shells_own_input_gets_no_command_to_run(served: Served, tmp_path: Path) -> None:
+    """A unit of which a part was lost runs nothing; the one after it is refused as ever."""
+    canary = tmp_path / "canary"
     talk = Talk(served.client)
+    talk.say(f"(read -r x <&10; echo $x) &\necho '; touch {canary}; '\ntouch {canary}\n".encode())
+    assert until(lambda: "echo '; touch" in served.bastion.audit("command-judged")[-1]["text"] or talk.process.poll())
+    talk.say(f"touch {canary}\n".encode())
+    talk.process.kill()
+    talk.end()
+    assert not canary.exists()
+
+
+# -- with sshd as it comes, which passes signals on to what no forced command runs
+
+
+@pytest.fixture
+def plain(tmp_path: Path, target: Sshd) -> Iterator[tuple[Bastion, Client]]:
+    policy = POLICY.replace("{folder}", str(tmp_path))
+    made = Target("web-1", target.host, target.port, target.host_key, target.key, shell="bash")
+    bastion = Bastion(tmp_path / "bastion", [made], policy=policy)
+    bastion.settings["drain"] = "1s"
+    with bastion:
+        yield bastion, Client(tmp_path / "client", bastion)
+
+
+async def test_signals_reach_what_runs(plain: tuple[Bastion, Client]) -> None:
+    """The shell ends by it, and the client is told so."""
+    bastion, client = plain
+    async with jumped(client) as connection:
+        process = await connection.create_process(None, request_pty=False)
+        process.stdin.write("echo on\nsleep 60\n")
+        assert await process.stdout.readline() == "on\n"
+        assert until(lambda: bastion.audit("command-judged")[-1]["text"] == "sleep 60")
+        process.send_signal("TERM")
+        done = await process.wait()
+    assert done.exit_signal is not None
+    assert done.exit_signal[0] == "TERM"
+    assert bastion.audit("session-ended")[-1]["signal"] == "TERM"
+
+
+def test_nothing_is_left_of_a_client_that_was_killed(plain: tuple[Bastion, Client]) -> None:
+    """Its shell ends, and what it ran."""
+    bastion, client = plain
+    talk = Talk(client)
     talk.say(b"echo $$\nsleep 61\n")
     pid = int(talk.hear())
-    assert until(lambda: served.bastion.audit("command-judged")[-1]["text"] == "sleep 61")
+    assert until(lambda: bastion.audit("command-judged")[-1]["text"] == "sleep 61")
     talk.process.kill()
     talk.end()
     assert until(lambda: not Path(f"/proc/{pid}").exists())
+    assert bastion.audit("session-ended")[-1]["reason"] == "the client closed the channel"
+
+
+def test_a_revoked_session_is_told_why(plain: tuple[Bastion, Client]) -> None:
+    """Its shell ends, in the middle of a command."""
+    bastion, client = plain
+    talk = Talk(client)
+    talk.say(b"echo $$\nsleep 61\n")
+    pid = int(talk.hear())
+    assert until(lambda: bastion.audit("command-judged")[-1]["text"] == "sleep 61")
+    file = bastion.folder / "state" / "revocations" / "revocations.jsonl"
+    command = [sys.executable, "-m", "bastion", "ca", "revoke", "--file", str(file), "--tenant", TENANT]
+    words = ["--reason", "laptop lost", "--identity", AGENT.name]
+    subprocess.run([*command, *words], check=True, capture_output=True)
+    status, out, err = talk.end()
+    assert (status, out) == (255, b"")
+    assert b"revoked" in err
+    assert until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_a_bastion_that_stops_says_so(plain: tuple[Bastion, Client]) -> None:
+    bastion, client = plain
+    talk = Talk(client)
+    talk.say(b"echo on\n")
+    assert talk.hear() == b"on\n"
+    bastion.send_signal(signal.SIGTERM)
+    status, out, err = talk.end()
+    assert (status, out) == (255, b"")
+    notice, last = err.splitlines()[:2]
+    assert notice == b"bastion: the bastion is stopping; this session ends in 1 s"
+    assert last.startswith(b"bastion: session ended: ")
