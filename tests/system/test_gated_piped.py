@@ -3,7 +3,9 @@ with real shells behind a real sshd."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +13,14 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.system.harness.bastion import Bastion, Target
-from tests.system.harness.client import Client
+from tests.system.asyncssh_client import jumped
+from tests.system.harness.bastion import TENANT, Bastion, Target
+from tests.system.harness.client import AGENT, Client
 from tests.system.harness.sshd import Sshd
+from tests.system.harness.waiting import until
 from tests.system.oracle import Direct
 from tests.system.test_login_shell import with_shell
+from tests.system.test_other_clients import DIRECT, paramiko_login
 
 SHELLS = {"bash": "bash", "dash": "dash", "ash": "busybox"}
 POLICY = """\
@@ -27,10 +32,12 @@ rules:
     who: {groups: [agents]}
     dynamic: true
     commands: ["echo **", "cd **", "pwd", "sleep *", "cat **", "true", "false", "jobs", "wait", "wait *", "test **",
-               "[ **", "ls **", "printf **", "read **", "sort", "sort **", "exit", "exit *", "set **", "trap **",
+               "[ **", "ls **", "printf **", "read **", "sort", "sort **", "exit", "exit *", "set **", "[[ **",
                "head **", "tr **", "wc **", "greet **", "kill **", "exec **", ":", "shift", "umask **", "id -un",
                "return *", "seq **", "yes", "cleanup", "id -u", "stat **", "readlink **", "{folder}/*", "{folder}/* **"]
-    writes: ["/tmp/**", "{folder}/**", "/proc/**"]
+    writes: ["/**"]
+    reads: ["/**"]
+  - {id: by-hand, effect: allow, commands: ["trap **", "export **"], interactive: true}
   - {id: never, effect: deny, commands: ["touch **", "rm **"], reason: it is kept}
 """
 SCRIPTS = {
@@ -45,7 +52,7 @@ SCRIPTS = {
     "a directory": b"cd /usr\npwd\ncd share\npwd\ncd -\n",
     "variables": b'x=5\ny="$x $x"\necho $y\nexport z=7\ncat <<E\n$x and $z\nE\n',
     "a function": b'greet() {\n  echo "hello $1"\n  return 4\n}\ngreet you\necho $?\ngreet all\n',
-    "a loop": b"for x in a b c\ndo\n  echo $x\ndone\nn=0\nwhile test $n -lt 3; do n=$((n+1)); echo $n; done\n",
+    "a loop": b'for x in a b c\ndo\n  echo $x\ndone\nwhile read -r x; do echo "<$x>"; done <<E\n1\n2\nE\n',
     "a case": b"x=b\ncase $x in\n  a) echo first ;;\n  *) echo other ;;\nesac\n",
     "here-documents": b"cat <<A; cat <<'B'\none\nA\n$two `x`\nB\necho end\n",
     "pipes": b"printf 'b\\na\\n' | sort | tr a-z A-Z\necho $?\n",
@@ -56,13 +63,12 @@ SCRIPTS = {
     "a trap on EXIT": b"trap 'echo bye $?' EXIT\necho on\n(exit 6)\n",
     "a trap on EXIT, and exit": b"trap 'echo bye $?' EXIT\nexit 5\n",
     "both streams": b"echo out\necho err >&2\nls /nope\n",
-    "IFS": b"x=aeb\nIFS=e\necho $x\nunset IFS\necho $x\n",
     "arguments": b"set -- a 'b c'\necho $2\nshift\necho $#\necho \"$0\"\n",
     "bytes": "echo 'naïve “quotes” ☃'\n".encode(),
     "an escape is left": b"printf '\\033'\nexit 2\n",
     "something like a marker": b"printf '\\033]7777;%s;prompt;1;0\\007' 0123456789abcdef0123456789abcdef\necho on\n",
-    "standard output to a file": b"exec 3>&1 > /tmp/bastion-test-$$\necho hidden\nexec >&3\ncat /tmp/bastion-test-$$\n"
-    b"exec > /tmp/bastion-test-$$\n",
+    "standard output to a file": b"exec 3>&1 > {folder}/out\necho hidden\nexec >&3\ncat {folder}/out\n"
+    b"exec > {folder}/out\n",
     "standard output closed": b"exec >&-\nexit 4\n",
     "a signal to itself": b"echo on\nkill -TERM $$\necho never\n",
     "it becomes a program": b"echo on\nexec ls /nope\n",
@@ -113,8 +119,9 @@ def told(done: subprocess.CompletedProcess[bytes]) -> tuple[int, bytes, bytes]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=list(SCRIPTS))
-def test_a_script_runs_as_it_does_through_plain_ssh(served: Served, script: bytes) -> None:
+def test_a_script_runs_as_it_does_through_plain_ssh(served: Served, tmp_path: Path, script: bytes) -> None:
     """Byte for byte on both streams, and with the same end."""
+    script = script.replace(b"{folder}", str(tmp_path).encode())
     assert told(served.client.run("-T", "web-1", stdin=script)) == told(served.direct.run("-T", stdin=script))
 
 
@@ -127,3 +134,297 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.parametrize("script", IN_BASH.values(), ids=list(IN_BASH))
 def test_in_bash_also_what_the_shell_itself_says(bash: Served, script: bytes) -> None:
     assert told(bash.client.run("-T", "web-1", stdin=script)) == told(bash.direct.run("-T", stdin=script))
+
+
+# -- a client that waits for answers
+
+
+class Talk:
+    """A client that writes a command, reads its answer, and then writes the next."""
+
+    def __init__(self, client: Client) -> None:
+        self.process = client.popen("-T", "web-1")
+
+    def say(self, text: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text)
+
+    def hear(self) -> bytes:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def end(self) -> tuple[int, bytes, bytes]:
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+def test_the_answer_to_one_command_comes_before_the_next_is_written(served: Served) -> None:
+    """One shell: its directory, its variables and its status go on."""
+    talk = Talk(served.client)
+    for text, answer in ((b"cd /usr; pwd\n", b"/usr\n"), (b"x=5\npwd\n", b"/usr\n"), (b"echo $x\n", b"5\n")):
+        talk.say(text)
+        assert talk.hear() == answer
+    talk.say(b"if true\n")
+    talk.say(b"then echo whole\n")
+    talk.say(b"fi\n")
+    assert talk.hear() == b"whole\n"
+    talk.say(b"cat <<E\none\n")
+    talk.say(b"E\necho two")
+    assert talk.hear() == b"one\n"
+    talk.say(b"\nexit 7\n")
+    assert talk.end() == (7, b"two\n", b"")
+
+
+def test_a_command_is_whole_however_its_bytes_come(served: Served) -> None:
+    talk = Talk(served.client)
+    for byte in "echo 'ä☃'; greet() {\necho in\n}\ngreet\n".encode():
+        talk.say(bytes([byte]))
+    assert (talk.hear(), talk.hear()) == ("ä☃\n".encode(), b"in\n")
+    assert talk.end() == (0, b"", b"")
+
+
+def test_paramiko_talks_to_a_shell(served: Served) -> None:
+    """`invoke_shell` on a channel without a terminal, and the status at the end."""
+    place = ("127.0.0.1", served.bastion.ssh_port)
+    with paramiko_login(served.client, served.bastion, place, DIRECT) as transport, transport.open_session() as channel:
+        channel.settimeout(30)
+        channel.invoke_shell()
+        lines = channel.makefile("rb")
+        for number in range(3):
+            channel.sendall(b"echo answer %d\n" % number)
+            assert lines.readline() == b"answer %d\n" % number
+        channel.sendall(b"echo err >&2\nfalse\n")
+        channel.shutdown_write()
+        assert (lines.read(), channel.makefile_stderr("rb").read()) == (b"", b"err\n")
+        assert channel.recv_exit_status() == 1
+
+
+def test_two_shells_at_once_are_two_shells(served: Served) -> None:
+    one, other = Talk(served.client), Talk(served.client)
+    one.say(b"x=one; cd /usr\necho $x\n")
+    other.say(b"x=other; cd /\necho $x\n")
+    assert (one.hear(), other.hear()) == (b"one\n", b"other\n")
+    for talk, answer in ((one, b"one /usr\n"), (other, b"other /\n")):
+        talk.say(b'echo "$x $PWD"\n')
+        assert talk.hear() == answer
+        assert talk.end() == (0, b"", b"")
+
+
+# -- what is refused
+
+
+CANARY = b"touch {canary}"
+REFUSED = {
+    "alone": b"touch {canary}\n",
+    "at the end of the input": b"touch {canary}",
+    "in a line": b"true; touch {canary}\n",
+    "in a loop": b"for x in {canary}\ndo\ntouch $x\ndone\n",
+    "in a function": b"f() {\ntouch {canary}\n}\nf\n",
+    "in a substitution": b"echo $(touch {canary})\n",
+    "in a here-document": b"cat <<E\n$(touch {canary})\nE\n",
+    "by a variable": b"x=touch\n$x {canary}\n",
+    "by its bytes": b"$'\\x74ouch' {canary}\n",
+    "by eval": b"x='touch {canary}'\neval \"$x\"\n",
+    "for a shell": b"echo touch {canary} | sh\n",
+    "for a shell, by a here-document": b"bash <<E\ntouch {canary}\nE\n",
+    "left open": b"if true; then touch {canary}\n",
+    "behind a carriage return": b"echo a\rtouch {canary}\n",
+    "behind a NUL": b"echo a\0; touch {canary}\n",
+    "behind what is not UTF-8": b"echo \xff\ntouch {canary}\n",
+    "behind what does not parse": b"echo )\ntouch {canary}\n",
+    "behind a refused one": b"touch /\ntouch {canary}\n",
+    "behind a long line": b"echo " + b"x" * 9000 + b"\ntouch {canary}\n",
+    "behind an endless quote": b"echo '" + b"x\n" * 9000 + b"touch {canary}\n",
+    "a line of 64 KiB": b"touch {canary} " + b"x" * 65536 + b"\n",
+    "with a name of the bastion's": b"__bastion_unit='touch {canary}'\n",
+    "as a file of commands": b"echo touch {canary} > {folder}/f\n. {folder}/f\n",
+    "as a shell": b"exec bash\ntouch {canary}\n",
+    "as its input": b"exec < {folder}/script\necho on\ntouch / \n",
+    "with its input closed": b"exec 0<&-\ntouch {canary}\n",
+    "through a descriptor of the shell": b'(read -r x <&10; echo "$x") & wait\ntouch {canary}\n',
+    "into the shell": b"echo 'touch {canary}' > /proc/$$/fd/0\ntouch {canary}\n",
+    "into its parent": b"(echo 'touch {canary}' > /proc/$PPID/fd/0)\necho on\ntouch {canary}\n",
+}
+RUNS_IN_A_PLAIN_SHELL = set(REFUSED) - {
+    "left open",
+    "behind what does not parse",
+    "with a name of the bastion's",
+    "behind a carriage return",
+    "with its input closed",
+    "into its parent",
+    "behind an endless quote",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_nothing_that_is_refused_runs(served: Served, tmp_path: Path, name: str) -> None:
+    """The shell ends with 126 and why, and the canary is not there; through plain ssh it is."""
+    canary = tmp_path / "canary"
+    (tmp_path / "script").write_text(f"touch {canary}\n")
+    script = REFUSED[name].replace(b"{canary}", str(canary).encode()).replace(b"{folder}", str(tmp_path).encode())
+    done = served.client.run("-T", "web-1", stdin=script)
+    assert not canary.exists()
+    assert done.returncode == 126
+    assert b"bastion: denied by " in done.stderr
+    if name in RUNS_IN_A_PLAIN_SHELL and served.shell == "bash":
+        served.direct.run("-T", stdin=script)
+        assert canary.exists()
+
+
+def test_a_refusal_in_the_middle_ends_the_shell(served: Served, tmp_path: Path) -> None:
+    """What came before has run, nothing behind it does; traps on EXIT run, one line says why and one what to do."""
+    script = f"trap 'echo bye' EXIT\necho before\ntouch {tmp_path}/canary\necho behind\nexit 3\n".encode()
+    done = served.client.run("-T", "web-1", stdin=script)
+    assert (done.returncode, done.stdout) == (126, b"before\nbye\n")
+    first, second = done.stderr.decode().splitlines()
+    assert first.startswith("bastion: denied by never: it is kept [")
+    assert second.startswith("bastion: ")
+    assert not (tmp_path / "canary").exists()
+    ended = served.bastion.audit("session-ended")[-1]
+    assert (ended["reason"], ended["status"]) == ("denied", 126)
+
+
+def test_a_client_that_waits_is_told_at_once(served: Served) -> None:
+    talk = Talk(served.client)
+    talk.say(b"echo on\n")
+    assert talk.hear() == b"on\n"
+    talk.say(b"touch x\n")
+    assert talk.process.wait(30) == 126
+    _, out, err = talk.end()
+    assert (out, err.startswith(b"bastion: denied by never")) == (b"", True)
+
+
+def test_no_command_eats_the_next_ones(served: Served) -> None:
+    """The one difference to plain ssh: there `cat` would swallow the rest of the script, here it finds the end."""
+    done = served.client.run("-T", "web-1", stdin=b'cat\nread -r line\necho "<$line>"\n')
+    assert told(done) == (0, b"<>\n", b"")
+
+
+def test_a_file_for_the_shell_to_read_ends_with_its_line(served: Served, tmp_path: Path) -> None:
+    """In a plain shell its lines would be the next commands."""
+    (tmp_path / "script").write_text("echo from the file\n")
+    done = served.client.run("-T", "web-1", stdin=f"exec < {tmp_path}/script\necho on\n".encode())
+    assert told(done) == (0, b"on\n", b"")
+
+
+def test_bounds_hold_a_flood(served: Served) -> None:
+    """A line without an end is refused, and what a client sends is not kept."""
+    before = served.bastion.resident_bytes()
+    process = served.client.popen("-T", "web-1")
+    assert process.stdin is not None
+    try:
+        for _ in range(64):
+            process.stdin.write(b"sleep 60\n" * 100_000)
+            if process.poll() is not None:
+                break
+            if _ == 3:
+                break
+    except BrokenPipeError:
+        pass
+    assert served.bastion.resident_bytes() - before < 32 << 20
+    process.kill()
+    process.communicate()
+
+
+# -- what is told of it
+
+
+def test_the_trail_and_the_recording_have_each_command(served: Served) -> None:
+    """Its number, its directory and its end; a marker a command."""
+    served.client.run("-T", "web-1", stdin=b"cd /usr\n\n# nothing\nfalse\ntouch x\n")
+    judged = served.bastion.audit("command-judged")[-3:]
+    assert [(e["request"], e["number"], e["text"], e["effect"]) for e in judged] == [
+        ("line", 1, "cd /usr", "allow"),
+        ("line", 2, "false", "allow"),
+        ("line", 3, "touch x", "deny"),
+    ]
+    assert [e["directory"] for e in judged[1:]] == ["/usr", "/usr"]
+    ended = [e for e in served.bastion.audit("line-ended") if e["session"] == judged[0]["session"]]
+    assert [(e["number"], e["status"], e["directory"]) for e in ended] == [(1, 0, "/usr"), (2, 1, "/usr")]
+    (recording,) = served.bastion.recordings_folder.rglob(f"{judged[0]['session']}.cast")
+    text = recording.read_text()
+    assert [text.count(f"{command} (") for command in ("cd /usr", "false", "touch x")] == [1, 1, 1]
+    assert "7777" not in text
+
+
+def test_what_reads_the_shells_own_input_gets_no_command_to_run(served: Served, tmp_path: Path) -> None:
+    """A unit of which a part was lost runs nothing; the one after it is refused as ever."""
+    canary = tmp_path / "canary"
+    talk = Talk(served.client)
+    talk.say(f"(read -r x <&10; echo $x) &\necho '; touch {canary}; '\ntouch {canary}\n".encode())
+    assert until(lambda: "echo '; touch" in served.bastion.audit("command-judged")[-1]["text"] or talk.process.poll())
+    talk.say(f"touch {canary}\n".encode())
+    talk.process.kill()
+    talk.end()
+    assert not canary.exists()
+
+
+# -- with sshd as it comes, which passes signals on to what no forced command runs
+
+
+@pytest.fixture
+def plain(tmp_path: Path, target: Sshd) -> Iterator[tuple[Bastion, Client]]:
+    policy = POLICY.replace("{folder}", str(tmp_path))
+    made = Target("web-1", target.host, target.port, target.host_key, target.key, shell="bash")
+    bastion = Bastion(tmp_path / "bastion", [made], policy=policy)
+    bastion.settings["drain"] = "1s"
+    with bastion:
+        yield bastion, Client(tmp_path / "client", bastion)
+
+
+async def test_signals_reach_what_runs(plain: tuple[Bastion, Client]) -> None:
+    """The shell ends by it, and the client is told so."""
+    bastion, client = plain
+    async with jumped(client) as connection:
+        process = await connection.create_process(None, request_pty=False)
+        process.stdin.write("echo on\nsleep 60\n")
+        assert await process.stdout.readline() == "on\n"
+        assert until(lambda: bastion.audit("command-judged")[-1]["text"] == "sleep 60")
+        process.send_signal("TERM")
+        done = await process.wait()
+    assert done.exit_signal is not None
+    assert done.exit_signal[0] == "TERM"
+    assert bastion.audit("session-ended")[-1]["signal"] == "TERM"
+
+
+def test_nothing_is_left_of_a_client_that_was_killed(plain: tuple[Bastion, Client]) -> None:
+    """Its shell ends, and what it ran."""
+    bastion, client = plain
+    talk = Talk(client)
+    talk.say(b"echo $$\nsleep 61\n")
+    pid = int(talk.hear())
+    assert until(lambda: bastion.audit("command-judged")[-1]["text"] == "sleep 61")
+    talk.process.kill()
+    talk.end()
+    assert until(lambda: not Path(f"/proc/{pid}").exists())
+    assert bastion.audit("session-ended")[-1]["reason"] == "the client closed the channel"
+
+
+def test_a_revoked_session_is_told_why(plain: tuple[Bastion, Client]) -> None:
+    """Its shell ends, in the middle of a command."""
+    bastion, client = plain
+    talk = Talk(client)
+    talk.say(b"echo $$\nsleep 61\n")
+    pid = int(talk.hear())
+    assert until(lambda: bastion.audit("command-judged")[-1]["text"] == "sleep 61")
+    file = bastion.folder / "state" / "revocations" / "revocations.jsonl"
+    command = [sys.executable, "-m", "bastion", "ca", "revoke", "--file", str(file), "--tenant", TENANT]
+    words = ["--reason", "laptop lost", "--identity", AGENT.name]
+    subprocess.run([*command, *words], check=True, capture_output=True)
+    status, out, err = talk.end()
+    assert (status, out) == (255, b"")
+    assert b"revoked" in err
+    assert until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_a_bastion_that_stops_says_so(plain: tuple[Bastion, Client]) -> None:
+    bastion, client = plain
+    talk = Talk(client)
+    talk.say(b"echo on\n")
+    assert talk.hear() == b"on\n"
+    bastion.send_signal(signal.SIGTERM)
+    status, out, err = talk.end()
+    assert (status, out) == (255, b"")
+    notice, last = err.splitlines()[:2]
+    assert notice == b"bastion: the bastion is stopping; this session ends in 1 s"
+    assert last.startswith(b"bastion: session ended: ")
