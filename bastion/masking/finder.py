@@ -8,28 +8,50 @@ first megabytes are slower than what follows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bastion.masking.engine import which
 from bastion.masking.pattern import BadPattern, Pattern
-from bastion.masking.tree import COUNT_ALL, Row, loosened, written
+from bastion.masking.tree import COUNT_ALL, Row, longest, loosened, written
 
+SEGMENT = 4096
 _TRIAL = b"\x00is-the-look-at-work\x00"
+
+
+Range = tuple[int, int]
 
 
 class Finder:
     """Made once a plan."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        whole = (Row((pattern.before, pattern.secret, pattern.after)) for pattern in patterns)
+        whole = [Row((pattern.before, pattern.secret, pattern.after)) for pattern in patterns]
         texts = [written(loosened(node, COUNT_ALL)) for node in whole]
+        self.reach = max((longest(node) for node in whole), default=0) + 1
+        """Bytes from where a match begins to the last that it looks at."""
         self._set = which([*texts, _TRIAL.decode()])
         self._count = len(texts)
         # RE2 says nothing when it has too little memory: then it finds nothing, and that would be shown as it is.
         if self._set.Match(_TRIAL) != [self._count]:
             raise BadPattern("the patterns are too large together: use fewer of them, or shorter ones")
 
-    def candidates(self, text: bytes) -> Sequence[int]:
-        """The indices of all detectors that can match somewhere in the text, in their order."""
+    def candidates(self, text: bytes) -> Mapping[int, Sequence[Range]]:
+        """All detectors that can match somewhere in the text, by index in their order, each with the ranges in which
+        such a match begins. In a long text with something in it a second look tells where."""
+        found = sorted(self._matching(text))
+        if not found or len(text) <= 2 * SEGMENT:
+            return {index: ((0, len(text)),) for index in found}
+        ranges: dict[int, list[Range]] = {index: [] for index in found}
+        for begin in range(0, len(text), SEGMENT):
+            end = min(begin + SEGMENT, len(text))
+            for index in self._matching(text[max(begin - 1, 0) : end + self.reach]):
+                known = ranges.get(index)
+                if known is None:  # it only looks so where the text was cut
+                    continue
+                joins = known and known[-1][1] == begin
+                known[-1:] = [(known[-1][0], end)] if joins else [*known[-1:], (begin, end)]
+        return ranges
+
+    def _matching(self, text: bytes) -> Sequence[int]:
         found = self._set.Match(text)
-        return sorted(index for index in found if index < self._count) if found else ()
+        return [index for index in found if index < self._count] if found else ()

@@ -32,12 +32,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bastion.masking import escapes
 from bastion.masking.block import Block
 from bastion.masking.engine import Search
+from bastion.masking.finder import Range
 from bastion.masking.plan import Compiled, Plan
 from bastion.masking.style import label, of_width, stars
 
@@ -174,8 +175,8 @@ class Masker:
             if not (echo and self._typed(text[begin:])):
                 frontier = max(begin, self._shown)
         hits: list[_Hit] = []
-        for index in self._plan.finder.candidates(text):
-            frontier = self._hits(self._plan.detectors[index], frontier, final, hits)
+        for index, ranges in self._plan.finder.candidates(text).items():
+            frontier = self._hits(self._plan.detectors[index], ranges, frontier, final, hits)
         return frontier, hits
 
     def _typed(self, tail: bytes) -> bool:
@@ -183,26 +184,29 @@ class Masker:
         word = _LETTERS.match(self._text, self._shown) is not None or tail.strip() in (b"-", b"--")
         return word and not self._plan.begins(tail)
 
-    def _hits(self, by: Compiled, frontier: int, final: bool, hits: list[_Hit]) -> int:
-        """The matches of one detector that no more text can change. Returns the frontier, lowered to the first other
-        one."""
+    def _hits(self, by: Compiled, ranges: Sequence[Range], frontier: int, final: bool, hits: list[_Hit]) -> int:
+        """The matches of one detector that no more text can change, which begin in these ranges. Returns the frontier,
+        lowered to the first other one."""
         text, size = self._text, len(self._text)
         at = max(self._begin(), self._next.get(by.index, 0) - self._base)
-        alive: int | None = None
-        while (found := by.match.search(text, at)) is not None:
-            begin, end = found.span()
-            start, stop = found.span(1)
-            if not final:
-                if alive is None:
-                    cut_off = by.alive.search(text, max(at, size - by.detector.longest))
+        alive = -1
+        for first, last in ranges:
+            at = max(at, first)
+            while at < last and (found := by.match.search(text, at, last + self._plan.finder.reach)) is not None:
+                begin, end = found.span()
+                if begin >= last:
+                    break
+                if not final and alive < 0 and begin >= size - by.longest:
+                    cut_off = by.alive.search(text, max(at, size - by.longest))
                     alive = size if cut_off is None else cut_off.span()[0]
-                if begin >= alive:
+                if 0 <= alive <= begin:
                     return max(self._shown, min(frontier, begin))
-            if by.check is not None and not by.check(text[start:stop]):
-                at = begin + 1
-                continue
-            hits.append(_Hit(start, stop, by, settled=not final or end < size))
-            at = stop
+                start, stop = found.span(1)
+                if by.check is not None and not by.check(text[start:stop]):
+                    at = begin + 1
+                    continue
+                hits.append(_Hit(start, stop, by, settled=not final or end < size))
+                at = stop
         return frontier
 
     # -- what is shown -------------------------------------------------------------------------------------------------

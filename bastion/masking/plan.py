@@ -58,6 +58,7 @@ class Compiled:
         before, secret, after = detector.pattern.before, detector.pattern.secret, detector.pattern.after
         self.detector = detector
         self.index = index
+        self.longest = detector.longest
         self.check = validators.BY_NAME[detector.check] if detector.check else None
         self.match = compiled(_with_secret(detector.pattern), captures=True)
         alive = begun(loosened(sequence([before, secret, after])))

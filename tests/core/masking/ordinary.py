@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+_KEYS = ("shadow", "/ssl/", "/ssh/", "chromium")
+"""Where keys and passwords are meant to be, or real ones to be found."""
 _FONTS = re.compile(rb"\\f[BIRP]|\\(?=-)|\\&")
 """What manuals have in their source and nobody sees printed."""
 ROOT = Path(__file__).parents[3]
@@ -60,7 +62,7 @@ PROC = (
 def texts(share: int) -> Iterator[tuple[str, bytes]]:
     """Texts by name, each of at most `share` bytes."""
     for command in COMMANDS:
-        yield " ".join(command[:3]), _printed(command)[:share]
+        yield " ".join(command[:3]), _printed(command, share)
     yield "python", b"".join(_files(Path(sysconfig.get_path("stdlib")), "*.py", share))
     for folder in FOLDERS:
         yield folder, b"".join(_files(Path(folder), "*", share))
@@ -72,12 +74,19 @@ def texts(share: int) -> Iterator[tuple[str, bytes]]:
     yield "log", _made(share // 4, lambda: _log(made))
 
 
-def _printed(command: Sequence[str]) -> bytes:
-    """What it prints; nothing where this machine does not have it."""
+def _printed(command: Sequence[str], most: int) -> bytes:
+    """The beginning of what it prints; nothing where this machine does not have it."""
     try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=60, stdin=subprocess.DEVNULL).stdout
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
     except FileNotFoundError:
         return b""
+    with running:
+        assert running.stdout is not None
+        read = running.stdout.read(most)
+        running.kill()
+    return read
 
 
 def _files(folder: Path, pattern: str, share: int) -> Iterator[bytes]:
@@ -91,7 +100,7 @@ def _files(folder: Path, pattern: str, share: int) -> Iterator[bytes]:
 
 
 def _read(file: Path) -> bytes:
-    if file.is_symlink() or not file.is_file() or "shadow" in file.name or "/ssl/" in str(file):
+    if file.is_symlink() or not file.is_file() or any(part in str(file) for part in _KEYS):
         return b""
     try:
         read = file.read_bytes()[:MIB]

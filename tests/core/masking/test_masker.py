@@ -110,7 +110,8 @@ def test_typed_words_are_shown_at_once_and_digits_when_time_has_passed() -> None
     assert held == b";42"
     shown = masker.feed(b"x 4")
     assert masker.holding
-    assert shown + masker.release() == b"x 4" and not masker.holding
+    assert shown + masker.release() == b"x 4"
+    assert not masker.holding
 
 
 def test_of_a_secret_that_time_has_cut_the_rest_is_masked() -> None:
@@ -132,7 +133,8 @@ def test_what_is_a_match_already_stays_masked_when_time_passes() -> None:
 def test_without_a_terminal_time_changes_nothing() -> None:
     masker = Masker(everything(), terminal=False)
     assert masker.feed(b"4111 1111") == b""
-    assert masker.release() == b"" and masker.holding
+    assert masker.release() == b""
+    assert masker.holding
     assert masker.feed(b" 1111 1111\n") == b"[card]\n"
     assert not masker.holding
 

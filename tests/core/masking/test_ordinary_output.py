@@ -21,7 +21,7 @@ PIECE = 32 << 10
 MEANT = {"private-key", "netrc", "url-password", "password-hash"}
 ADDRESS = re.compile(
     rb"[A-Za-z0-9._%+'-]+@[A-Za-z0-9.-]+\."
-    rb"(?:com|org|net|edu|gov|mil|int|info|biz|name|io|dev|me|local|example|invalid|test|localdomain|[a-z]{2})\Z",
+    rb"(?:com|email|org|net|edu|gov|mil|int|info|biz|name|io|dev|me|local|example|invalid|test|localdomain|[a-z]{2})\Z",
     re.IGNORECASE,
 )
 
