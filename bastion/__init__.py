@@ -22,6 +22,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     approvals/   people decide on what is held: request and grant are pure; service asks, waits and counts votes
     context      who, where, whence
     targets/     inventory, keyring (the keys that only the bastion holds), which login shells read right
+    kept         what the store keeps beside approvals: sessions, certificates, recordings, as values
     identity/    principal, OIDC verification, the SSH authorities, revocation
 
     policy/      may it?                 patterns, rules, loader make a model; engine and coverage decide by it;
