@@ -66,17 +66,17 @@ class Approvals:
         self._policies: dict[str, str] = {}
         self._owed: dict[Named, str] = {}
         self.waiting = Waiting(requests.find)
-        self._running = Running(grants.find, end)
+        self.running = Running(grants.find, end)
         self._unsubscribe = [
             changes.subscribe(self.waiting.changed, self.waiting.failed),
-            changes.subscribe(self._running.changed, lambda _: None),
+            changes.subscribe(self.running.changed, lambda _: None),
         ]
 
     async def close(self) -> None:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         await self.waiting.stop()
-        await self._running.stop()
+        await self.running.stop()
 
     # -- asking
 
@@ -108,19 +108,19 @@ class Approvals:
     async def _granted(self, request: Request) -> Approved | None:
         """Let through by a live grant. The session is noted first, so that a revocation finds it whenever it comes."""
         holder, session = Holder.of(request.bound), request.bound.session
-        noted = self._running.add(holder, session)
+        noted = self.running.add(holder, session)
         try:
             grant = await self._grants.live(holder, self._clock())
             if grant is None:
                 return None
             await self._audit.write(told.used(grant, request))
-            if not self._running.has(holder, session) or not live(grant, self._clock()):
+            if not self.running.has(holder, session) or not live(grant, self._clock()):
                 raise NotApproved("its grant was revoked", rule=request.bound.rule)
             noted = False
             return Approved(request.bound, grant.by, grant=grant.id)
         finally:
             if noted:
-                self._running.remove(holder, session)
+                self.running.remove(holder, session)
 
     async def _hold(self, request: Request, say: Callable[[str], None]) -> Approved:
         named = Named(request.bound.tenant, request.id)
@@ -179,7 +179,7 @@ class Approvals:
             return False, found
         if found.granted:
             # Noted first: a revocation ends the request before its grant, so it finds this one either way.
-            self._running.add(Holder.of(asked.bound), asked.bound.session)
+            self.running.add(Holder.of(asked.bound), asked.bound.session)
         after = await self._step(Named(found.bound.tenant, found.id), step)
         return ours, after
 
@@ -220,11 +220,11 @@ class Approvals:
         for request in await self._requests.page(tenant, [State.PENDING, State.APPROVED], None, _MANY):
             if request.bound.session == session and request.mode != RETURN:
                 await self.settle(Named(tenant, request.id), State.ENDED, why)
-        self._running.forget(session)
+        self.running.forget(session)
 
     def session_ended(self, session: str) -> None:
         """It is over: no revocation has anything to end in it."""
-        self._running.forget(session)
+        self.running.forget(session)
 
     # -- seeing
 
@@ -272,7 +272,7 @@ class Approvals:
         await self._settle_if_there(Named(named.tenant, found.request), State.ENDED, why)
         grant = await self._grants.change(named.tenant, named.id, step, tell)
         if grant.revoked:
-            self._running.end(grant)
+            self.running.end(grant)
         return grant
 
     async def _settle_if_there(self, named: Named, state: State, why: str) -> None:

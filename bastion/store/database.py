@@ -149,7 +149,7 @@ def _down(error: BaseException) -> StoreDown:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise OperatorError("the store's url is no URL: sqlite:////PATH or postgresql://…") from None
     if parsed.drivername not in ("sqlite", "postgresql", "postgres"):
         raise OperatorError("the store's url begins with sqlite:////PATH or postgresql://…")

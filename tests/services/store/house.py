@@ -117,6 +117,11 @@ class Process:
         """What other processes changed."""
         await self.store.changes.read()
 
+    async def looked(self) -> None:
+        """What it heard of has been looked at."""
+        await self.approvals.waiting.looked()
+        await self.approvals.running.looked()
+
     async def stop(self) -> None:
         for asked in self._asked:
             asked.task.cancel()
@@ -126,7 +131,8 @@ class Process:
 
     async def die(self) -> None:
         """As by kill -9: nobody withdraws anything."""
-        self.approvals.withdraw = _nothing  # type: ignore[method-assign] # a process that is gone takes nothing back
+        dead: Any = self.approvals
+        dead.withdraw = _nothing
         await self.stop()
 
 
