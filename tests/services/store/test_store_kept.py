@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.core.approvals_made import NOW, no, person, request
 from tests.services.store.test_store_changes import Heard
 from tests.services.store.test_store_requests import make, vote
 
-WHO = {"identity": "agent-7", "issuer": "https://issuer.example.com", "subject": "sub"}
+WHO: dict[str, Any] = {"identity": "agent-7", "issuer": "https://issuer.example.com", "subject": "sub"}
 SESSION = Session(
     **WHO,
     tenant="acme",
