@@ -113,6 +113,11 @@ class Model:
                     return ask
         return None
 
+    def decidable(self) -> list[tuple[Ask, str]]:
+        """Each request with each who may approve it."""
+        waiting = [ask for ask in self.asks.values() if ask.state == "pending"]
+        return [(ask, name) for ask in waiting for name in PEOPLE if self.may_vote(ask, name, True, False)]
+
     def may_vote(self, ask: Ask, name: str, approves: bool, grant: bool) -> bool:
         human, who = PEOPLE[name]
         return (

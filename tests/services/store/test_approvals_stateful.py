@@ -42,8 +42,9 @@ from tests.services.store.house import Asked, Clock, Process, Trail, asking
 
 T = TypeVar("T")
 NAMES = ("one", "two")
+TEXTS = (b"'a'", b"'b'")
 names = st.sampled_from(NAMES)
-EXAMPLES = settings(max_examples=max(12, settings().max_examples // 20), stateful_step_count=30, print_blob=True)
+EXAMPLES = settings(max_examples=max(25, settings().max_examples // 20), stateful_step_count=30, print_blob=True)
 
 
 class Machine(RuleBasedStateMachine):
@@ -63,7 +64,7 @@ class Machine(RuleBasedStateMachine):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         async def bounded() -> T:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(20):
                 return await work
 
         return self.runner.run(bounded())
@@ -87,10 +88,16 @@ class Machine(RuleBasedStateMachine):
 
     # -- what happens
 
-    @rule(name=names, clauses=st.sampled_from(sorted(CLAUSES)), text=st.sampled_from([b"'a'", b"'b'"]))
-    def ask(self, name: str, clauses: str, text: bytes) -> None:
-        if name not in self.processes:
-            return
+    @rule(
+        what=st.lists(
+            st.tuples(names, st.sampled_from(sorted(CLAUSES)), st.sampled_from(TEXTS)), min_size=1, max_size=4
+        )
+    )
+    def somebody_asks(self, what: list[tuple[str, str, bytes]]) -> None:
+        for name, clauses, text in what:
+            self._ask(self._living(name), clauses, text)
+
+    def _ask(self, name: str, clauses: str, text: bytes) -> None:
         session = f"s{next(self.sessions)}"
         asked = asking(CLAUSES[clauses], session=session, text=text, policy=self.model.policy)
         ask = Ask(
@@ -132,8 +139,7 @@ class Machine(RuleBasedStateMachine):
         grant=st.booleans(),
     )
     def vote(self, data: st.DataObject, name: str, who: str, approves: bool, grant: bool) -> None:
-        if name not in self.processes:
-            return
+        name = self._living(name)
         ask = self._some(data)
         voting = self.processes[name].approvals.vote(PEOPLE[who][1], ask.id, approves, "", grant)
         if self.model.may_vote(ask, who, approves, grant):
@@ -142,6 +148,22 @@ class Machine(RuleBasedStateMachine):
         else:
             with pytest.raises(MayNotVote):
                 self.run(voting)
+
+    @precondition(lambda self: self.model.decidable())
+    @rule(data=st.data(), how=st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=4))
+    def somebody_decides(self, data: st.DataObject, how: list[tuple[int, bool]]) -> None:
+        """Who may: what is drawn at random is mostly refused."""
+        for number, grant in how:
+            if self.model.decidable():
+                self._decide(data, number != 5, grant)
+
+    def _decide(self, data: st.DataObject, approves: bool, grant: bool) -> None:
+        ask, who = data.draw(st.sampled_from(self.model.decidable()))
+        grant = grant and approves and bool(ask.may_grant)
+        assert self.model.may_vote(ask, who, approves, grant)
+        name = self._living(data.draw(names))
+        self.run(self.processes[name].approvals.vote(PEOPLE[who][1], ask.id, approves, "", grant))
+        self.model.vote(ask, who, approves, grant, waits=ask.id in self.waiting)
 
     @precondition(lambda self: self.model.asks)
     @rule(data=st.data(), approves=st.booleans())
@@ -152,20 +174,24 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(NoSuchRequest):
                 self.run(process.approvals.vote(person("rev", "sre", tenant="rival"), ask.id, approves, ""))
 
+    def _living(self, name: str) -> str:
+        """That process, or the other one where it is dead."""
+        return name if name in self.processes else next(iter(self.processes))
+
     def _some(self, data: st.DataObject) -> Ask:
         """One of the latest, by what it is and not by its id, so that an example can be played again."""
         return data.draw(st.sampled_from(list(self.model.asks.values())[-6:]))
 
-    @rule(seconds=st.sampled_from([1, 4, 16, 39, 45]))
+    @rule(seconds=st.sampled_from([1, 4, 16, 39]))
     def time_passes(self, seconds: int) -> None:
         self.model.now += seconds
         self.clock.now = self.model.now
 
     @rule(name=names)
     def tick(self, name: str) -> None:
-        if name in self.processes:
-            self.run(self.processes[name].upkeep.tick())
-            self.model.tick(name)
+        name = self._living(name)
+        self.run(self.processes[name].upkeep.tick())
+        self.model.tick(name)
 
     @rule()
     def policy_is_reloaded(self) -> None:
@@ -176,12 +202,12 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.asks)
     @rule(data=st.data(), name=names)
     def session_is_killed(self, data: st.DataObject, name: str) -> None:
-        if name in self.processes:
-            session = self._some(data).session
-            self.run(self.processes[name].approvals.end("acme", session, "killed"))
-            self.model.kill(session)
-            for pairs in self.model.under.values():
-                pairs.discard((name, session))
+        name = self._living(name)
+        session = self._some(data).session
+        self.run(self.processes[name].approvals.end("acme", session, "killed"))
+        self.model.kill(session)
+        for pairs in self.model.under.values():
+            pairs.discard((name, session))
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -196,8 +222,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.live())
     @rule(name=names)
     def grant_is_revoked(self, name: str) -> None:
-        if name not in self.processes:
-            return
+        name = self._living(name)
         approvals = self.processes[name].approvals
         (grant,) = self.run(approvals.grants("acme", None, 9))
         with pytest.raises(NoSuchRequest):
@@ -208,17 +233,23 @@ class Machine(RuleBasedStateMachine):
         for process, session in self.model.revoke(given):
             self.expected_ends[process].add(session)
 
+    @precondition(lambda self: len(self.processes) == len(NAMES))
     @rule(name=names, again=st.booleans())
     def process_dies(self, name: str, again: bool) -> None:
         """As by kill -9; `again`: it is started at once."""
-        if name in self.processes:
-            for id in [id for id in self.waiting if self.model.asks[id].process == name]:
-                del self.waiting[id]
-            self.run(self.processes.pop(name).die())
-            self.model.die(name)
-            self.expected_ends[name] = set()
+        for id in [id for id in self.waiting if self.model.asks[id].process == name]:
+            del self.waiting[id]
+        self.run(self.processes.pop(name).die())
+        self.model.die(name)
+        self.expected_ends[name] = set()
         if again:
             self._start(name)
+
+    @precondition(lambda self: len(self.processes) < len(NAMES))
+    @rule()
+    def process_starts(self) -> None:
+        (name,) = set(NAMES) - self.processes.keys()
+        self._start(name)
 
     # -- what must hold
 
