@@ -29,7 +29,7 @@ from bastion.audit.log import AuditLog
 from bastion.background import Background
 from bastion.config import Config, apart
 from bastion.errors import OperatorError
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity import revocation
 from bastion.identity.authority import Authority
 from bastion.identity.fetch import HttpFetch
@@ -52,6 +52,7 @@ from bastion.ssh.logins import Logins
 from bastion.ssh.upstream import Keys, Settings, Upstreams
 from bastion.targets.keyring import Keyring
 from bastion.targets.target import Secret
+from bastion.verdicts import Tenant
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,6 @@
 Fail closed: whatever goes wrong between a request and its decision denies it, and no permission leaves this room
 before the audit event that tells of it is durable (laws 3 and 6).
 
-A script on standard input (`bash -s < script`) is a part of what is asked: it is read whole, within bounds, and judged
-and printed with the text. What a program reads there that is no script for a shell, or SQL, is not judged.
-
 What the gate does not do: it judges the text of a command, not what the program then does. Approvals are not built yet:
 what a policy holds for approval is denied.
 """
@@ -20,13 +17,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from bastion.analysis.command import Analysis
-from bastion.analysis.guards import MAX_TEXT
-from bastion.asked import COMMANDS, Asked, Verdict, names, request, runs, told
+from bastion.asked import Asked, Verdict, names, told
 from bastion.audit.events import (
     AdmissionRefused,
     Admitted,
@@ -37,16 +31,14 @@ from bastion.audit.events import (
     RequestRefused,
 )
 from bastion.context import Context, Knock, at_account, who
-from bastion.errors import BadCertificate, BastionError, Denied, InputRefused, NoSuchTarget, NotRecorded
+from bastion.errors import BastionError, Denied, NoSuchTarget, NotRecorded
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
-from bastion.policy.decision import Decision, Effect, Subject
-from bastion.policy.engine import OBSERVE, UNDECIDABLE, decide, reachable
-from bastion.policy.masks import Choices, Chosen, without
+from bastion.policy.decision import Decision, Effect
+from bastion.policy.masks import Chosen, without
 from bastion.policy.model import Policy
-from bastion.targets.inventory import Inventory
-from bastion.targets.login_shell import RULE, is_named
 from bastion.targets.target import Target
+from bastion.verdicts import Shells, Tenant, Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -63,27 +55,6 @@ class Audit(Protocol):
 
     async def write(self, event: Event) -> None: ...
     def write_soon(self, event: Event) -> None: ...
-
-
-class Shells(Protocol):
-    """The login shells of accounts where the inventory does not say: `known` is what was answered, None before; `of`
-    asks if it must. Raises Denied for a shell that does not read right, TargetDown, NotRecorded."""
-
-    def known(self, context: Context) -> str | None: ...
-    async def of(self, context: Context) -> str: ...
-
-
-@dataclass(slots=True)
-class Tenant:
-    """One tenant's state as it is now; a reload swaps `policy` and `inventory` whole."""
-
-    name: str
-    authorities: tuple[bytes, ...]
-    policy: Policy
-    inventory: Inventory
-    hash_key: bytes = b""
-    """For masks of style `hash`: the tenant's own, and always the same."""
-    choices: Choices = field(default_factory=Choices)
 
 
 class Allowed:
@@ -137,7 +108,7 @@ class Gate:
         self._audit = audit
         self._revoked = revoked
         self._clock = clock
-        self._shells = shells
+        self._verdicts = Verdicts(tenants, revoked, clock, shells)
 
     # -- who
 
@@ -149,7 +120,7 @@ class Gate:
     async def login(self, knock: Knock, credential: Credential, user: str) -> None:
         """The key was proven on the outer connection. Raises BadCertificate, NotRecorded."""
         await self._audit.write(LoginAccepted(**who(knock, credential), user=user))
-        self._still_good(credential)  # a revocation that came meanwhile found no live connection to end
+        self._verdicts.still_good(credential)  # a revocation that came meanwhile found no live connection to end
 
     def refused(self, knock: Knock, user: str, reason: str, credential: Credential | None = None) -> None:
         """A certificate was refused; `credential` says whose, where it is one of ours."""
@@ -187,13 +158,13 @@ class Gate:
 
     def visible(self, knock: Knock, credential: Credential, host: str, port: int) -> Target:
         """The target that a jump names, if this identity may know of it. Raises NoSuchTarget, BadCertificate."""
-        self._still_good(credential)
+        self._verdicts.still_good(credential)
         tenant = self._tenants[credential.identity.tenant]
         target = tenant.inventory.find(host)
         if (
             target is not None
             and port in (SSH_PORT, target.port)
-            and self._reachable(tenant, knock, credential, target, "")
+            and self._verdicts.reachable(tenant, knock, credential, target, "")
         ):
             return target
         if target is None:
@@ -207,14 +178,14 @@ class Gate:
 
     async def admit(self, knock: Knock, credential: Credential, host: str, account: str) -> Context:
         """Let a proven identity in to one account of one target. Raises NoSuchTarget, BadCertificate, NotRecorded."""
-        self._still_good(credential)
+        self._verdicts.still_good(credential)
         tenant = self._tenants[credential.identity.tenant]
         target = tenant.inventory.find(host)
         login = target.accounts.get(account) if target is not None else None
         if target is None or login is None:
             self._refuse_admission(knock, credential, host, account, "no such target or account")
             raise NoSuchTarget
-        if not self._reachable(tenant, knock, credential, target, account):
+        if not self._verdicts.reachable(tenant, knock, credential, target, account):
             self._refuse_admission(knock, credential, host, account, "no rule lets this identity reach it")
             raise NoSuchTarget
         context = Context(credential, target, login, knock)
@@ -229,7 +200,7 @@ class Gate:
         TargetDown, ConnectionError and what the relay was ended with."""
         hide = self._hiding(context)
         try:
-            verdict = await self._verdict(context, asked)
+            verdict = await self._verdicts.of(context, asked)
         except NotRecorded:
             raise
         except (BastionError, ConnectionError) as error:
@@ -254,7 +225,7 @@ class Gate:
         changed. None: nothing."""
         tenant = self._tenants[context.tenant]
         account = context.account.name
-        subject = self._subject(context.knock, context.credential, context.target, account)
+        subject = self._verdicts.subject(context.knock, context.credential, context.target, account)
         known: tuple[Policy, Chosen | None] | None = None
 
         def now() -> Chosen | None:
@@ -275,126 +246,6 @@ class Gate:
             log.exception("what is to be masked is not known")
             return lambda _: b"(not told)"
 
-    async def _verdict(self, context: Context, asked: Asked) -> Verdict:
-        """What becomes of it, by the login shell that will read it, and with the script on its standard input."""
-        if asked.kind == "shell":
-            return await self._shell(context, asked)
-        named = is_named(context.account.shell)
-        judged = asked.kind in COMMANDS
-        shell = context.account.shell if named or not judged else self._shells.known(context)
-        # bash has all that any other shell has, and more: what is denied to it is denied whatever the shell is.
-        verdict = self._decide(context, asked, shell or "bash", None)
-        script = None
-        if verdict.wants_input and asked.stdin is not None:
-            # Nobody waits for a script that could not help: its commands only ever make the answer stricter.
-            at_best = self._with_script(context, asked, shell or "bash", b"")
-            if at_best.decision.effect is Effect.DENY:
-                return Verdict(at_best.decision)
-            try:
-                script = await asked.stdin.whole(MAX_TEXT)
-            except InputRefused as error:
-                if verdict.decision.effect is not Effect.ALLOW:
-                    return _denied(verdict, UNDECIDABLE, str(error))
-            else:
-                verdict = self._with_script(context, asked, shell or "bash", script)
-        if shell is not None or verdict.decision.effect is Effect.DENY:
-            return verdict
-        try:
-            shell = await self._shells.of(context)
-        except Denied as error:
-            return _denied(verdict, error.rule or RULE, error.reason, error.remedy)
-        return self._with_script(context, asked, shell, script)
-
-    async def _shell(self, context: Context, asked: Asked) -> Verdict:
-        """A shell is gated where a rule allows that, and raw only where none does and a rule allows that."""
-        gated = self._decide(context, asked.of_kind("gated"), "bash", None)
-        if gated.decision.effect is not Effect.ALLOW:
-            raw = self._decide(context, asked, "bash", None)
-            return gated if raw.decision.effect is Effect.DENY else raw
-        try:
-            shell = context.account.shell if is_named(context.account.shell) else await self._shells.of(context)
-        except Denied as error:
-            return _denied(gated, error.rule or RULE, error.reason, error.remedy)
-        return gated.read_by(shell)
-
-    def _with_script(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
-        """The verdict on a text whose script has been read, if it is one that has any."""
-        alone = self._decide(context, asked, shell, None)
-        if script is None or not alone.wants_input:
-            return alone
-        judged = self._decide(context, asked, shell, script)
-        # Mode observe lets also those through that can not be judged: as they came, then.
-        return alone if alone.decision.effect is Effect.ALLOW and judged.decision.effect is Effect.DENY else judged
-
-    def _decide(self, context: Context, asked: Asked, shell: str, script: bytes | None) -> Verdict:
-        """The text to run, and the decision. Total: what can not be judged is denied. An exec that is allowed has a
-        text to run."""
-        tenant = self._tenants[context.tenant]
-        policy = tenant.policy
-        analysis, text = None, None
-        try:
-            self._still_good(context.credential)
-            self._still_there(tenant, context)
-            wanted = request(asked, shell, script)
-            analysis = wanted.analysis
-            subject = self._subject(context.knock, context.credential, context.target, context.account.name)
-            decision = decide(policy, subject, wanted)
-            text = None if analysis is None else runs(asked, analysis)
-        except BadCertificate as error:
-            decision = Decision(Effect.DENY, "certificate", str(error), policy.version)
-        except NoSuchTarget as error:
-            decision = Decision(Effect.DENY, "inventory", str(error), policy.version)
-        except Exception:
-            log.exception("judging failed")
-            decision = Decision(Effect.DENY, "error", "the command could not be judged", policy.version)
-        else:
-            if decision.effect is Effect.ALLOW and asked.kind in COMMANDS and not text:
-                decision = Decision(Effect.DENY, "error", "nothing could be printed to run", policy.version)
-            unsure = decision.effect is not Effect.ALLOW or decision.rule == OBSERVE
-            return Verdict(decision, text, analysis, script, wants_input=unsure and _wants_input(analysis))
-        return Verdict(decision)
-
-    def _still_good(self, credential: Credential) -> None:
-        """A certificate may have been revoked, or have run out, since it was proven."""
-        reason = self._revoked(credential)
-        if reason is not None:
-            raise BadCertificate(f"the certificate is revoked: {reason}")
-        if self._clock() >= credential.valid_before:
-            raise BadCertificate("the certificate has expired since this connection began: connect again")
-
-    def _still_there(self, tenant: Tenant, context: Context) -> None:
-        """A target may have been taken out of the inventory, or changed, since the connection to it began; what was
-        admitted was the one that stood there then."""
-        if tenant.inventory.find(context.target.name) != context.target:
-            raise NoSuchTarget("the target was changed or removed since this connection began: connect again")
-
     def _refuse_admission(self, knock: Knock, credential: Credential, host: str, account: str, reason: str) -> None:
         refused = AdmissionRefused(**who(knock, credential), target=host, account=account, reason=reason)
         self._audit.write_soon(refused)
-
-    def _reachable(self, tenant: Tenant, knock: Knock, credential: Credential, target: Target, account: str) -> bool:
-        return reachable(tenant.policy, self._subject(knock, credential, target, account))
-
-    def _subject(self, knock: Knock, credential: Credential, target: Target, account: str) -> Subject:
-        identity = credential.identity
-        return Subject(
-            principals=identity.principals,
-            groups=identity.groups,
-            claims=tuple(sorted(identity.claims.items())),
-            target=target.name,
-            labels=tuple(sorted(target.labels.items())),
-            account=account,
-            source=knock.source,
-            moment=self._clock(),
-        )
-
-
-def _wants_input(analysis: Analysis | None) -> bool:
-    return analysis is not None and analysis.wants_stdin
-
-
-def _denied(verdict: Verdict, rule: str, reason: str, remedy: str | None = None) -> Verdict:
-    """The same request, denied for what came of waiting."""
-    before = verdict.decision
-    decision = Decision(Effect.DENY, rule, reason, before.policy, remedy=remedy)
-    return Verdict(decision, script=verdict.script)

@@ -17,11 +17,12 @@ from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import Denied
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.loader import load
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from bastion.verdicts import Tenant
 from tests.core.evasions.cage import Cage
 from tests.core.evasions.generator import evasions
 from tests.core.oracle.sandbox import named

@@ -11,13 +11,14 @@ from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import NotRecorded
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity.authority import Authority, generate
 from bastion.identity.principal import Credential, Identity
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from bastion.verdicts import Tenant
 
 NOW = 1_800_000_000
 KNOCK = Knock("c0ffee", "192.0.2.7")
