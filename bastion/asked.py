@@ -5,14 +5,18 @@ Nothing is decided or permitted here; the gate does that.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bastion.analysis.command import Analysis, Earlier
 from bastion.analysis.pagers import without_pager
 from bastion.analysis.shell import analyse
-from bastion.audit.events import CommandJudged
+from bastion.approvals.asking import Asking
+from bastion.approvals.request import Bound
+from bastion.audit.events import BreakGlass, CommandJudged
+from bastion.characters import shown
 from bastion.context import Context, in_session
 from bastion.policy.decision import Decision, Effect, Request
 from bastion.policy.model import GATED, RAW
@@ -22,11 +26,24 @@ COMMANDS = frozenset({"exec", "line", "completion"})
 """The kinds that are commands: judged by what their text would run, which is printed anew."""
 
 
+REASON = b"BASTION_REASON"
+"""The variable that a client breaks the glass with; it goes nowhere."""
+MAX_REASON = 500
+"""Characters of it."""
+
+
 class Input(Protocol):
     """The client's standard input. `whole` waits for its end: InputRefused when it is longer than `limit` bytes, or
     does not end in time; what ended the session when it did meanwhile."""
 
     async def whole(self, limit: int) -> bytes: ...
+
+
+class Client(Protocol):
+    """The one who asks. `hold` tells a line while what was asked waits for people; from the first one on a signal or
+    Ctrl-C ends the wait."""
+
+    def hold(self, line: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +61,16 @@ class Asked:
     stdin: Input | None = None
     number: int = 0
     directory: bytes = b""
+    client: Client | None = None
 
     def of_kind(self, kind: str) -> Asked:
         """The same of another kind."""
-        return Asked(self.session, kind, self.text, self.environment, self.terminal, self.stdin)
+        return Asked(self.session, kind, self.text, self.environment, self.terminal, self.stdin, client=self.client)
+
+    @property
+    def emergency(self) -> str:
+        """Why the client breaks the glass, on one line; empty where it does not say."""
+        return shown(self.environment.get(REASON, b"").decode("utf-8", "backslashreplace").strip(), MAX_REASON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,11 @@ class Verdict:
     shell: str = ""
     """Of a gated shell the login shell, which will read the commands."""
 
+    def approved_by(self, people: tuple[str, ...]) -> Verdict:
+        """The same, once people have approved it."""
+        decision = replace(self.decision, effect=Effect.ALLOW, reason=f"approved by {', '.join(people)}", remedy=None)
+        return replace(self, decision=decision)
+
     def read_by(self, shell: str) -> Verdict:
         """The same of a gated shell whose commands that login shell will read."""
         return Verdict(self.decision, self.runs, self.analysis, shell=shell)
@@ -75,12 +103,12 @@ class Verdict:
 
 def request(asked: Asked, shell: str, script: bytes | None) -> Request:
     """What policy is asked; an exec is analysed as the login shell `shell` reads it."""
-    environment = tuple(sorted(names(asked)))
+    environment, emergency = tuple(sorted(names(asked))), asked.emergency
     match asked.kind:
         case _ if asked.kind in COMMANDS:
             earlier = Earlier(asked.directory) if asked.kind == "line" else None
             analysis = analyse(asked.text, reading(shell), asked.terminal, script, earlier)
-            return Request("exec", analysis=analysis, environment=environment)
+            return Request("exec", analysis=analysis, environment=environment, emergency=emergency)
         case "gated" | "shell":
             return Request("shell", name=GATED if asked.kind == "gated" else RAW, environment=environment)
         case kind:
@@ -100,6 +128,8 @@ def names(asked: Asked) -> dict[str, str]:
     """The environment as text; a name or value that is not UTF-8 is never passed on."""
     found = {}
     for name, value in asked.environment.items():
+        if name == REASON:
+            continue
         try:
             found[name.decode()] = value.decode()
         except UnicodeDecodeError:
@@ -113,10 +143,12 @@ def told(
     verdict: Verdict,
     hide: Callable[[bytes], bytes],
     passed: frozenset[str] = frozenset(),
+    approved: str | None = None,
 ) -> CommandJudged:
-    """The event, its texts without what `hide` takes away. `passed` are the variables that are passed on."""
+    """The event, its texts without what `hide` takes away. `passed` are the variables that are passed on, `approved` the
+    id of the approval, or of the grant, by which it may run."""
     decision = verdict.decision
-    given = [name.decode("utf-8", "backslashreplace") for name in asked.environment]
+    given = [name.decode("utf-8", "backslashreplace") for name in asked.environment if name != REASON]
     return CommandJudged(
         **in_session(context, asked.session),
         request=asked.kind,
@@ -129,9 +161,68 @@ def told(
         rule=decision.rule,
         reason=decision.reason,
         policy=decision.policy,
+        approval=approved,
+        takes_commands=None if _acts_alone(verdict) else True,
         would=None if decision.would is None else decision.would.value,
         categories=tuple(sorted(decision.categories)),
         techniques=tuple(sorted(decision.techniques)),
         passed=tuple(sorted(passed)),
         dropped=tuple(sorted(set(given) - passed)),
     )
+
+
+def _acts_alone(verdict: Verdict) -> bool:
+    """Whether nothing in it takes commands that nobody judges."""
+    return verdict.analysis is None or verdict.analysis.takes_commands is None
+
+
+def broken_glass(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]) -> BreakGlass:
+    """The event, which is loud."""
+    return BreakGlass(
+        **in_session(context, asked.session),
+        request=asked.kind,
+        text=hide(asked.text),
+        runs=None if verdict.runs is None else hide(verdict.runs),
+        rule=verdict.decision.rule,
+        policy=verdict.decision.policy,
+        reason=hide(asked.emergency.encode()).decode(),
+    )
+
+
+def asking(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes], key: bytes) -> Asking:
+    """What people are asked. What is kept of it and shown to them is without what is masked; the whole text is bound
+    by a seal under the tenant's `key` then, so that an approval is good for no other."""
+    identity, decision = context.identity, verdict.decision
+    bound = Bound(
+        tenant=context.tenant,
+        identity=identity.name,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        serial=context.credential.serial,
+        target=context.target.name,
+        account=context.account.name,
+        session=asked.session,
+        kind=asked.kind,
+        text=_sealed(verdict.runs or b"", hide, key),
+        policy=decision.policy,
+        rule=decision.rule,
+        directory=hide(asked.directory),
+    )
+    return Asking(
+        bound=bound,
+        written=hide(asked.text),
+        reason=decision.reason,
+        clauses=decision.approvals,
+        principals=identity.principals,
+        groups=tuple(sorted(identity.groups)),
+        source=context.knock.source,
+        categories=tuple(sorted(decision.categories)),
+        techniques=tuple(sorted(decision.techniques)),
+    )
+
+
+def _sealed(text: bytes, hide: Callable[[bytes], bytes], key: bytes) -> bytes:
+    shown = hide(text)
+    if shown == text:
+        return text
+    return shown + b"\n# what is masked here is bound by " + hmac.new(key, text, "sha256").hexdigest().encode()

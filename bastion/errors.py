@@ -94,11 +94,11 @@ class InputRefused(ClientError):
 
 
 class Interrupted(ClientError):
-    """A signal of the client's ended its command before there was one that could take it. `signal` is its name (RFC
+    """A signal of the client's ended what it asked for before there was a command that could take it. `signal` is its name (RFC
     4254, section 6.10)."""
 
     def __init__(self, signal: str) -> None:
-        super().__init__(f"ended by {signal} before all of its script was there")
+        super().__init__(f"ended by {signal} before it ran")
         self.signal = signal
 
 

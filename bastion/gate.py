@@ -9,8 +9,10 @@
 Fail closed: whatever goes wrong between a request and its decision denies it, and no permission leaves this room
 before the audit event that tells of it is durable (laws 3 and 6).
 
-What the gate does not do: it judges the text of a command, not what the program then does. Approvals are not built yet:
-what a policy holds for approval is denied.
+What policy holds for approval waits in `judge` until people have decided on the very text that would run, and is then
+looked at again: the certificate, the target and the policy must be those of before.
+
+What the gate does not do: it judges the text of a command, not what the program then does.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-from bastion.asked import Asked, Verdict, names, told
+from bastion.approvals.asking import Approved, Asking
+from bastion.asked import Asked, Verdict, asking, broken_glass, names, told
 from bastion.audit.events import (
     AdmissionRefused,
     Admitted,
@@ -31,7 +34,7 @@ from bastion.audit.events import (
     RequestRefused,
 )
 from bastion.context import Context, Knock, at_account, who
-from bastion.errors import BastionError, Denied, NoSuchTarget, NotRecorded
+from bastion.errors import BastionError, Denied, NoSuchTarget, NotApproved, NotRecorded
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
 from bastion.policy.decision import Decision, Effect
@@ -55,6 +58,13 @@ class Audit(Protocol):
 
     async def write(self, event: Event) -> None: ...
     def write_soon(self, event: Event) -> None: ...
+
+
+class Approving(Protocol):
+    """Where people approve. `wait` returns once what is asked may run, once; `say` tells the one who waits a line.
+    NotApproved says why not; CancelledError leaves nothing behind that could be approved."""
+
+    async def wait(self, asking: Asking, say: Callable[[str], None]) -> Approved: ...
 
 
 class Allowed:
@@ -103,11 +113,13 @@ class Gate:
         revoked: Callable[[Credential], str | None],
         clock: Callable[[], float],
         shells: Shells,
+        approvals: Approving,
     ) -> None:
         self._tenants = tenants
         self._audit = audit
         self._revoked = revoked
         self._clock = clock
+        self._approvals = approvals
         self._verdicts = Verdicts(tenants, revoked, clock, shells)
 
     # -- who
@@ -208,17 +220,41 @@ class Gate:
             unjudged = Verdict(Decision(Effect.DENY, UNJUDGED, str(error), policy))
             await self._audit.write(told(context, asked, unjudged, hide))
             raise
+        approval = None
+        if verdict.decision.effect is Effect.APPROVE:
+            await self._audit.write(told(context, asked, verdict, hide))
+            approved = await self._approved(context, asked, verdict, hide)
+            approval, verdict = approved.request or approved.grant, verdict.approved_by(approved.by)
         decision = verdict.decision
+        if decision.broke_glass:
+            await self._audit.write(broken_glass(context, asked, verdict, hide))
+            log.warning(
+                "session %s: %s broke the glass by rule %s", asked.session, context.identity.name, decision.rule
+            )
         passed = {name: value for name, value in names(asked).items() if name in decision.environment}
-        await self._audit.write(told(context, asked, verdict, hide, frozenset(passed)))
+        await self._audit.write(told(context, asked, verdict, hide, frozenset(passed), approval))
         if decision.effect is Effect.ALLOW:
             used = verdict.input_used
             kind = "gated" if verdict.shell else asked.kind
             return Allowed(_MADE_HERE, context, kind, verdict.runs, passed, decision, used, verdict.shell)
-        reason = decision.reason
-        if decision.effect is Effect.APPROVE:
-            reason = f"needs approval, which this bastion can not ask for yet: {reason}"
-        raise Denied(reason, rule=decision.rule, remedy=decision.remedy)
+        raise Denied(decision.reason, rule=decision.rule, remedy=decision.remedy)
+
+    async def _approved(
+        self, context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]
+    ) -> Approved:
+        """Wait for people. Raises NotApproved, BadCertificate and NoSuchTarget (of what changed meanwhile), and
+        CancelledError when the one who asked is gone: the request has been taken back then."""
+        decision, client = verdict.decision, asked.client
+        if client is None:
+            raise NotApproved("nobody could be told that it waits", rule=decision.rule)
+        key = self._tenants[context.tenant].hash_key
+        approved = await self._approvals.wait(asking(context, asked, verdict, hide, key), client.hold)
+        self._verdicts.still_good(context.credential)
+        tenant = self._tenants[context.tenant]
+        self._verdicts.still_there(tenant, context)
+        if tenant.policy.version != decision.policy:
+            raise NotApproved("the policy changed while it waited", rule=decision.rule)
+        return approved
 
     def masking(self, context: Context) -> Callable[[], Chosen | None]:
         """What to mask of what this context is shown, whenever it is called: the same object until the policy has

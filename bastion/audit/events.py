@@ -19,6 +19,7 @@
     grant-made            an approval gave an identity its rule for a while
     grant-used            something passed by a grant, without being asked for again
     grant-revoked         a grant was ended before its time: by a person, or by what changed
+    break-glass           a rule for emergencies was used; LOOK AT IT
     line-ended            a command of a gated shell is over
     request-refused       something the bastion does not do was asked for: forwarding of ports, the agent or X11
     session-ended         a channel is over: how, how much, and where the recording is
@@ -242,7 +243,9 @@ class CommandJudged(_InSession):
     which runs in `directory`; or `completion`, a listing for one. `text` is what the client wrote, `script` what it
     sent to the standard input where that is a script (None where it was not read), `runs` what is sent to the target.
     `effect` and `would` are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE
-    ATT&CK) what was found. `passed` and `dropped` are names of environment variables, never values."""
+    ATT&CK) what was found. What is held is told twice: with effect `approve`, and with `allow` and the id of its
+    `approval` or grant once it may run. `takes_commands`: it was allowed to take commands by itself, which nobody
+    judges. `passed` and `dropped` are names of environment variables, never values."""
 
     kind = "command-judged"
     request: str
@@ -252,6 +255,8 @@ class CommandJudged(_InSession):
     rule: str
     reason: str
     policy: str
+    approval: str | None = None
+    takes_commands: bool | None = None
     would: str | None = None
     script: bytes | None = None
     number: int | None = None
@@ -260,6 +265,20 @@ class CommandJudged(_InSession):
     techniques: tuple[str, ...] = ()
     passed: tuple[str | bytes, ...] = ()
     dropped: tuple[str | bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass(_InSession):
+    """A rule for emergencies let through what another held back, or none allowed; `reason` is what the client said.
+    Told before it runs; somebody should look at every one."""
+
+    kind = "break-glass"
+    request: str
+    text: bytes
+    runs: bytes | None
+    rule: str
+    policy: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,8 @@ class Request:
     analysis: Analysis | None = None
     name: str = ""
     environment: tuple[str, ...] = ()
+    emergency: str = ""
+    """Why the client breaks the glass; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Decision:
     approve, as one short line. `policy` is the version of the policy that decided. `approvals` say who may approve what
     is held for approval. `environment` are the client's variables that may pass. `categories` and `techniques` are
     those of all that was found in the request, whoever decided. `unmasked`: rules let all of it show what masks hide.
+    `broke_glass`: a rule for emergencies allowed what another holds back or none allows. What several rules hold for
+    approval has the ids of all of them, joined by `+`.
     """
 
     effect: Effect
@@ -89,6 +93,7 @@ class Decision:
     categories: frozenset[str] = field(default_factory=frozenset)
     techniques: frozenset[str] = field(default_factory=frozenset)
     unmasked: bool = False
+    broke_glass: bool = False
 
     def __str__(self) -> str:
         """For people: `deny by never (policies/demo/never.yaml:4:5)`."""

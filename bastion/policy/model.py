@@ -51,6 +51,7 @@ class Rule:
     interactive: bool = False
     dynamic: bool = False
     unmasked: bool = False
+    break_glass: bool = False
     env: tuple[NamePattern, ...] = ()
     reads: tuple[PathPattern, ...] = ()
     writes: tuple[PathPattern, ...] = ()

@@ -58,6 +58,7 @@ def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
         interactive=section.read("interactive", Node.boolean, False),
         dynamic=section.read("dynamic", Node.boolean, False),
         unmasked=section.read("unmasked", Node.boolean, False),
+        break_glass=section.read("break-glass", Node.boolean, False),
         env=section.read("env", _environment, _NO_NAMES),
         reads=section.read("reads", _paths, _NO_PATHS),
         writes=section.read("writes", _paths, _NO_PATHS),
@@ -104,6 +105,8 @@ def _fits_together(section: Section, rule: Rule, default_approval: bool) -> None
             _refuse(section, "does", "what is not known can not be allowed by `does`: name the `commands`")
     if rule.effect is Effect.APPROVE and "approval" not in section and not default_approval:
         section.problem("an approve rule needs `approval: {by: [GROUP]}`, here or at the top of the file")
+    if rule.effect is not Effect.ALLOW or not rule.commands:
+        _refuse(section, "break-glass", "`break-glass` belongs to an allow rule that names `commands`")
     if rule.effect is not Effect.APPROVE:
         _refuse(section, "approval", "`approval` belongs to a rule whose effect is approve")
     if rule.effect is Effect.APPROVE and "undecidable" in rule.categories:

@@ -116,6 +116,7 @@ def _rule() -> Schema:
         "forward": _told(_list({"type": "string", "pattern": r"^[^ ]+:([0-9]{1,5}|\*)$"}), "HOST:PORT"),
         "interactive": _told({"type": "boolean"}, "let programs run that take commands, or are not known"),
         "unmasked": _told({"type": "boolean"}, "show what masks would hide"),
+        "break-glass": _told({"type": "boolean"}, "for emergencies: only with a reason, and loud in the audit trail"),
         "dynamic": _told({"type": "boolean"}, "let a wildcard stand for words that only the target knows"),
         "env": _told(_list({"type": "string", "pattern": r"^(?!BASH_FUNC_)[A-Za-z_*][A-Za-z0-9_*]*$"}), "variables"),
         "reads": _told(_list(_TEXT), "paths that may be opened by <; in a deny rule, those that are read"),
@@ -141,6 +142,7 @@ def _fits_together() -> list[object]:
         {"if": deny, "then": {"anyOf": [*about, *deeds, *files]}},
         {"if": {"required": ["categories"]}, "then": _without("commands", *_DEEDS, *_FILES)},
         {"if": allow, "then": _without("categories", "approval")},
+        {"if": {"anyOf": [no_commands, {"not": allow}]}, "then": _without("break-glass")},
         {"if": deny, "then": _without(*_PASSES, "approval")},
         {
             "if": {"allOf": [no_commands, {"not": deny}]},

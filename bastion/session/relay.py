@@ -26,6 +26,8 @@ INPUT_SECONDS = 30.0
 """How long a client may take to send all of a script."""
 FRONT = "front"
 """Why reading from the client pauses where the front has enough; signals pass all the same."""
+_INTERRUPT = b"\x03"
+"""Ctrl-C on a terminal."""
 _ENDS = frozenset({"HUP", "INT", "KILL", "QUIT", "TERM"})
 """Signals that end a command which reads its script."""
 
@@ -56,6 +58,7 @@ class Relay:
         """The name in the audit trail of the session whose relay this is."""
         self._client = client
         self._tape = tape
+        self._terminal = terminal
         self._newline = "\r\n" if terminal else "\n"
         self._target: TargetChannel | None = None
         self._early: list[bytes | Control] = []
@@ -64,6 +67,7 @@ class Relay:
         self._gathering: tuple[int, asyncio.Future[None]] | None = None
         """How many bytes of input may be gathered, and what is done once it is known whether they are all."""
         self._dropping = False
+        self._held = False
         self._front: Front | None = None
         self._target_eof = False
         self._exit: Ended | None = None
@@ -133,6 +137,12 @@ class Relay:
         else:
             self._showing.say(line)
 
+    def hold(self, line: str) -> None:
+        """Tell a line while what was asked waits for people. From now on, and until the target is open, what would
+        interrupt a command ends the wait."""
+        self._held = True
+        self.say(f"bastion: {line} [{self.session}]")
+
     def end(self, error: Exception) -> None:
         """End from outside (revoked, shutting down, client lost): `ended` raises `error`; the target is closed."""
         if not self.ended.done():
@@ -183,7 +193,9 @@ class Relay:
         self.received += len(data)
         if self._dropping:
             return
-        if self._target is None:
+        if self._target is None and self._held and self._terminal and _INTERRUPT in data:
+            self.end(Interrupted("INT"))
+        elif self._target is None:
             self._early.append(data)
             self._early_bytes += len(data)
             if self._gathering is None:
@@ -213,7 +225,8 @@ class Relay:
             except NotRecorded as error:
                 self.end(error)
                 return
-        if self._gathering is not None and isinstance(control, Signal) and control.name in _ENDS:
+        waits = self._gathering is not None or (self._held and self._target is None)
+        if waits and isinstance(control, Signal) and control.name in _ENDS:
             self.end(Interrupted(control.name))
             return
         if self._target is not None and not self._waits - {FRONT}:

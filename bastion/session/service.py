@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bastion.asked import Asked
 from bastion.audit.events import Event, SessionEnded
@@ -19,11 +19,13 @@ from bastion.background import Background
 from bastion.context import Context, in_session
 from bastion.errors import (
     EXIT_DENIED,
+    EXIT_NOT_APPROVED,
     EXIT_NOT_OPENED,
     EXIT_NOT_RECORDED,
     BastionError,
     Denied,
     Interrupted,
+    NotApproved,
     NotMasked,
     NotRecorded,
     TargetDown,
@@ -143,8 +145,10 @@ class Sessions:
         try:
             wanted = one.wanted
             terminal = wanted.terminal is not None
-            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay)
-            allowed = await self._gate.judge(one.context, asked)
+            asked = Asked(
+                one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay, client=one.relay
+            )
+            allowed = await self._judged(one, asked)
             one.marker(_marker(one, allowed))
             one.relay.mask(not allowed.decision.unmasked)
             one.relay.check()
@@ -155,6 +159,10 @@ class Sessions:
             target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
             one.relay.attach(target)
             return await one.relay.ended, "exit"
+        except NotApproved as error:
+            one.marker(f"not approved: {error.rule}")
+            one.say(f"held by {error.rule}: {error.reason}")
+            return Ended(EXIT_NOT_APPROVED), "not approved"
         except Denied as error:
             one.marker(f"denied by {error.rule}")
             one.say(f"denied by {error.rule}: {error.reason}")
@@ -182,6 +190,21 @@ class Sessions:
             return Ended(EXIT_NOT_OPENED), "internal error"
         finally:
             one.relay.end(SessionOver("ended"))
+
+    async def _judged(self, one: _One, asked: Asked) -> Allowed:
+        """What the gate says. It may wait for people: the end of the session ends that, and is raised then."""
+        judging: asyncio.Task[Allowed] = asyncio.create_task(self._gate.judge(one.context, asked))
+        try:
+            either: list[asyncio.Future[Any]] = [judging, one.relay.ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not judging.done():
+                judging.cancel()
+                await asyncio.wait([judging])
+                if judging.cancelled():
+                    one.relay.check()
+            return judging.result()
+        finally:
+            judging.cancel()
 
     async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal | None) -> tuple[Ended, str]:
         """A shell whose every command is judged."""

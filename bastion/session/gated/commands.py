@@ -214,6 +214,7 @@ class Commands:
             terminal=self._terminal,
             number=self._number,
             directory=self._prompt.directory,
+            client=self._relay,
         )
         try:
             allowed = await self._judged(asked)
