@@ -10,7 +10,8 @@ Fail closed: whatever goes wrong between a request and its decision denies it, a
 before the audit event that tells of it is durable (laws 3 and 6).
 
 A script on standard input (`bash -s < script`) is a part of what is asked: it is read whole, within bounds, and judged
-and printed with the text. What a program reads there that is no script for a shell, or SQL, is not judged.
+and printed with the text. The commands of a gated shell are judged one by one, with or without a terminal. What a
+program reads there that is no script for a shell, or SQL, is not judged.
 
 What the gate does not do: it judges the text of a command, not what the program then does. Approvals are not built yet:
 what a policy holds for approval is denied.

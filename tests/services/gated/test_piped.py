@@ -100,6 +100,9 @@ class World:
         self.relay.target_data(marker(self.number, status), STDOUT)
         await self.turn()
 
+    def paused(self) -> bool:
+        return self.client.paused
+
     @property
     def ran(self) -> list[str]:
         return [line for line in self.done if line.startswith(("run", "refused", "exit"))]
@@ -159,10 +162,10 @@ async def test_what_waits_is_bounded(world: World) -> None:
     await world.begun()
     world.relay.client_data(b"echo 1\n" + b"echo 2\n" * (MAX_WAITING // 7 + 1))
     await world.turn()
-    assert world.client.paused
+    assert world.paused()
     world.relay.client_control(Signal("INT"))
     assert ("told", Signal("INT")) in world.wires.seen
-    while world.client.paused:
+    while world.paused():
         await world.ended()
     assert world.number < 4
 
