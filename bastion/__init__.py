@@ -16,7 +16,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones, and what ends those
                  that were revoked; the login shells that had to be asked for; gated/: a shell whose every line is
-                 judged: editor, wire, markers
+                 judged: editor, script, wire, markers
     gate         login, admit, judge: the only maker of Context and Allowed
     verdicts     what policy says of what is asked, by the shell that will read it and with its script; permits nothing
     asked        what a channel asks for: how it is put to the analysis, and how it is told

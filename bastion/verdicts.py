@@ -3,7 +3,8 @@
 Nothing is permitted here. Fail closed: whatever goes wrong denies.
 
 A script on standard input (`bash -s < script`) is a part of what is asked: it is read whole, within bounds, and judged
-and printed with the text. What a program reads there that is no script for a shell, or SQL, is not judged.
+and printed with the text. The commands of a gated shell are judged one by one, with or without a terminal. What a
+program reads there that is no script for a shell, or SQL, is not judged.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Script:
             if found is None:
                 if not self._ended:
                     break
-                found = len(self._text), self._text if self._text.strip() else None
+                found = first(self._text + "\n", self._shell) or (len(self._text), self._text)
             ends, command = found
             line, piece = self._line, self._text[:ends]
             self._text, self._looked = self._text[ends:], 0

@@ -15,10 +15,12 @@ ends this one. The line numbers that it names are those of the client's script.
 Markers go to a copy of standard output that no unit and no program has (each unit closes it for itself, and the shell's
 own copy is closed on exec), so they outlast `exec > file`. Their prompt is empty.
 
-Limits: bash 4.4 or newer. That copy is descriptor 250 in bash and 8 elsewhere: a script that opens the same one for
-later lines (`exec 8> file`) loses it with the line. A background subshell of the shell itself holds the copy, so the
-channel stays open until it ends. `$_` and PIPESTATUS do not outlast their line; `set -x`, `set -v` and a DEBUG trap see
-the units; error messages of dash and ash begin with `eval`. `exec < file` ends with its line.
+Limits: bash 4.4 or newer. Who may write as root can write into the shell's input by /proc/PID/fd, so rules must not let
+a command write there; for all others its mode is taken away. That copy is descriptor 250 in bash and 8 elsewhere: a
+script that opens the same one for later lines (`exec 8> file`) loses it with the line. A background subshell of the
+shell itself holds the copy, so the channel stays open until it ends. `$_` and PIPESTATUS do not outlast their line;
+`set -x`, `set -v` and a DEBUG trap see the units; error messages of dash and ash begin with `eval`. `exec < file` ends
+with its line.
 """
 
 from __future__ import annotations
