@@ -15,6 +15,7 @@ import pytest
 
 from tests.system.harness.waiting import until
 from tests.system.hostile import Site, site
+from tests.system.test_gated_shell import running
 
 pytestmark = pytest.mark.slow
 
@@ -186,8 +187,8 @@ def test_a_loop_is_interrupted(screen: Screen) -> None:
 
 
 def test_a_program_stops_and_goes_on(screen: Screen) -> None:
-    screen.line("sleep 60")
-    until(lambda: "sleep 60" in screen.picture())
+    screen.line("sleep 61.25")
+    until(partial(running, "sleep 61.25"))
     screen.key("C-z")
     screen.shows(r"^at .*[$#] ?$")
     screen.line("fg")
