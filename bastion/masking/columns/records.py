@@ -16,6 +16,7 @@ from bastion.masking.columns.fit import put
 from bastion.masking.columns.table import Table
 from bastion.masking.columns.text import ESCAPE, plain
 from bastion.masking.columns.text import line as seen
+from bastion.masking.columns.text import place as mark_at
 from bastion.masking.columns.value import Mask, fitting, starred
 
 _DRAWN = r"[-─═+┬┼┌├╔╠╪╤]"
@@ -185,7 +186,7 @@ class Records(Table):
             field = named_field(text) if not self._open else None
             if field is None or field[1] != self._separator:
                 return 0
-            return self._of(field[0], line.index(field[1].encode()) + 1)
+            return self._of(field[0], mark_at(line, field[1]) + 1)
         if self._colon < 0:
             self._colon = text.find(": ") if ": " in text else len(text) - 1
         name, rest = text[: self._colon], text[self._colon :]

@@ -12,7 +12,7 @@ from bastion.masking.columns.headers import Headers
 from bastion.masking.columns.records import EVIDENCE, Records, Style, named_field
 from bastion.masking.columns.table import KEPT, Table
 from bastion.masking.columns.text import line as seen
-from bastion.masking.columns.text import torn
+from bastion.masking.columns.text import place, plain, torn
 from bastion.masking.columns.value import Mask, fitting, starred
 
 _BACK = 512
@@ -168,12 +168,12 @@ class Tables:
         if past >= _BACK:
             return 0
         start = bytes(self._line) + piece[:_BACK]
-        field = named_field(seen(start))
+        field = named_field(plain(start).lstrip("\r"))
         column = self._mask.names.find(field[0]) if field else None
         if field is None or column is None:
             return 0
         self._column, self._separator = column, field[1]
-        return max(0, start.index(field[1].encode()) + 1 - past)
+        return max(0, place(start, field[1]) + 1 - past)
 
     def _doubted(self, data: bytes) -> tuple[bytes, bytes]:
         newline = data.find(b"\n")

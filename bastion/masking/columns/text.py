@@ -50,6 +50,11 @@ def line(data: bytes) -> str:
     return plain(data).rstrip("\r\n").rpartition("\r")[2]
 
 
+def place(data: bytes, mark: str) -> int:
+    """Where the mark first stands outside an escape; it must stand somewhere."""
+    return ESCAPE.sub(lambda found: b"\0" * len(found.group()), data).index(mark.encode())
+
+
 def escapes(data: bytes) -> bytes:
     """The escapes alone."""
     return b"".join(ESCAPE.findall(data)) if b"\x1b" in data else b""
