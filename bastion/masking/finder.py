@@ -15,6 +15,7 @@ from bastion.masking.pattern import BadPattern, Pattern
 from bastion.masking.tree import COUNT_ALL, Row, longest, loosened, written
 
 SEGMENT = 4096
+"""Bytes that are looked at together: a detector that is run is run over so many."""
 _TRIAL = b"\x00is-the-look-at-work\x00"
 
 
@@ -37,20 +38,15 @@ class Finder:
 
     def candidates(self, text: bytes) -> Mapping[int, Sequence[Range]]:
         """All detectors that can match somewhere in the text, by index in their order, each with the ranges in which
-        such a match begins. In a long text with something in it a second look tells where."""
-        found = sorted(self._matching(text))
-        if not found or len(text) <= 2 * SEGMENT:
-            return {index: ((0, len(text)),) for index in found}
-        ranges: dict[int, list[Range]] = {index: [] for index in found}
+        such a match begins."""
+        ranges: dict[int, list[Range]] = {}
         for begin in range(0, len(text), SEGMENT):
             end = min(begin + SEGMENT, len(text))
             for index in self._matching(text[max(begin - 1, 0) : end + self.reach]):
-                known = ranges.get(index)
-                if known is None:  # it only looks so where the text was cut
-                    continue
+                known = ranges.setdefault(index, [])
                 joins = known and known[-1][1] == begin
                 known[-1:] = [(known[-1][0], end)] if joins else [*known[-1:], (begin, end)]
-        return ranges
+        return dict(sorted(ranges.items()))
 
     def _matching(self, text: bytes) -> Sequence[int]:
         found = self._set.Match(text)

@@ -6,8 +6,8 @@ import zlib
 
 _GROUPS = 4
 
-# Issuer prefixes of ISO/IEC 7812: first and last of a range, and the lengths in use. Visa's of 13 and 19 digits are left
-# out: they are hardly in use, and as many numbers of 64 bits look like them.
+# Issuer prefixes of ISO/IEC 7812: first and last of a range, and the lengths in use. Visa's of 13 and 19 digits are
+# left out: they are hardly in use, and many numbers of 64 bits look like them.
 _ISSUERS = (
     ("4", "4", (16,)),
     ("51", "55", (16,)),
