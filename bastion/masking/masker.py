@@ -31,7 +31,7 @@ accidents, not someone who wants a secret out.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -92,7 +92,7 @@ class Masker:
         self._floor = 0
         self._next: dict[int, int] = {}
         # The colour codes that were not shown, by their offset in that stream; bytes of those that were; a torn one.
-        self._codes: list[tuple[int, bytes]] = []
+        self._codes: deque[tuple[int, bytes]] = deque()
         self._codes_shown = 0
         self._torn = b""
         self._run: Search | None = None
@@ -295,7 +295,7 @@ class Masker:
         at = self._shown
         if self._codes:
             while self._codes and self._codes[0][0] - self._base <= end:
-                place, code = self._codes.pop(0)
+                place, code = self._codes.popleft()
                 out.append(self._text[at : place - self._base])
                 out.append(code)
                 self._codes_shown += len(code)
@@ -306,7 +306,7 @@ class Masker:
     def _codes_before(self, out: list[bytes], place: int, inside: bool) -> None:
         """Show the colour codes before a place; those right at it too, unless they are still `inside`."""
         while self._codes and self._codes[0][0] - self._base < place + (not inside):
-            _, code = self._codes.pop(0)
+            _, code = self._codes.popleft()
             out.append(code)
             self._codes_shown += len(code)
 
