@@ -145,8 +145,8 @@ def told(
     passed: frozenset[str] = frozenset(),
     approved: str | None = None,
 ) -> CommandJudged:
-    """The event, its texts without what `hide` takes away. `passed` are the variables that are passed on, `approved` the
-    id of the approval, or of the grant, by which it may run."""
+    """The event, its texts without what `hide` takes away. `passed` are the variables that are passed on, `approved` is
+    the id of the approval, or of the grant, by which it may run."""
     decision = verdict.decision
     given = [name.decode("utf-8", "backslashreplace") for name in asked.environment if name != REASON]
     return CommandJudged(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 EXIT_DENIED = 126
 """The command was refused by policy; nothing of it ran."""
@@ -53,16 +54,27 @@ class NoSuchTarget(ClientError):
 class Denied(ClientError):
     """The answer is no. `rule` is what the Decision names (a rule, `default`, …), None where policy was not asked."""
 
+    verb: ClassVar[str] = "denied"
+    status: ClassVar[int] = EXIT_DENIED
+
     def __init__(self, reason: str, *, rule: str | None = None, remedy: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.rule = rule
         self.remedy = remedy
 
+    @property
+    def line(self) -> str:
+        """What the client is told: `denied by RULE: REASON`."""
+        return f"{self.verb} by {self.rule}: {self.reason}"
+
 
 class NotApproved(Denied):
     """What policy holds for approval was not approved: denied, expired, withdrawn, ended, or too many wait. `request`
     is its id, empty where none was made."""
+
+    verb = "held"
+    status = EXIT_NOT_APPROVED
 
     def __init__(self, reason: str, *, rule: str, request: str = "") -> None:
         super().__init__(reason, rule=rule)
@@ -94,8 +106,8 @@ class InputRefused(ClientError):
 
 
 class Interrupted(ClientError):
-    """A signal of the client's ended what it asked for before there was a command that could take it. `signal` is its name (RFC
-    4254, section 6.10)."""
+    """A signal of the client's ended what it asked for before there was a command that could take it. `signal` is its
+    name (RFC 4254, section 6.10)."""
 
     def __init__(self, signal: str) -> None:
         super().__init__(f"ended by {signal} before it ran")

@@ -8,10 +8,11 @@ The catalogue is the data in detectors/, read strictly. A file holds `detectors`
       pattern: '\\bghp_[A-Za-z0-9]{36}\\b'          # the syntax of pattern.py; `secret` names the part to be masked
       check: github                               # a validator by name (validators), for what a pattern can not say
       triggers: ['ghp_']                          # literal texts, one of which is in every match; lower or upper case
-      digits: 9                                   # or: so many digits in a row (blanks, dots and dashes left out)
       label: '[github-token]'                     # what stands in its place; `[id]` where it is left out
       runs_on: '[A-Za-z0-9]{1}'                   # after a match, these bytes are masked too, however many there are
       until: '-----END [A-Z ]{1,40}-----'         # after a match, everything is masked up to and with this
+
+Words that must stand near a secret are part of its pattern, before `secret`: nothing is held for them.
 
 Limits: a detector knows a form, not whether the secret is a real one, or still in force.
 """
@@ -44,9 +45,8 @@ class Detector:
     families: frozenset[str]
     pattern: Pattern
     triggers: tuple[bytes, ...] = ()
-    """One of these is in every match, in lower or in upper case; none at all where no literal is certain."""
-    digits: int = 0
-    """So many digits are in every match, with at most blanks, dots and dashes between them. 0: not known."""
+    """One of these is in every match, in lower or in upper case; none at all where no literal is certain. What is typed
+    after one is held, be it letters only."""
     check: str | None = None
     label: str = ""
     runs_on: Chars | None = None
@@ -106,7 +106,6 @@ def _detector(name: str, section: Section) -> Detector | None:
         families=frozenset(chosen),
         pattern=pattern or read("x"),
         triggers=tuple(word.encode() for word in section.read("triggers", Node.texts, _NO_TEXTS)),
-        digits=section.read("digits", lambda node: node.integer(4, 19), 0),
         check=check or None,
         label=section.read("label", Node.text, f"[{name}]"),
         until=until,

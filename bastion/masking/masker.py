@@ -19,8 +19,8 @@ Of one that overlaps its end, what is left is masked as well. Each detector look
 On a terminal time passes between the keys of a person, so there are two exceptions to the first paragraph:
 
 - A piece of at most ECHO bytes that is letters only, or the dash of an option (no digit, no other sign, no known
-  beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters and comes in pieces so small (an address,
-  an IBAN) shows these letters; the rest of it is masked.
+  beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters and comes
+  in pieces so small (an address, an IBAN) shows these letters; the rest of it is masked.
 - `release` gives up what is held: what is a match already stays masked, and so does what follows of it; the rest is
   shown. What was shown is context for what comes: the rest of such a secret is masked.
 
@@ -31,7 +31,7 @@ accidents, not someone who wants a secret out.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ from bastion.masking.block import Block
 from bastion.masking.engine import Search
 from bastion.masking.finder import Range
 from bastion.masking.plan import Compiled, Plan
-from bastion.masking.style import label, of_width, stars
+from bastion.masking.style import Style, label, of_width, stars
 
 CONTEXT = 256
 """Bytes of what was shown already that are kept, for what they say of what follows."""
@@ -82,6 +82,7 @@ class Masker:
     def __init__(self, plan: Plan, terminal: bool, seen: Callable[[Match], None] | None = None) -> None:
         self._plan = plan
         self._terminal = terminal
+        self._wide = terminal or plan.style in (Style.STARS, Style.LAST_FOUR)
         self._seen = seen
         self._counts: Counter[str] = Counter()
         # Of the text without colour codes: what was shown, from `_base` in the stream, and from `_shown` what was not.
@@ -91,11 +92,11 @@ class Masker:
         self._floor = 0
         self._next: dict[int, int] = {}
         # The colour codes that were not shown, by their offset in that stream; bytes of those that were; a torn one.
-        self._codes: list[tuple[int, bytes]] = []
+        self._codes: deque[tuple[int, bytes]] = deque()
         self._codes_shown = 0
         self._torn = b""
-        self._run: tuple[Search, Compiled] | None = None
-        self._block: tuple[Block, Compiled] | None = None
+        self._run: Search | None = None
+        self._block: Block | None = None
         self._released: set[tuple[int, int]] = set()
         self._keep = 0
 
@@ -150,10 +151,10 @@ class Masker:
     def _advance(self, final: bool, echo: bool = False) -> bytes:
         out: list[bytes] = []
         while True:
-            if self._block is not None and not self._through_block(out, *self._block):
+            if self._block is not None and not self._through_block(out, self._block):
                 break
             if self._run is not None:
-                self._through_run(out, *self._run)
+                self._through_run(out, self._run)
             frontier, hits = self._look(final, echo)
             if not self._sweep(out, frontier, hits):
                 break
@@ -223,17 +224,17 @@ class Masker:
             self._plain(out, hit.start)
             self._mask(out, hit)
             if hit.by.until is not None:
-                self._block = Block(hit.by.until), hit.by
+                self._block = Block(hit.by.until)
                 return True
             if hit.by.runs_on is not None:
-                self._through_run(out, hit.by.runs_on, hit.by)
+                self._through_run(out, hit.by.runs_on)
         self._plain(out, frontier)
         return False
 
-    def _through_block(self, out: list[bytes], block: Block, by: Compiled) -> bool:
+    def _through_block(self, out: list[bytes], block: Block) -> bool:
         """Mask what is inside the block. Whether it has ended."""
         end = block.end(self._text, self._shown, self._base)
-        self._cover(out, len(self._text) if end is None else end, by)
+        self._cover(out, len(self._text) if end is None else end)
         if end is None:
             return False
         self._block = None
@@ -241,12 +242,12 @@ class Masker:
         self._next.clear()
         return True
 
-    def _through_run(self, out: list[bytes], runs_on: Search, by: Compiled) -> None:
+    def _through_run(self, out: list[bytes], runs_on: Search) -> None:
         """Mask what a secret runs on into."""
         found = runs_on.match(self._text, self._shown)
         end = self._shown if found is None else found.span()[1]
-        self._cover(out, end, by)
-        self._run = (runs_on, by) if end == len(self._text) else None
+        self._cover(out, end)
+        self._run = runs_on if end == len(self._text) else None
 
     def _mask(self, out: list[bytes], hit: _Hit) -> None:
         """Replace what was not shown of a secret."""
@@ -259,24 +260,20 @@ class Masker:
             self._tell(hit, begin)
             if not hit.settled:
                 self._released.add(counted)
-        if not self._terminal and not self._wide(hit.by):
-            if whole or counted not in self._released:
-                out.append(label(hit.by.detector, secret, self._plan.style, self._plan.key))
+        if not self._wide:
+            out.append(label(hit.by.detector, secret, self._plan.style, self._plan.key))
             self._codes_before(out, hit.end, inside=True)
             self._shown = hit.end
             return
         shape = of_width(hit.by.detector, secret, self._plan.style) if whole and hit.settled else None
         if shape is None or len(shape) != len(secret):
-            self._cover(out, hit.end, hit.by)
+            self._cover(out, hit.end)
         else:
             self._shaped(out, hit.end, shape)
 
-    def _wide(self, by: Compiled) -> bool:
-        return of_width(by.detector, b"", self._plan.style) is not None
-
-    def _cover(self, out: list[bytes], end: int, by: Compiled) -> None:
+    def _cover(self, out: list[bytes], end: int) -> None:
         """Stars up to `end`, or nothing where a label stands for it already."""
-        if self._terminal or self._wide(by):
+        if self._wide:
             self._shaped(out, end, None)
         else:
             self._codes_before(out, end, inside=True)
@@ -298,7 +295,7 @@ class Masker:
         at = self._shown
         if self._codes:
             while self._codes and self._codes[0][0] - self._base <= end:
-                place, code = self._codes.pop(0)
+                place, code = self._codes.popleft()
                 out.append(self._text[at : place - self._base])
                 out.append(code)
                 self._codes_shown += len(code)
@@ -309,7 +306,7 @@ class Masker:
     def _codes_before(self, out: list[bytes], place: int, inside: bool) -> None:
         """Show the colour codes before a place; those right at it too, unless they are still `inside`."""
         while self._codes and self._codes[0][0] - self._base < place + (not inside):
-            _, code = self._codes.pop(0)
+            _, code = self._codes.popleft()
             out.append(code)
             self._codes_shown += len(code)
 

@@ -2,8 +2,8 @@
 
 What may stand in a pattern: literal characters (those outside ASCII as their UTF-8), `.`, sets such as `[^a-f\\d]`,
 `\\d \\w \\s` and their opposites, `\\b \\B ^`, `\\z` (the end of the stream), escapes (`\\. \\n \\x2d`), groups `(…)`,
-`(?:…)`, `(?i:…)` and `(?P<secret>…)`, `(?i)` at the head, alternatives, and repetitions with a told end: `? {3} {3,20}`.
-`*`, `+` and `{3,}` are refused, for a match must have a longest length: `{1,64}` says it.
+`(?:…)`, `(?i:…)` and `(?P<secret>…)`, `(?i)` at the head, alternatives, and repetitions with a told end: `?`, `{3}`,
+`{3,20}`. `*`, `+` and `{3,}` are refused, for a match must have a longest length: `{1,64}` says it.
 
 The part named `secret` is what is masked; without one it is the whole match. It stands at the top of the pattern, so
 that what is before it need not be held back, and is not masked.

@@ -54,7 +54,7 @@ Node = Chars | Assertion | Row | Choice | Repeat
 
 ENDLESS = 1 << 30
 EMPTY = Row(())
-COUNT_ALL = 1000
+COUNT_SOME = 13
 COUNTED = 4
 """Repetitions up to so many stay as they are when a tree is loosened."""
 _SIGNS = {"b": r"\b", "B": r"\B", "^": "(?m:^)", "z": r"\z"}

@@ -18,16 +18,14 @@ from bastion.audit.events import Event, SessionEnded
 from bastion.background import Background
 from bastion.context import Context, in_session
 from bastion.errors import (
-    EXIT_DENIED,
-    EXIT_NOT_APPROVED,
     EXIT_NOT_OPENED,
     EXIT_NOT_RECORDED,
     BastionError,
     Denied,
     Interrupted,
-    NotApproved,
     NotMasked,
     NotRecorded,
+    StoreDown,
     TargetDown,
 )
 from bastion.gate import Allowed, Gate
@@ -51,6 +49,13 @@ class Audit(Protocol):
     async def write(self, event: Event) -> None: ...
 
 
+class Keeps(Protocol):
+    """What is known of sessions, by every process: `begin` before anything runs, or StoreDown; `over` once."""
+
+    async def begin(self, context: Context, session: str, kind: str, command: bytes) -> None: ...
+    async def over(self, context: Context, session: str, status: int | None, reason: str, closed: Closed) -> None: ...
+
+
 class SessionOver(BastionError):
     """The session was ended by the bastion: revoked, or stopping."""
 
@@ -58,12 +63,15 @@ class SessionOver(BastionError):
 class Sessions:
     """Life: `start` for each channel; `stop` once, after what lives was ended through the registry."""
 
-    def __init__(self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry) -> None:
+    def __init__(
+        self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry, keeps: Keeps
+    ) -> None:
         self._gate = gate
         self._recordings = recordings
         self._upstream = upstream
         self._audit = audit
         self._registry = registry
+        self._keeps = keeps
         self._background = Background()
 
     def start(self, context: Context, wanted: Wanted, client: ClientChannel) -> Relay | None:
@@ -88,6 +96,12 @@ class Sessions:
         self._gate.request_refused(context.knock, context.credential, what, context, relay.session)
         relay.say(f"bastion: {what} is not permitted")
 
+    def end(self, session: str, reason: str) -> None:
+        """End a session of this process, if it lives."""
+        for live in self._registry:
+            if isinstance(live, _One) and live.session == session:
+                live.end(reason)
+
     async def settle(self) -> None:
         """Wait until every session has ended; the caller bounds the time."""
         await self._background.wait()
@@ -106,6 +120,7 @@ class Sessions:
             finished = await asyncio.to_thread(one.recorder.finish)
             await self._audit.write(_end(one, outcome, why, finished))
             one.recorder.close()  # only now: a recording that looks closed has its digest in the trail
+            await self._keeps.over(one.context, one.session, outcome.status, why, finished)
             ended = outcome
         except NotRecorded as error:
             ended = Ended(EXIT_NOT_RECORDED)
@@ -144,6 +159,7 @@ class Sessions:
         """Judge, open, relay. How it ended, and why for the audit trail."""
         try:
             wanted = one.wanted
+            await self._keeps.begin(one.context, one.session, wanted.kind, one.masks.text(wanted.text))
             terminal = wanted.terminal is not None
             asked = Asked(
                 one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay, client=one.relay
@@ -159,20 +175,16 @@ class Sessions:
             target = await self._upstream.open(one.context, allowed, one.wanted.terminal, one.relay)
             one.relay.attach(target)
             return await one.relay.ended, "exit"
-        except NotApproved as error:
-            one.marker(f"not approved: {error.rule}")
-            one.say(f"held by {error.rule}: {error.reason}")
-            return Ended(EXIT_NOT_APPROVED), "not approved"
         except Denied as error:
-            one.marker(f"denied by {error.rule}")
-            one.say(f"denied by {error.rule}: {error.reason}")
+            one.marker(f"{error.verb} by {error.rule}")
+            one.say(error.line)
             if error.remedy:
                 one.relay.say(f"bastion: {error.remedy}")
-            return Ended(EXIT_DENIED), "denied"
+            return Ended(error.status), error.verb
         except TargetDown as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
-        except NotMasked as error:
+        except (NotMasked, StoreDown) as error:
             one.say(str(error))
             return Ended(EXIT_NOT_RECORDED), str(error)
         except SessionOver as error:

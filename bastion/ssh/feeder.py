@@ -69,9 +69,9 @@ class Feeder(asyncssh.SSHClientSession[bytes]):
         except wire.NotAUnit as error:
             raise Denied(f"it can not be sent to the shell: {error}") from error
 
-    def refused(self, number: int) -> None:
-        """A unit that does nothing and ends with the status of a command that was refused."""
-        self._write(wire.unit(self._kind, number, b"(exit 126)"))
+    def refused(self, number: int, status: int) -> None:
+        """A unit that does nothing and ends with the status of a command that was refused, such as 126."""
+        self._write(wire.unit(self._kind, number, b"(exit %d)" % status))
 
     def exit(self, number: int) -> None:
         """A unit that ends the shell, with the status of its last command."""
@@ -118,9 +118,9 @@ class PipedFeeder:
         except wire.NotAUnit as error:
             raise Denied(f"it can not be sent to the shell: {error}") from error
 
-    def refused(self, number: int) -> None:
-        """A unit that does nothing and ends with the status of a command that was refused."""
-        self._unit(number, 0, b"(exit 126)")
+    def refused(self, number: int, status: int) -> None:
+        """A unit that does nothing and ends with the status of a command that was refused, such as 126."""
+        self._unit(number, 0, b"(exit %d)" % status)
 
     def exit(self, number: int) -> None:
         """The end of the shell's input, at which it ends with the status of its last command."""

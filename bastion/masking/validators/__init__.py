@@ -20,6 +20,7 @@ BY_NAME: Mapping[str, Validator] = MappingProxyType(
         "verhoeff": checksums.verhoeff,
         "card": checksums.card,
         "github": checksums.github,
+        "base58check": checksums.base58check,
         "routing-number": checksums.routing_number,
         "us-ssn": national.us_ssn,
         "uk-nino": national.uk_nino,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 _GROUPS = 4
 
-# Issuer prefixes of ISO/IEC 7812: first and last of a range, and the lengths in use. Visa's of 13 and 19 digits are left
-# out: they are hardly in use, and as many numbers of 64 bits look like them.
+# Issuer prefixes of ISO/IEC 7812: first and last of a range, and the lengths in use. Visa's of 13 and 19 digits are
+# left out: they are hardly in use, and many numbers of 64 bits look like them.
 _ISSUERS = (
     ("4", "4", (16,)),
     ("51", "55", (16,)),
@@ -75,6 +76,7 @@ _IBAN = {
     }.items()
     for country in countries.split()
 }
+_BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -127,6 +129,18 @@ def verhoeff(secret: bytes) -> bool:
     for place, digit in enumerate(reversed(digits)):
         found = int(_DIHEDRAL[found][int(_PERMUTED[place % 8][int(digit)])])
     return bool(digits) and found == 0
+
+
+def base58check(secret: bytes) -> bool:
+    """Base 58 as Bitcoin has it: the last four bytes are the beginning of SHA-256, twice, of what is before them."""
+    number = 0
+    for byte in secret:
+        digit = _BASE58.find(byte)
+        if digit < 0:
+            return False
+        number = number * 58 + digit
+    raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return len(raw) > 4 and hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] == raw[-4:]
 
 
 def routing_number(secret: bytes) -> bool:

@@ -31,7 +31,7 @@ _QUAD = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _TLD_NEVER = frozenset(
     b"service socket target mount slice timer path scope device swap automount snapshot conf config py js ts so sh "
     b"rb pl go rs c h cc cpp java html css json yaml yml xml txt md log lock png jpg gif svg gz zip tar deb rpm "
-    b"whl git patch diff orig rej bak tmp test patch latest old new git-commit".split()
+    b"whl git patch diff orig rej bak tmp test patch latest old new frm ibd myd myi".split()
 )
 _ALGORITHMS_OF = frozenset(b"openssh.com libssh.org lysator.liu.se ssh.com libreswan.org matrix.org.invalid".split())
 

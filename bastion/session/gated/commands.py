@@ -57,7 +57,7 @@ class Feeder(Protocol):
     def begin(self) -> None: ...
     def prepare(self, number: int) -> bool: ...
     def run(self, number: int, allowed: Allowed, line: int) -> None: ...
-    def refused(self, number: int) -> None: ...
+    def refused(self, number: int, status: int) -> None: ...
     def exit(self, number: int) -> None: ...
     def again(self, number: int) -> None: ...
     def close(self) -> None: ...
@@ -252,9 +252,9 @@ class Commands:
         self._ask_again(0)
 
     def _refuse(self, command: str, error: Denied) -> None:
-        """Nothing ran; the status of the last command is 126."""
+        """Nothing ran; the status of the last command is that of a refusal, such as 126."""
         try:
-            self._marks.marker(f"{_label(command)} (denied by {error.rule})")
+            self._marks.marker(f"{_label(command)} ({error.verb} by {error.rule})")
         except NotRecorded as fault:
             self._relay.end(fault)
             return
@@ -262,7 +262,7 @@ class Commands:
         if self._feeder is not None and self.state is State.JUDGING:
             self.state = State.RUNNING
             self.refusing = True
-            self._feeder.refused(self._number)
+            self._feeder.refused(self._number, error.status)
             self._ask_again(0)
 
     # -- the target's side

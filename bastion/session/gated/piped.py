@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 
 from bastion.context import Context
-from bastion.errors import EXIT_DENIED, Denied
+from bastion.errors import Denied
 from bastion.gate import Allowed, Gate
 from bastion.session.channel import STDERR, Ended
 from bastion.session.gated.commands import Audit, Commands, Marks, Opens, State
@@ -47,7 +47,7 @@ class PipedShell:
         self._relay = relay
         self._commands = Commands(gate, audit, upstream, context, allowed, relay, marks, nonce, self, terminal=False)
         self._script = Script(reading(allowed.shell))
-        self._refused = False
+        self._refused: Denied | None = None
         self._later: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
@@ -63,7 +63,7 @@ class PipedShell:
 
     def outcome(self, ended: Ended) -> tuple[Ended, str]:
         """How the session ended, and why for the audit trail."""
-        return (Ended(EXIT_DENIED), "denied") if self._refused else (ended, "exit")
+        return (Ended(self._refused.status), self._refused.verb) if self._refused else (ended, "exit")
 
     # -- what the relay calls
 
@@ -104,10 +104,10 @@ class PipedShell:
 
     def refused(self, error: Denied) -> None:
         """`ready` follows, and the shell is ended then."""
-        self._refused = True
+        self._refused = error
         self._script.drop()
         self._relay.brake(False)
-        self._relay.say(f"bastion: denied by {error.rule}: {error.reason} [{self._relay.session}]")
+        self._relay.say(f"bastion: {error.line} [{self._relay.session}]")
         if error.remedy:
             self._relay.say(f"bastion: {error.remedy}")
 

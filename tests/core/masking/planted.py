@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from bastion.masking.masker import Masker
@@ -62,7 +63,7 @@ def masked(plan: Plan, pieces: Iterable[bytes], *, terminal: bool = False) -> by
 def cut(text: bytes, at: Sequence[int]) -> list[bytes]:
     """The text in pieces, cut at these places (taken modulo its length)."""
     places = sorted({place % (len(text) + 1) for place in at} | {0, len(text)})
-    return [text[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [text[begin:end] for begin, end in pairwise(places)]
 
 
 def bytewise(text: bytes) -> list[bytes]:

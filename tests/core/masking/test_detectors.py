@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from bastion.masking import validators
@@ -42,9 +40,6 @@ def test_every_secret_has_a_trigger_of_its_detector() -> None:
         detector = detectors()[row.detector]
         if detector.triggers:
             assert any(trigger.lower() in row.text.lower() for trigger in detector.triggers), row
-        if detector.digits:
-            plain = row.text.translate(None, b" .-")
-            assert re.search(rb"[0-9]{%d}" % detector.digits, plain) or detector.id == "ipv4", row
 
 
 def test_matches_have_an_end_that_fits_what_may_be_held() -> None:

@@ -108,7 +108,8 @@ def test_what_has_begun_is_every_beginning_that_can_go_on(text: str, data: st.Da
     sample = data.draw(st.from_regex(re.compile(text.replace(r"\z", r"\Z").encode()), fullmatch=True))
     cut = data.draw(st.integers(0, len(sample)))
     exact, loose = begun(node), begun(loosened(node))
-    assert exact is not None and loose is not None
+    assert exact is not None
+    assert loose is not None
     if 0 < cut < len(sample):
         assert compiled(f"(?:{written(exact)})\\z").match(sample[:cut])
         assert compiled(f"(?:{written(loose)})\\z").match(sample[:cut])

@@ -62,7 +62,9 @@ def test_a_hash_is_the_same_for_the_same_value_and_key_and_no_other() -> None:
         return masked(Plan.compile(families=["payment", "personal"], style=Style.HASH, key=key), [text + b"\n"])
 
     one = hashed(CARD)
-    assert one.startswith(b"[card:") and len(one) == len(b"[card:0123456789ab]\n") and CARD not in one
+    assert one.startswith(b"[card:")
+    assert len(one) == len(b"[card:0123456789ab]\n")
+    assert CARD not in one
     assert hashed(b"4111 1111 1111 1111") == one
     assert hashed(b"5500005555555559") != one
     assert hashed(CARD, b"another key, of another tenant") != one
@@ -107,5 +109,7 @@ def test_the_most_that_a_policy_may_ask_for_can_be_compiled() -> None:
 
 def test_each_detector_says_what_it_is_about() -> None:
     for detector in detectors().values():
-        assert detector.about and not detector.about.endswith(".")
-        assert detector.label.isascii() and detector.label.startswith("[")
+        assert detector.about
+        assert not detector.about.endswith(".")
+        assert detector.label.isascii()
+        assert detector.label.startswith("[")
