@@ -1,10 +1,10 @@
 """Which detectors are worth running over a piece: one look for all of them, that may say too much and never too little.
 
 Nearly all of what machines print has nothing in it, so this look decides how fast the whole is. It runs one automaton
-for the patterns of all detectors, in which repetitions have no upper end, and no lower one above 13 (a card's digits).
-That leaves out most of its states, and what is left still tells a secret from ordinary text. The states are built as
-texts need them, so that the first megabytes are slower than what follows, and random letters (base 64) are slower than
-words.
+for the patterns of all detectors, in which repetitions have no upper end, and no lower one above 5, or 13 of digits
+(a card). That leaves out most of its states, and what is left still tells a secret from ordinary text. The states are
+built as texts need them, so that the first megabytes are slower than what follows, and random letters (base 64) are
+slower than words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from bastion.masking.engine import which
 from bastion.masking.pattern import BadPattern, Pattern
-from bastion.masking.tree import COUNT_SOME, Row, longest, loosened, written
+from bastion.masking.tree import COUNT_DIGITS, COUNT_SOME, Row, longest, loosened, written
 
 SEGMENT = 4096
 """Bytes that are looked at together: a detector that is run is run over so many."""
@@ -28,7 +28,7 @@ class Finder:
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         whole = [Row((pattern.before, pattern.secret, pattern.after)) for pattern in patterns]
-        texts = [written(loosened(node, COUNT_SOME)) for node in whole]
+        texts = [written(loosened(node, COUNT_SOME, COUNT_DIGITS)) for node in whole]
         self.reach = max((longest(node) for node in whole), default=0) + 1
         """Bytes from where a match begins to the last that it looks at."""
         self._set = which([*texts, _TRIAL.decode()])

@@ -54,7 +54,9 @@ Node = Chars | Assertion | Row | Choice | Repeat
 
 ENDLESS = 1 << 30
 EMPTY = Row(())
-COUNT_SOME = 13
+COUNT_SOME = 5
+COUNT_DIGITS = 13
+_DIGITS = sum(1 << byte for byte in b"0123456789")
 COUNTED = 4
 """Repetitions up to so many stay as they are when a tree is loosened."""
 _SIGNS = {"b": r"\b", "B": r"\B", "^": "(?m:^)", "z": r"\z"}
@@ -156,18 +158,20 @@ def _matters(node: Node) -> bool:
     return True
 
 
-def loosened(node: Node, most: int = 1) -> Node:
-    """The same with long repetitions made endless, from `most` or what it was: it matches more, and its automaton has
-    fewer counters in it, which makes it small enough to be run over every piece."""
+def loosened(node: Node, most: int = 1, digits: int = 1) -> Node:
+    """The same with long repetitions made endless, from `most` (of digits: `digits`) or what it was: it matches more,
+    and its automaton has fewer counters in it, which makes it small enough to be run over every piece."""
     match node:
         case Row(parts):
-            return Row(tuple(loosened(part, most) for part in parts))
+            return Row(tuple(loosened(part, most, digits) for part in parts))
         case Choice(parts):
-            return Choice(tuple(loosened(part, most) for part in parts))
+            return Choice(tuple(loosened(part, most, digits) for part in parts))
+        case Repeat(Chars(of), low, high) if high > COUNTED:
+            return Repeat(Chars(of), min(low, most if of & ~_DIGITS else digits), ENDLESS)
         case Repeat(part, low, high) if high > COUNTED:
-            return Repeat(loosened(part, most), min(low, most), ENDLESS)
+            return Repeat(loosened(part, most, digits), min(low, most), ENDLESS)
         case Repeat(part, low, high):
-            return Repeat(loosened(part, most), low, high)
+            return Repeat(loosened(part, most, digits), low, high)
     return node
 
 
