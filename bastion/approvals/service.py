@@ -21,6 +21,7 @@ a tenant's policy end each other's requests.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
@@ -28,7 +29,7 @@ from bastion.approvals import told
 from bastion.approvals.asking import Approved, Asking, Setting, checked, new_id, request_of, same
 from bastion.approvals.grant import POLICY_CHANGED, Grant, Holder, ended, grant_of, live
 from bastion.approvals.ports import After, Audit, Changes, Cursor, Grants, Named, Notices, Requests, TooMany
-from bastion.approvals.request import RETURN, Bound, Person, Request, State, Vote, expired, moved, with_vote
+from bastion.approvals.request import OPEN, RETURN, Bound, Person, Request, State, Vote, expired, moved, with_vote
 from bastion.approvals.running import Running
 from bastion.approvals.waiting import Waiting
 from bastion.errors import Held, MayNotVote, NoSuchRequest, NotApproved, StoreDown
@@ -39,7 +40,7 @@ MAX_TEXT = 128 << 10
 """Bytes of what the client wrote, and of what will run. The analysis bounds both further down."""
 _DOWN = "approvals can not be kept now: try again later"
 _ROUNDS = 3
-_MANY = 500
+_PAGE = 100
 _MAX_OWED = 1000
 
 
@@ -217,7 +218,7 @@ class Approvals:
 
     async def end(self, tenant: str, session: str, why: str) -> None:
         """What this session waits for is over (it was killed)."""
-        for request in await self._requests.page(tenant, [State.PENDING, State.APPROVED], None, _MANY):
+        for request in await self.open(tenant):
             if request.bound.session == session and request.mode != RETURN:
                 await self.settle(Named(tenant, request.id), State.ENDED, why)
         self.running.forget(session)
@@ -233,6 +234,15 @@ class Approvals:
         found = await self._requests.find(tenant, checked(id))
         if found is None:
             raise NoSuchRequest
+        return found
+
+    async def open(self, tenant: str) -> list[Request]:
+        """All that are not settled. Raises StoreDown."""
+        found: list[Request] = []
+        cursor: Cursor | None = None
+        while page := await self._requests.page(tenant, OPEN, cursor, _PAGE):
+            found += page
+            cursor = (page[-1].asked, page[-1].id)
         return found
 
     async def page(self, tenant: str, states: Iterable[State], before: Cursor | None, limit: int) -> list[Request]:
@@ -304,8 +314,8 @@ class Approvals:
         states: list[State] = []
 
         async def tell(before: Request, after: Request, grant: Grant | None) -> None:
-            for event in told.changed(before, after, grant):
-                await self._audit.write(event)
+            # In this order, and one flush to the disk for all.
+            await asyncio.gather(*(self._audit.write(event) for event in told.changed(before, after, grant)))
             states.append(before.state)
 
         after = await self._requests.change(named.tenant, named.id, step, tell)

@@ -4,6 +4,7 @@ The catalogue is the data in detectors/, read strictly. A file holds `detectors`
 
     github-token:
       about: one line, for people
+      kind: github-token                          # what policy and counts call it; its own name where it is left out
       families: secrets payment personal          # what turns it on besides its name; may be left out
       pattern: '\\bghp_[A-Za-z0-9]{36}\\b'          # the syntax of pattern.py; `secret` names the part to be masked
       check: github                               # a validator by name (validators), for what a pattern can not say
@@ -52,6 +53,8 @@ class Detector:
     runs_on: Chars | None = None
     until: Pattern | None = None
     about: str = ""
+    kind: str = ""
+    """What policy calls it, with others of one kind; never empty in the catalogue."""
 
     @property
     def longest(self) -> int:
@@ -78,6 +81,15 @@ def families() -> Mapping[str, frozenset[str]]:
     return MappingProxyType(
         {name: frozenset(found.id for found in detectors().values() if name in found.families) for name in FAMILIES}
     )
+
+
+@cache
+def kinds() -> Mapping[str, frozenset[str]]:
+    """The ids of the detectors of each kind, in the order of the catalogue."""
+    found: dict[str, set[str]] = {}
+    for detector in detectors().values():
+        found.setdefault(detector.kind, set()).add(detector.id)
+    return MappingProxyType({kind: frozenset(ids) for kind, ids in found.items()})
 
 
 def _file(root: Section, found: dict[str, Detector]) -> None:
@@ -110,6 +122,7 @@ def _detector(name: str, section: Section) -> Detector | None:
         label=section.read("label", Node.text, f"[{name}]"),
         until=until,
         about=section.require("about", Node.text, ""),
+        kind=section.read("kind", Node.text, name),
     )
     if runs_on is None:
         return made

@@ -256,7 +256,7 @@ class Masker:
         whole = begin == hit.start
         counted = (hit.by.index, self._base + hit.start)
         if counted not in self._released:
-            self._counts[hit.by.detector.id] += 1
+            self._counts[hit.by.detector.kind or hit.by.detector.id] += 1
             self._tell(hit, begin)
             if not hit.settled:
                 self._released.add(counted)
@@ -326,7 +326,7 @@ class Masker:
         codes = [(at, len(code)) for at, code in self._codes]
         to_start = self._codes_shown + sum(size for at, size in codes if at <= start)
         to_end = self._codes_shown + sum(size for at, size in codes if at < end)
-        self._seen(Match(hit.by.detector.id, start + to_start, end + to_end))
+        self._seen(Match(hit.by.detector.kind or hit.by.detector.id, start + to_start, end + to_end))
 
     def _trim(self) -> None:
         """Forget what is no context any more."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from bastion.document import Node, Section
 from bastion.errors import Place
 from bastion.masking import validators
-from bastion.masking.detector import FAMILIES, detectors
+from bastion.masking.detector import FAMILIES, detectors, kinds
 from bastion.masking.masker import Masker
 from bastion.masking.pattern import BadPattern
 from bastion.masking.plan import Custom, Plan, Words
@@ -46,7 +46,7 @@ _NO_PATTERNS: tuple[Custom, ...] = ()
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """One member of `mask`. `detectors` are names of detectors and families, as they were written."""
+    """One member of `mask`. `detectors` are names of kinds of detectors, and of families, as they were written."""
 
     id: str
     place: Place
@@ -139,9 +139,9 @@ def without(chosen: Chosen | None, text: bytes) -> bytes:
 
 
 def _detectors(names: Iterable[str]) -> set[str]:
-    """The ids of detectors that these names of detectors and families mean."""
+    """The ids of the detectors that these names of kinds and families mean."""
     wanted = set(names)
-    return {found.id for found in detectors().values() if found.id in wanted or found.families & wanted}
+    return {found.id for found in detectors().values() if found.kind in wanted or found.families & wanted}
 
 
 # -- reading
@@ -173,7 +173,7 @@ def read_mask(node: Node) -> Mask | None:
 
 
 def _detector(node: Node) -> str | None:
-    return node.choice(*FAMILIES, *detectors())
+    return node.choice(*FAMILIES, *kinds())
 
 
 def _style(node: Node) -> Style | None:
@@ -189,7 +189,7 @@ def _pattern(node: Node) -> Custom | None:
         check=section.read("check", lambda found: found.choice(*validators.NAMES), "") or None,
         label=section.read("label", Node.text, ""),
     )
-    if custom.id in detectors() or custom.id in FAMILIES:
+    if custom.id in kinds() or custom.id in FAMILIES:
         section.problem(f"{custom.id!r} is the name of a detector or family: choose another")
     elif custom.id and custom.pattern:
         _checked(section, "pattern", lambda: Plan.compile(patterns=[custom]))

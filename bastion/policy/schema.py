@@ -14,7 +14,7 @@ from __future__ import annotations
 from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
 from bastion.masking import validators
-from bastion.masking.detector import FAMILIES, detectors
+from bastion.masking.detector import FAMILIES, kinds
 from bastion.masking.style import Style
 from bastion.policy.about import RESERVED_IDS
 from bastion.policy.asker import MAX_MEMBERS, MAX_TEXT, SHELLS
@@ -222,7 +222,7 @@ def _approval() -> Schema:
 def _mask() -> Schema:
     own = _mapping(
         {
-            "id": _told({**_id(), "not": {"enum": [*RESERVED_IDS, *FAMILIES, *detectors()]}}, "what counts name it by"),
+            "id": _told({**_id(), "not": {"enum": [*RESERVED_IDS, *FAMILIES, *kinds()]}}, "what counts name it by"),
             "pattern": _told(_TEXT, "RE2 syntax, every repetition with an end; a group `secret` is what is masked"),
             "check": _told({"enum": list(validators.NAMES)}, "a validator of what the pattern found"),
             "label": _told(_TEXT, "what stands in its place"),
@@ -234,7 +234,7 @@ def _mask() -> Schema:
         "id": _told(_id(), "unique in the tenant"),
         "who": _ref("who"),
         "where": _ref("where"),
-        "detectors": _told(_list({"enum": [*FAMILIES, *detectors()]}), "detectors by name, or families of them"),
+        "detectors": _told(_list({"enum": [*FAMILIES, *kinds()]}), "detectors by name, or families of them"),
         "patterns": _told(_list(own), "of one's own"),
         "words": _told(_list(_TEXT), "literal texts"),
         "columns": _told(_list(_TEXT), "fields of tables and of JSON, by name, whatever they hold; * in a name"),

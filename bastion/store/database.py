@@ -114,6 +114,16 @@ class Database:
             raise _down(error) from error
         return connection
 
+    def written(self) -> tuple[int, int] | None:
+        """Something that another process's write changes, and that is cheap to look at; None where nothing is."""
+        if not self.is_sqlite:
+            return None
+        try:
+            journal = Path(f"{self._url.database}-wal").stat()
+        except OSError:
+            return (0, 0)
+        return (journal.st_mtime_ns, journal.st_size)
+
     async def close(self) -> None:
         await self._engine.dispose()
         await self._writer.dispose()

@@ -1,4 +1,4 @@
-"""`make bench`: decisions and masking, then sessions, then gated shells (each but sessions also alone, as
+"""`make bench`: decisions, masking and approvals, then sessions, then gated shells (each but sessions also alone, as
 `python -m tests.benchmarks.decisions`). Figures that were kept are in figures.md.
 
 BENCH_ROUNDS (20), BENCH_MIB (256), BENCH_SESSIONS (200) and BENCH_SHELLS (500) make it shorter or longer.
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import decisions, gated, masking, measure
+from tests.benchmarks import approvals, decisions, gated, masking, measure
 from tests.benchmarks.servers import CIPHERS, Servers, servers
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
@@ -26,6 +26,7 @@ def main() -> None:
     print(f"{_openssh()}, Python {platform.python_version()}, {os.cpu_count()} cores, all on loopback.")
     print(f"\n{decisions.table()}\n", flush=True)
     print(f"{masking.table()}\n", flush=True)
+    print(f"{approvals.table()}\n", flush=True)
     print(f"{ROUNDS} rounds of opening, {BULK_ROUNDS} of {SIZE // measure.MIB} MiB each way; ways take turns.\n")
     with tempfile.TemporaryDirectory(prefix="bastion-bench-") as name, servers(Path(name)) as running:
         text = Path(name) / "text"

@@ -43,7 +43,7 @@ def test_masks_add_up_and_what_shows_less_holds() -> None:
     """One detector in two styles is masked once, by the stricter."""
     masks = policy("""mask:
   - {id: ends, detectors: [payment], style: last-four}
-  - {id: label, detectors: [card, card-in-groups, email]}
+  - {id: label, detectors: [credit-card, email]}
   - {id: own, patterns: [{id: employee, pattern: 'E[0-9]{6}'}], words: [Aurora], style: stars}
 """).masks
     chosen = choose(masks, KEY)

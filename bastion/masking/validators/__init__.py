@@ -19,7 +19,6 @@ BY_NAME: Mapping[str, Validator] = MappingProxyType(
         "iban": checksums.iban,
         "verhoeff": checksums.verhoeff,
         "card": checksums.card,
-        "github": checksums.github,
         "base58check": checksums.base58check,
         "routing-number": checksums.routing_number,
         "us-ssn": national.us_ssn,

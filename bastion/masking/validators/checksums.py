@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 
 _GROUPS = 4
 
@@ -150,13 +149,3 @@ def routing_number(secret: bytes) -> bool:
     district = int(digits[:2] or "99")
     known = district <= 12 or 21 <= district <= 32 or 61 <= district <= 72 or district == 80
     return len(digits) == 9 and weighed > 0 and weighed % 10 == 0 and known
-
-
-def github(secret: bytes) -> bool:
-    """A token of GitHub's form of 2021: after the prefix 30 characters, then their CRC-32 in six digits of base 62."""
-    body = secret.decode("latin-1").rpartition("_")[2]
-    number, text = zlib.crc32(body[:-6].encode("latin-1")), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        text = _BASE62[digit] + text
-    return len(body) == 36 and text == body[-6:]
