@@ -20,6 +20,14 @@ class BadRequest(ClientError):
     """A request that is not of this API's form."""
 
 
+class NotHere(ClientError):
+    """There is no such thing, or it is another tenant's: the two look the same."""
+
+
+class Conflict(ClientError):
+    """It is not in a state in which that can be done."""
+
+
 class WrongEncoding(ClientError):
     """A body that is compressed or otherwise encoded."""
 
@@ -42,6 +50,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return problem(error.status, error.reason, headers)
     except BastionError as error:
         return _told(error)
+    except ConnectionError:
+        raise  # the client is gone, and nobody is left to answer
     except Exception:
         # The last line before the client: the connection must get an answer, and the log the trace.
         log.exception("a request to the API failed")
@@ -58,6 +68,10 @@ def _told(error: BastionError) -> web.Response:
             return problem(403, f"{error}; {error.remedy}" if error.remedy else str(error))
         case WrongEncoding():
             return problem(415, str(error), {"Accept-Encoding": "identity"})
+        case NotHere():
+            return problem(404, str(error))
+        case Conflict():
+            return problem(409, str(error))
         case BadPublicKey() | BadRequest():
             return problem(400, str(error))
         case OutsideError():

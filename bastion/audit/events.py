@@ -21,6 +21,7 @@
     revocations-rejected  the file of revocations has problems; its good lines, and all that was in force, are in force
     inventory-reloaded    a tenant's inventory was swapped
     inventory-rejected    a changed inventory has problems; the last good one stays
+    person-acted          somebody did something over the API: logged in, followed or replayed a session, ended one, …
     revoked               a revocation took effect; how many sessions it ended
     recording-mended      a recording that a crash left open was mended and closed
     audit-mended          the torn last line of this log was set aside
@@ -384,4 +385,21 @@ class Revoked(Event):
     entry: str
     sessions: int
     tenant: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonActed(Event):
+    """`action` is `login`, `login-refused`, `logout`, `follow`, `replay`, `verify`, `terminate`, `revoke-certificate`
+    or `revoke-grant`; `on` the id of what it was done to, `reason` what they gave for it, or why they were refused.
+    Who it was is told where it is known; a local operator's issuer is `unix`."""
+
+    kind = "person-acted"
+    tenant: str
+    action: str
+    source: str
+    identity: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    on: str | None = None
     reason: str | None = None
