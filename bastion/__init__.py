@@ -11,15 +11,18 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
 
     ssh/         listener, jump, channels, upstream: the only room that imports asyncssh, but for the demo's target
     api/         the HTTP API: certificates; policies for their authors, judged in a process of its own
-                                        (ssh and api never import each other)
+    store/       SQLite or PostgreSQL, one schema: the only room that imports SQLAlchemy
+                                        (ssh, api and store never import each other)
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones; the login shells
                  that had to be asked for; gated/: a shell whose every line is judged: editor, wire, markers
     gate         login, admit, judge: the only maker of Context and Allowed
     asked        what a channel asks for: how it is put to the analysis, and how it is told
     recording/   one recording a channel; mending torn ones; what was asked in past ones
+    approvals/   people decide on what is held: request and grant are pure; service asks, waits and counts votes
     context      who, where, whence
     targets/     inventory, keyring (the keys that only the bastion holds), which login shells read right
+    kept         what the store keeps beside approvals: sessions, certificates, recordings, as values
     identity/    principal, OIDC verification, the SSH authorities, revocation
 
     policy/      may it?                 patterns, rules, loader make a model; engine and coverage decide by it;

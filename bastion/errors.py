@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 EXIT_DENIED = 126
 """The command was refused by policy; nothing of it ran."""
+EXIT_NOT_APPROVED = 125
+"""The command waits for approval elsewhere, or was not approved; nothing of it ran."""
 EXIT_NOT_RECORDED = 254
 """A recording or an audit event that is required could not be written; the session was ended."""
 EXIT_NOT_OPENED = 255
@@ -55,6 +57,35 @@ class Denied(ClientError):
         self.reason = reason
         self.rule = rule
         self.remedy = remedy
+
+
+class NotApproved(Denied):
+    """What policy holds for approval was not approved: denied, expired, withdrawn, ended, or too many wait. `request`
+    is its id, empty where none was made."""
+
+    def __init__(self, reason: str, *, rule: str, request: str = "") -> None:
+        super().__init__(reason, rule=rule)
+        self.request = request
+
+
+class Held(NotApproved):
+    """It is held in mode return: the same command, asked again before `ends` (seconds since 1970), runs once somebody
+    has approved it."""
+
+    def __init__(self, reason: str, *, rule: str, request: str, ends: float) -> None:
+        super().__init__(reason, rule=rule, request=request)
+        self.ends = ends
+
+
+class NoSuchRequest(ClientError):
+    """No request for approval (or grant, or session) of that id, or none of this tenant: the two look the same."""
+
+    def __init__(self, message: str = "no such request") -> None:
+        super().__init__(message)
+
+
+class MayNotVote(ClientError):
+    """This person may not decide on this request, or not any more."""
 
 
 class InputRefused(ClientError):
@@ -138,3 +169,7 @@ class TargetDown(OutsideError):
 
 class NotRecorded(OutsideError):
     """A recording or an audit event can not be written (disk full, no permission): the session must end (254)."""
+
+
+class StoreDown(OutsideError):
+    """The store can not be reached, read or written: what needs it is denied. Never says what was to be stored."""

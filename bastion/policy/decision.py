@@ -55,12 +55,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who may approve, how many of them it takes, within how many seconds; `grants` is seconds, or 0 for once."""
+    """Who may approve, how many of them it takes, within how many seconds; `grants` is seconds, or 0 for once. `mode`:
+    `hold` keeps the one who asks waiting, `return` sends them away to ask again."""
 
     by: tuple[str, ...]
     count: int
     within: int
     grants: int = 0
+    mode: str = "hold"
 
 
 @dataclass(frozen=True, slots=True)

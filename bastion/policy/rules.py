@@ -23,6 +23,8 @@ from bastion.policy.when import read_when
 from bastion.policy.words import BadPattern
 
 _NOT_YET = ("files", "unmasked")
+APPROVAL_MODES = ("hold", "return")
+"""What becomes of the one who asks while nobody has decided; `hold` where an approval does not say."""
 DOES = ("reads", "network", "writes", "changes", "unknown")
 """What `does` can say of a command; coverage.py has what each means."""
 
@@ -124,6 +126,7 @@ def read_approval(section: Section) -> Approval | None:
         count=inner.read("count", lambda found: found.integer(1, _MAX_APPROVERS), 1),
         within=inner.read("within", lambda found: found.duration(1, _DAY), 600),
         grants=inner.read("grants", _grants, 0),
+        mode=inner.read("mode", lambda found: found.choice(*APPROVAL_MODES), APPROVAL_MODES[0]),
     )
     inner.close()
     return approval

@@ -16,7 +16,7 @@ from bastion.analysis.sql import KINDS
 from bastion.policy.about import RESERVED_IDS
 from bastion.policy.asker import MAX_MEMBERS, MAX_TEXT, SHELLS
 from bastion.policy.decision import Effect
-from bastion.policy.rules import DOES
+from bastion.policy.rules import APPROVAL_MODES, DOES
 from bastion.policy.when import DAYS
 
 Schema = dict[str, object]
@@ -201,6 +201,10 @@ def _approval() -> Schema:
             "count": {"type": "integer", "minimum": 1, "maximum": 10, "default": 1},
             "within": _told(duration, "such as 10m; at most 1d"),
             "grants": _told({"anyOf": [{"const": "once"}, duration]}, "once, or for how long"),
+            "mode": _told(
+                {"enum": list(APPROVAL_MODES), "default": APPROVAL_MODES[0]},
+                "hold: the command waits; return: it ends with status 125, and may be asked again once approved",
+            ),
         },
         "by",
     )

@@ -183,7 +183,7 @@ rules:
     forward: ["db-1:5432"]
     interactive: true
     env: [LANG]
-    approval: {by: [sre, leads], count: 2, within: 10m, grants: 30m}
+    approval: {by: [sre, leads], count: 2, within: 10m, grants: 30m, mode: return}
     reason: a restart drops live requests
 """
     )
@@ -192,7 +192,8 @@ rules:
     assert (policy.default, policy.undecidable, policy.observe) == (Effect.APPROVE, Effect.APPROVE, False)
     assert rule.approval is not None
     assert (rule.approval.by, rule.approval.count) == (("sre", "leads"), 2)
-    assert (rule.approval.within, rule.approval.grants) == (600, 1800)
+    assert (rule.approval.within, rule.approval.grants, rule.approval.mode) == (600, 1800, "return")
+    assert [approval.mode for approval in policy.approvals] == ["hold"]
     assert (rule.shell, rule.forward, rule.interactive) == ("gated", ("db-1:5432",), True)
     assert [pattern.text for pattern in rule.commands] == ["systemctl restart *"]
     assert rule.reason == "a restart drops live requests"

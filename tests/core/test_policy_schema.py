@@ -155,7 +155,7 @@ def test_mistakes_that_a_schema_can_see_are_refused(entry: dict[str, Any]) -> No
         "{id: a, effect: deny, does: [unknown], reason: x}",
         "{id: a, effect: allow, commands: ['**'], does: [reads, writes], writes: ['/tmp/**'], dynamic: true}",
         "{id: a, effect: approve, commands: ['x'], approval: {by: [sre], count: 2, within: 10m, grants: once}}",
-        "{id: a, effect: approve, does: [changes], approval: {by: [sre], grants: 30m}}",
+        "{id: a, effect: approve, does: [changes], approval: {by: [sre], grants: 30m, mode: return}}",
         "{id: a, effect: allow, commands: ['x'], when: {hours: '22:00-06:00', days: [mon], zone: UTC}}",
         "{id: a, effect: allow, commands: ['x'], when: {hours: '08:00-24:00', networks: [10.0.0.0/8]}}",
         "{id: a, effect: allow, forward: ['db-1:5432', '*:*', '[::1]:22']}",

@@ -1,0 +1,1 @@
+"""Approvals: people decide, in time, on exactly what will run."""

@@ -1,0 +1,137 @@
+"""What changed, also by another process: a table that every change adds a line to, in its own transaction.
+
+Lines are numbered in the order in which they are committed, so that whoever has read up to a number has missed none:
+on SQLite because writers take turns, on PostgreSQL by a lock that is held from the line to the commit, which is all
+that is left to do then.
+
+`Changes` reads what is new when it is woken by a write of this process or by PostgreSQL's NOTIFY, and otherwise every
+INTERVAL (two processes on one SQLite file know of each other by that alone). One reader serves all who subscribe,
+however many they are. When it can not read, it says so to all: they can not know what was decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bastion.approvals.ports import Change
+from bastion.errors import StoreDown
+from bastion.store.database import CHANNEL, Database
+from bastion.store.schema import CHANGES
+
+log = logging.getLogger(__name__)
+
+REQUEST, GRANT, SESSION, SESSION_END, CERTIFICATE, RECORDING = (
+    *("request", "grant", "session"),
+    *("session-end", "certificate", "recording"),
+)
+INTERVAL = {"sqlite": 0.2, "postgresql": 0.5}
+"""Seconds between two looks where nothing wakes it."""
+_AT_ONCE = 500
+_LOCK = 0x6261_7375
+
+T = TypeVar("T")
+Subscriber = tuple[Callable[[Sequence[Change]], None], Callable[[Exception], None]]
+
+
+async def note(connection: AsyncConnection, tenant: str, kind: str, subject: str, at: float) -> None:
+    """Add a line: the last thing that a transaction does."""
+    postgresql = connection.dialect.name == "postgresql"
+    if postgresql:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    await connection.execute(insert(CHANGES).values(tenant=tenant, kind=kind, subject=subject, at=at))
+    if postgresql:
+        await connection.execute(select(func.pg_notify(CHANNEL, "")))
+
+
+class Changes:
+    """Life: `open`; `subscribe` at will; `run` once, which ends when it is cancelled."""
+
+    def __init__(self, database: Database, last: int) -> None:
+        self._database = database
+        self._last = last
+        self._subscribers: dict[int, Subscriber] = {}
+        self._woken = asyncio.Event()
+        self._count = 0
+
+    @classmethod
+    async def open(cls, database: Database) -> Changes:
+        """From now on. Raises StoreDown."""
+
+        async def last(connection: AsyncConnection) -> int:
+            return int((await connection.execute(select(func.coalesce(func.max(CHANGES.c.number), 0)))).scalar_one())
+
+        return cls(database, await database.read(last))
+
+    def subscribe(
+        self, changed: Callable[[Sequence[Change]], None], failed: Callable[[Exception], None]
+    ) -> Callable[[], None]:
+        self._count += 1
+        number = self._count
+        self._subscribers[number] = (changed, failed)
+
+        def unsubscribe() -> None:
+            self._subscribers.pop(number, None)
+
+        return unsubscribe
+
+    def wake(self) -> None:
+        """This process has changed something."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Read for ever. What fails is told to all who subscribe, and tried again."""
+        listener: asyncpg.Connection[Any] | None = None
+        interval = INTERVAL["sqlite" if self._database.is_sqlite else "postgresql"]
+        try:
+            while True:
+                try:
+                    if not self._database.is_sqlite and (listener is None or listener.is_closed()):
+                        listener = await self._database.listen(self.wake)
+                    await self.read()
+                except StoreDown as error:
+                    log.warning("what others change can not be read: %s", error)
+                    self._tell_failed(error)
+                await self._next(interval)
+        finally:
+            if listener is not None:
+                listener.terminate()
+
+    async def read(self) -> None:
+        """Tell everyone what is new. Raises StoreDown."""
+        while found := await self._database.read(self._new):
+            self._last = found[-1].number
+            for changed, _ in list(self._subscribers.values()):
+                _told(changed, found)
+
+    async def _new(self, connection: AsyncConnection) -> list[Change]:
+        newer = select(CHANGES).where(CHANGES.c.number > self._last).order_by(CHANGES.c.number).limit(_AT_ONCE)
+        rows = await connection.execute(newer)
+        return [Change(row.number, row.tenant, row.kind, row.subject) for row in rows]
+
+    async def _next(self, interval: float) -> None:
+        try:
+            async with asyncio.timeout(interval):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+    def _tell_failed(self, error: StoreDown) -> None:
+        for _, failed in list(self._subscribers.values()):
+            _told(failed, error)
+
+
+def _told(subscriber: Callable[[T], None], what: T) -> None:
+    """One who fails keeps it from no other."""
+    try:
+        subscriber(what)
+    except Exception:
+        log.exception("a subscriber to changes failed")
