@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 
 from bastion.approvals.request import Bound, Request
 
+OVER = "its time was over"
+POLICY_CHANGED = "the policy changed meanwhile: ask again"
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -41,6 +44,11 @@ class Grant:
     ends: float
     ended: float | None = None
     why: str = ""
+
+    @property
+    def revoked(self) -> bool:
+        """Whether it was taken back, so that what runs under it may not go on."""
+        return self.ended is not None and self.why not in (OVER, POLICY_CHANGED)
 
 
 def grant_of(request: Request, id: str, now: float) -> Grant | None:

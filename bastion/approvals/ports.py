@@ -61,8 +61,8 @@ class TooMany(Exception):
 
 class Requests(Protocol):
     async def make(self, request: Request, limits: Limits, told: Callable[[Request], Awaitable[None]]) -> Request:
-        """Keep a new request. In mode return an open one of the same digest that stands there is answered instead, and
-        `told` is not called. Raises TooMany."""
+        """Keep a new request. In mode return one of the same digest that stands there, open or denied and in its time,
+        is answered instead, and `told` is not called. Raises TooMany."""
         ...
 
     async def change(
@@ -89,12 +89,14 @@ class Grants(Protocol):
         """One step. Raises NoSuchRequest."""
         ...
 
+    async def find(self, tenant: str, id: str) -> Grant | None: ...
+
     async def page(self, tenant: str, now: float | None, before: Cursor | None, limit: int) -> list[Grant]:
         """Those that are live at `now`; all where it is None."""
         ...
 
 
-class Upkeep(Protocol):
+class Overview(Protocol):
     """What a process asks of all tenants, to keep up; it learns names, and acts on each under its tenant."""
 
     async def seen(self, instance: str, now: float) -> None:
@@ -109,8 +111,8 @@ class Upkeep(Protocol):
         """Open requests that a process held which was not seen `since`, or is one of `gone`."""
         ...
 
-    async def outdated(self, tenant: str, policy: str) -> tuple[list[Named], list[Named]]:
-        """Open requests, and live grants, of other versions of the tenant's policy."""
+    async def outdated(self, tenant: str, policy: str, now: float) -> tuple[list[Named], list[Named]]:
+        """Some hundred open requests, and all live grants, of other versions of the tenant's policy."""
         ...
 
     async def remind(self, now: float) -> list[Request]:

@@ -250,6 +250,8 @@ def with_vote(request: Request, vote: Vote) -> Request:
         raise MayNotVote(reason)
     if len(vote.comment.encode("utf-8", "surrogatepass")) > MAX_COMMENT:
         raise MayNotVote(f"the comment is longer than {MAX_COMMENT} bytes")
+    if "\0" in vote.comment or any("\ud800" <= character <= "\udfff" for character in vote.comment):
+        raise MayNotVote("the comment has characters that no text may have")
     if vote.grant and not (vote.approves and request.may_grant):
         raise MayNotVote("this rule is approved for once: its policy offers no grants")
     told = replace(request, votes=(*request.votes, vote))

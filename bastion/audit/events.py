@@ -13,6 +13,12 @@
     admission-refused     it was not (no such target or account, or not permitted; `reason` says which)
     login-shell-asked     the inventory does not say which login shell an account has, so the account was asked
     command-judged        an exec, shell or subsystem was decided, allowed or not; or a line of a gated shell
+    approval-requested    what policy holds for approval waits for people to decide
+    approval-voted        one of them approved or denied it
+    approval-settled      it was approved or denied, used, or is over without: `state` and `why` say which
+    grant-made            an approval gave an identity its rule for a while
+    grant-used            something passed by a grant, without being asked for again
+    grant-revoked         a grant was ended before its time: by a person, or by what changed
     line-ended            a command of a gated shell is over
     request-refused       something the bastion does not do was asked for: forwarding of ports, the agent or X11
     session-ended         a channel is over: how, how much, and where the recording is
@@ -42,53 +48,18 @@ Bounds: a text keeps 1 KiB, a command 16 KiB (its length and digest are told whe
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bastion.audit.text import told
-
-MAX_TEXT = 1 << 10
-MAX_COMMAND = 16 << 10
-MAX_MEMBERS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """The root. `kind` is the name in the trail."""
-
-    kind: ClassVar[str]
-
-    def record(self) -> dict[str, object]:
-        """The event as it is written, without what the log adds."""
-        entries: dict[str, object] = {"kind": self.kind}
-        for field in dataclasses.fields(self):
-            entries.update(_entries(field.name, getattr(self, field.name)))
-        return entries
-
-
-def _entries(name: str, value: object) -> dict[str, object]:
-    match value:
-        case None:
-            return {}
-        case bool() | int() | float():
-            return {name: value}
-        case bytes():
-            return told(name, value, MAX_COMMAND)
-        case str():
-            return told(name, value, MAX_TEXT)
-        case tuple():
-            members = [told(name, member, MAX_TEXT) for member in value[:MAX_MEMBERS]]
-            entries: dict[str, object] = {name: [member[name] for member in members]}
-            for suffix in ("_escaped", "_whole"):
-                marks = [member.get(name + suffix, False) for member in members]
-                if any(marks):
-                    entries[name + suffix] = marks
-            if len(value) > MAX_MEMBERS:
-                entries[f"{name}_count"] = len(value)
-            return entries
-    raise TypeError(f"an event can not hold a {type(value).__name__} ({name})")
-
+from bastion.audit.approval_events import ApprovalRequested as ApprovalRequested
+from bastion.audit.approval_events import ApprovalSettled as ApprovalSettled
+from bastion.audit.approval_events import ApprovalVoted as ApprovalVoted
+from bastion.audit.approval_events import GrantMade as GrantMade
+from bastion.audit.approval_events import GrantRevoked as GrantRevoked
+from bastion.audit.approval_events import GrantUsed as GrantUsed
+from bastion.audit.event import MAX_COMMAND as MAX_COMMAND
+from bastion.audit.event import MAX_MEMBERS as MAX_MEMBERS
+from bastion.audit.event import MAX_TEXT as MAX_TEXT
+from bastion.audit.event import Event as Event
 
 # -- what events have in common ----------------------------------------------------------------------------------------
 

@@ -100,12 +100,13 @@ async def _alone(connection: AsyncConnection, bound: Bound) -> None:
 
 
 async def _standing(connection: AsyncConnection, request: Request) -> Request | None:
-    """The open request for the very same, whose time is not over; one that is approved before one that is not."""
+    """The request for the very same whose time is not over: approved before denied before pending. What was denied is
+    not asked again until then."""
     query = select(REQUESTS).where(
         REQUESTS.c.tenant == request.bound.tenant,
         REQUESTS.c.digest_anywhere == request.bound.digest_anywhere(),
         REQUESTS.c.mode == RETURN,
-        REQUESTS.c.state.in_(_OPEN),
+        REQUESTS.c.state.in_([*_OPEN, State.DENIED.value]),
         REQUESTS.c.ends > request.asked,
     )
     query = query.order_by(REQUESTS.c.state, REQUESTS.c.asked).limit(1)

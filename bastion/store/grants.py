@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bastion.approvals.grant import Grant, Holder
+from bastion.approvals.grant import OVER, Grant, Holder
 from bastion.approvals.ports import Cursor
 from bastion.errors import NoSuchRequest
 from bastion.store import changes
@@ -19,7 +19,6 @@ from bastion.store.changes import Changes
 from bastion.store.database import Database
 from bastion.store.schema import GRANTS, listed, members
 
-OVER = "its time was over"
 _HOLDER = tuple(field.name for field in fields(Holder))
 _AS_THEY_ARE = ("id", "identity", "request", "made", "ends", "ended", "why")
 
@@ -59,6 +58,14 @@ class Grants:
         changed = await self._database.write(work)
         self._changes.wake()
         return changed
+
+    async def find(self, tenant: str, id: str) -> Grant | None:
+        async def work(connection: AsyncConnection) -> Grant | None:
+            query = select(GRANTS).where(GRANTS.c.tenant == tenant, GRANTS.c.id == id)
+            row = (await connection.execute(query)).mappings().one_or_none()
+            return None if row is None else _grant(row)
+
+        return await self._database.read(work)
 
     async def page(self, tenant: str, now: float | None, before: Cursor | None, limit: int) -> list[Grant]:
         async def work(connection: AsyncConnection) -> list[Grant]:

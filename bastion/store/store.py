@@ -7,9 +7,9 @@ from bastion.store.certificates import Certificates
 from bastion.store.changes import Changes
 from bastion.store.database import Database
 from bastion.store.grants import Grants
+from bastion.store.overview import Overview
 from bastion.store.recordings import Recordings
 from bastion.store.sessions import Sessions
-from bastion.store.upkeep import Upkeep
 
 
 class Store:
@@ -20,7 +20,7 @@ class Store:
         self.changes = changes
         self.requests = Requests(database, changes)
         self.grants = Grants(database, changes)
-        self.upkeep = Upkeep(database)
+        self.overview = Overview(database)
         self.sessions = Sessions(database, changes)
         self.certificates = Certificates(database, changes)
         self.recordings = Recordings(database, changes)

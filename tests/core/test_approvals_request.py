@@ -146,6 +146,9 @@ def test_a_comment_is_bounded() -> None:
     with_vote(request(), yes(person(), comment="é" * (MAX_COMMENT // 2)))
     with pytest.raises(MayNotVote, match="longer than 2048 bytes"):
         with_vote(request(), yes(person(), comment="é" * (MAX_COMMENT // 2) + "x"))
+    for odd in ("a\0b", "\udcff"):
+        with pytest.raises(MayNotVote, match="no text may have"):
+            with_vote(request(), no(person(), comment=odd))
 
 
 def test_a_grant_is_offered_by_every_clause_and_given_by_every_approver() -> None:

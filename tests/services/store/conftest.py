@@ -11,6 +11,7 @@ import pytest
 
 from bastion.store.store import Store
 from tests import postgres
+from tests.services.store.house import Clock, Process, Trail
 
 _NUMBERS = itertools.count(1)
 
@@ -40,3 +41,20 @@ async def store(url: str) -> AsyncIterator[Store]:
     opened = await Store.open(url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def trail() -> Trail:
+    return Trail()
+
+
+@pytest.fixture
+async def process(url: str, clock: Clock, trail: Trail) -> AsyncIterator[Process]:
+    running = await Process.start(url, clock, trail)
+    yield running
+    await running.stop()

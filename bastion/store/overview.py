@@ -19,8 +19,8 @@ _AT_ONCE = 500
 _OPEN = REQUESTS.c.state.in_(sorted(state.value for state in OPEN))
 
 
-class Upkeep:
-    """The port `Upkeep` of approvals."""
+class Overview:
+    """The port `Overview` of approvals."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,12 +43,12 @@ class Upkeep:
         lost = or_(REQUESTS.c.instance.not_in(alive), REQUESTS.c.instance.in_(list(gone)))
         return await self._named(and_(REQUESTS.c.mode != RETURN, lost))
 
-    async def outdated(self, tenant: str, policy: str) -> tuple[list[Named], list[Named]]:
+    async def outdated(self, tenant: str, policy: str, now: float) -> tuple[list[Named], list[Named]]:
         async def grants(connection: AsyncConnection) -> list[Named]:
             other = select(GRANTS.c.tenant, GRANTS.c.id).where(
-                GRANTS.c.tenant == tenant, GRANTS.c.policy != policy, GRANTS.c.ended.is_(None)
+                GRANTS.c.tenant == tenant, GRANTS.c.policy != policy, GRANTS.c.ended.is_(None), GRANTS.c.ends > now
             )
-            return [Named(*row) for row in (await connection.execute(other)).tuples()]
+            return [Named(row.tenant, row.id) for row in await connection.execute(other)]
 
         requests = await self._named(and_(REQUESTS.c.tenant == tenant, REQUESTS.c.policy != policy))
         return requests, await self._database.read(grants)
@@ -84,6 +84,6 @@ class Upkeep:
     async def _named(self, which: ColumnElement[bool]) -> list[Named]:
         async def work(connection: AsyncConnection) -> list[Named]:
             query = select(REQUESTS.c.tenant, REQUESTS.c.id).where(_OPEN, which).order_by(REQUESTS.c.ends)
-            return [Named(*row) for row in (await connection.execute(query.limit(_AT_ONCE))).tuples()]
+            return [Named(row.tenant, row.id) for row in await connection.execute(query.limit(_AT_ONCE))]
 
         return await self._database.read(work)

@@ -1,0 +1,136 @@
+"""What keeps time for approvals: expiry, reminders, what other processes left behind, and forgetting.
+
+One look at the store every TICK for all who wait, and no timer for each. Deciding and using check the time by
+themselves, so that a late look lets nothing through.
+
+A process tells the store that it is alive. What one held that was not seen for GONE, or that had this process's name
+before it, is withdrawn: nobody waits for it any more. So the clocks of processes on one store must agree by less than
+that (NTP); where they do not, requests are withdrawn that somebody waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from bastion.approvals.asking import Setting
+from bastion.approvals.grant import POLICY_CHANGED
+from bastion.approvals.ports import Cursor, Named, Overview
+from bastion.approvals.request import OPEN, Request, State
+from bastion.approvals.service import Approvals
+from bastion.errors import BastionError, NoSuchRequest
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5
+SEEN_EVERY = 5.0
+GONE = 15.0
+PRUNE_EVERY = 3600.0
+KEPT = 90 * 86400.0
+"""All in seconds."""
+_PAGE = 100
+_NOBODY = "the bastion that held it is gone"
+
+
+class Upkeep:
+    """Life: `start` once, before anybody waits; `run`, which ends when it is cancelled."""
+
+    def __init__(self, approvals: Approvals, overview: Overview, setting: Setting, *, kept: float = KEPT) -> None:
+        self._approvals = approvals
+        self._overview = overview
+        self._clock = setting.clock
+        self._instance = setting.instance
+        self._kept = kept
+        self._seen = self._pruned = float("-inf")
+        self._policies: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Whatever this process held in an earlier life is withdrawn. Raises StoreDown, NotRecorded."""
+        now = self._clock()
+        await self._overview.seen(self._instance, now)
+        await self._abandon(now, (self._instance,))
+
+    async def run(self) -> None:
+        """For ever. What goes wrong is told, and fails those who wait: their time is not kept."""
+        while True:
+            try:
+                await self.tick()
+            except BastionError as error:
+                log.warning("approvals can not be kept up: %s", error)
+                self._approvals.waiting.failed(error)
+            except Exception as error:
+                log.exception("approvals can not be kept up")
+                self._approvals.waiting.failed(error)
+            await asyncio.sleep(TICK)
+
+    async def tick(self) -> None:
+        """One look. Raises StoreDown, NotRecorded."""
+        now = self._clock()
+        for named, why in self._approvals.owed():
+            await self._approvals.withdraw(named, why)
+        await self._settle(await self._overview.due(now), State.EXPIRED, "")
+        await self._policies_changed()
+        for request in await self._overview.remind(now):
+            self._approvals.remind(request)
+        if now - self._seen >= SEEN_EVERY:
+            await self._overview.seen(self._instance, now)
+            await self._abandon(now, ())
+            self._seen = now
+        if now - self._pruned >= PRUNE_EVERY:
+            await self._overview.prune(now - self._kept)
+            self._pruned = now
+
+    async def identity_revoked(
+        self, tenant: str, *, serial: int | None = None, identity: str | None = None, issuer: str | None = None
+    ) -> None:
+        """A certificate (by `serial`) or an identity (a principal or subject, of one `issuer` or of any) is no longer
+        good: what it asked for is over, and so are an identity's grants. Raises StoreDown, NotRecorded."""
+
+        def hit(request: Request) -> bool:
+            bound = request.bound
+            names = (bound.subject, bound.identity, *request.principals)
+            whose = identity in names and issuer in (None, bound.issuer)
+            return whose if identity is not None else serial == bound.serial
+
+        requests = [Named(tenant, found.id) for found in await self._open(tenant) if hit(found)]
+        await self._settle(requests, State.ENDED, "the one who asked was revoked")
+        cursor: Cursor | None = None
+        while identity is not None and (page := await self._approvals.grants(tenant, cursor, _PAGE)):
+            for grant in page:
+                try:
+                    made_by = await self._approvals.request(tenant, grant.request)
+                except NoSuchRequest:
+                    continue
+                if hit(made_by):
+                    await self._approvals.end_grant(Named(tenant, grant.id), "its holder was revoked")
+            cursor = (page[-1].made, page[-1].id)
+
+    async def _open(self, tenant: str) -> list[Request]:
+        found: list[Request] = []
+        cursor: Cursor | None = None
+        while page := await self._approvals.page(tenant, OPEN, cursor, _PAGE):
+            found += page
+            cursor = (page[-1].asked, page[-1].id)
+        return found
+
+    async def _policies_changed(self) -> None:
+        for tenant, version in self._approvals.policies.items():
+            if self._policies.get(tenant) == version:
+                continue
+            while any(found := await self._overview.outdated(tenant, version, self._clock())):
+                requests, grants = found
+                await self._settle(requests, State.ENDED, POLICY_CHANGED)
+                for named in grants:
+                    await self._approvals.end_grant(named, POLICY_CHANGED)
+            self._policies[tenant] = version
+
+    async def _abandon(self, now: float, gone: Iterable[str]) -> None:
+        await self._settle(await self._overview.orphans(now - GONE, gone), State.WITHDRAWN, _NOBODY)
+
+    async def _settle(self, which: Iterable[Named], state: State, why: str) -> None:
+        for named in which:
+            try:
+                await self._approvals.settle(named, state, why)
+            except NoSuchRequest:
+                continue
