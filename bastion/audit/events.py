@@ -60,6 +60,7 @@ from bastion.audit.event import MAX_COMMAND as MAX_COMMAND
 from bastion.audit.event import MAX_MEMBERS as MAX_MEMBERS
 from bastion.audit.event import MAX_TEXT as MAX_TEXT
 from bastion.audit.event import Event as Event
+from bastion.audit.person_events import PersonActed as PersonActed
 
 # -- what events have in common ----------------------------------------------------------------------------------------
 
@@ -356,21 +357,4 @@ class Revoked(Event):
     entry: str
     sessions: int
     tenant: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonActed(Event):
-    """`action` is `login`, `login-refused`, `logout`, `follow`, `replay`, `verify`, `terminate`, `revoke-certificate`
-    or `revoke-grant`; `on` the id of what it was done to, `reason` what they gave for it, or why they were refused.
-    Who it was is told where it is known; a local operator's issuer is `unix`."""
-
-    kind = "person-acted"
-    tenant: str
-    action: str
-    source: str
-    identity: str | None = None
-    issuer: str | None = None
-    subject: str | None = None
-    on: str | None = None
     reason: str | None = None
