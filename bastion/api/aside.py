@@ -17,7 +17,7 @@ import asyncio
 import logging
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +36,9 @@ MAX_WAITING = 8
 """Requests that may wait for the one before them."""
 STOP_TIMEOUT = 5.0
 """Seconds for the process to end once it was killed."""
+
+
+First = Callable[[asyncio.subprocess.Process], Awaitable[None]]
 
 
 class Busy(OutsideError):
@@ -58,14 +61,14 @@ class Aside:
         self._stopped = False
         self._process: asyncio.subprocess.Process | None = None
 
-    async def ask(self, kind: str, values: tuple[object, ...]) -> bytes:
-        """The answer's JSON. Busy, AsideFailed."""
+    async def ask(self, kind: str, values: tuple[object, ...], first: First | None = None) -> bytes:
+        """The answer's JSON. `first` tells the process what it must know before. Busy, AsideFailed."""
         if self._stopped or self._waiting >= MAX_WAITING:
             raise Busy(f"too many wait for {self._what}: try again soon")
         self._waiting += 1
         try:
             async with asyncio.timeout(self._timeout), self._one:
-                return await self._exchange(kind, values)
+                return await self._exchange(kind, values, first)
         except TimeoutError:
             raise Busy(f"{self._what} took longer than {self._timeout:g} seconds: ask for less at once") from None
         finally:
@@ -78,10 +81,11 @@ class Aside:
 
     # -- inside
 
-    async def _exchange(self, kind: str, values: tuple[object, ...]) -> bytes:
+    async def _exchange(self, kind: str, values: tuple[object, ...], first: First | None) -> bytes:
         try:
             process = await self._started()
-            await self._before(process, kind, values)
+            if first is not None:
+                await first(process)
             return await self._send(process, pickle.dumps((kind, values)))
         except (asyncio.IncompleteReadError, OSError) as error:
             log.error("the process for %s ended in the midst of a request: %s", self._what, type(error).__name__)
@@ -91,9 +95,6 @@ class Aside:
             # Cancelled, or out of time, in the midst of an answer: nobody will read the rest of it.
             await self._kill()
             raise
-
-    async def _before(self, process: asyncio.subprocess.Process, kind: str, values: tuple[object, ...]) -> None:
-        """What the process must be told first."""
 
     async def _send(self, process: asyncio.subprocess.Process, request: bytes) -> bytes:
         if process.stdin is None or process.stdout is None:

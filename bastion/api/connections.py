@@ -18,7 +18,6 @@ from bastion.api.limits import network
 from bastion.api.protocol import Http
 from bastion.background import Background
 
-
 Whence = tuple[str, int | None]
 """The client's address, and its user where it came by the Unix socket."""
 

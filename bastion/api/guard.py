@@ -7,6 +7,7 @@ from how a request is refused and costs no more than its header.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ from bastion.api.problems import NotHere
 from bastion.api.routes import Needs, Route
 from bastion.errors import BastionError, Denied
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
+"""Of whatever has an id. What else stands in an address goes into no query."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -67,6 +70,8 @@ class Guard:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             who = await self._who(route, request)
+            if not all(_ID.match(part) for part in request.match_info.values()):
+                raise NotHere(f"no such {next(iter(request.match_info))}")
             given = query(route.query, _pairs(request)) if route.strict else {}
             body: Mapping[str, Any] = {}
             if route.body is not None:

@@ -52,7 +52,9 @@ class Hub:
             if reader.tenant == tenant:
                 reader.wake()
 
-    def subscribe(self, tenant: str, roles: Callable[[], frozenset[Role]], last: str, wake: Callable[[], None]) -> Reader:
+    def subscribe(
+        self, tenant: str, roles: Callable[[], frozenset[Role]], last: str, wake: Callable[[], None]
+    ) -> Reader:
         """A reader of what comes after `last` (an id; empty: after now). `roles` are asked for each time."""
         epoch, _, number = last.partition("-")
         known = epoch == self._epoch and number.isascii() and number.isdigit() and len(number) < 16
@@ -60,6 +62,13 @@ class Hub:
         reader = Reader(self, tenant, roles, position, wake)
         self._readers[reader] = None
         return reader
+
+    def reset(self) -> None:
+        """Something may have been missed: every reader is told so."""
+        self._epoch = secrets.token_hex(4)
+        self._rings.clear()
+        for reader in self._readers:
+            reader.lose()
 
     def drop(self, reader: Reader) -> None:
         self._readers.pop(reader, None)
@@ -101,6 +110,10 @@ class Reader:
             return [(self._hub.id(self._position), "reset", b"{}")]
         roles = self._roles()
         return [(self._hub.id(told.number), told.kind, told.data) for told in found if told.role in roles]
+
+    def lose(self) -> None:
+        self._position = -1
+        self.wake()
 
     def close(self) -> None:
         self._hub.drop(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from bastion.api.aside import TIMEOUT, Aside
 from bastion.api.judge import MAX_HELD
@@ -17,7 +18,6 @@ class Judging(Aside):
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         super().__init__("bastion.api.judge", "judging policies", timeout)
-        self._policies: dict[str, Policy] = {}
         self._held: set[str] = set()
         """The versions that the living process was given."""
 
@@ -29,23 +29,18 @@ class Judging(Aside):
         """What a policy says of these commands. Busy, AsideFailed."""
         if not isinstance(of, Policy):
             return await self.ask("explain", (dict(of), asker, list(commands)))
-        self._policies[of.version] = of
-        try:
-            return await self.ask("explain", (of.version, asker, list(commands)))
-        finally:
-            self._policies.pop(of.version, None)
+        return await self.ask("explain", (of.version, asker, list(commands)), partial(self._hand_over, of))
 
-    async def _before(self, process: asyncio.subprocess.Process, kind: str, values: tuple[object, ...]) -> None:
-        """Hand over a policy in force that the process does not have."""
-        version = values[0]
-        if not isinstance(version, str) or version in self._held:
+    async def _hand_over(self, policy: Policy, process: asyncio.subprocess.Process) -> None:
+        """A policy in force that the process does not have."""
+        if policy.version in self._held:
             return
         if len(self._held) >= MAX_HELD:
             self._held.clear()  # as the process does
         # Pickling a large policy takes a while, once for each version.
-        held = await asyncio.to_thread(pickle.dumps, ("hold", (version, self._policies[version])))
+        held = await asyncio.to_thread(pickle.dumps, ("hold", (policy.version, policy)))
         await self._send(process, held)
-        self._held.add(version)
+        self._held.add(policy.version)
 
     async def _kill(self) -> None:
         self._held.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import orjson
 from bastion.api.problems import BadRequest
 
 DEFAULT = 50
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 Cursor = tuple[float, str]
 Member = TypeVar("Member")
 
@@ -29,7 +31,7 @@ def before(query: Mapping[str, Any]) -> Cursor | None:
     match _read(query):
         case None:
             return None
-        case [float() | int() as time, str(id)] if not isinstance(time, bool) and abs(time) < 1e15:
+        case [float() | int() as time, str(id)] if not isinstance(time, bool) and abs(time) < 1e15 and _ID.match(id):
             return float(time), id
     raise BadRequest(_WRONG)
 
@@ -41,6 +43,16 @@ def offset(query: Mapping[str, Any]) -> int | None:
             return None
         case [int(number)] if 0 <= number < 1 << 53 and not isinstance(number, bool):
             return number
+    raise BadRequest(_WRONG)
+
+
+def name(query: Mapping[str, Any]) -> str | None:
+    """The same for lists that are in the order of names."""
+    match _read(query):
+        case None:
+            return None
+        case [str(name)]:
+            return name
     raise BadRequest(_WRONG)
 
 

@@ -9,7 +9,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from bastion.errors import BadPublicKey, BadToken, BastionError, ClientError, Denied, OutsideError
+from bastion.errors import (
+    BadPublicKey,
+    BadToken,
+    BastionError,
+    ClientError,
+    Denied,
+    MayNotVote,
+    NoSuchRequest,
+    OutsideError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +73,13 @@ def _told(error: BastionError) -> web.Response:
             return problem(429, str(error), {"Retry-After": str(error.wait)})
         case BadToken():
             return problem(401, str(error), {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        case MayNotVote():
+            return problem(403, str(error))
         case Denied():
             return problem(403, f"{error}; {error.remedy}" if error.remedy else str(error))
         case WrongEncoding():
             return problem(415, str(error), {"Accept-Encoding": "identity"})
-        case NotHere():
+        case NotHere() | NoSuchRequest():
             return problem(404, str(error))
         case Conflict():
             return problem(409, str(error))

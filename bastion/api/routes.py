@@ -12,6 +12,8 @@ from enum import StrEnum
 from bastion.api.params import Param
 from bastion.api.roles import Role
 
+_ROLES = {role.value: role for role in Role}
+
 
 class Needs(StrEnum):
     """Who may ask. `observer`: the socket, or a network of `api.observers`; `anyone`: any proven identity of a tenant,
@@ -27,7 +29,7 @@ class Needs(StrEnum):
 
     @property
     def role(self) -> Role | None:
-        return Role(self.value) if self.value in Role else None
+        return _ROLES.get(self.value)
 
 
 JSON, TEXT, EVENTS, CAST, NONE = "application/json", "text/plain", "text/event-stream", "application/x-asciicast", ""

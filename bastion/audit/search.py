@@ -88,12 +88,17 @@ def digest(path: Path, tenant: str, session: str, seconds: float) -> dict[str, o
     needles = (_member("tenant", tenant), _member("session", session))
     for _, line in _lines(path, None, needles):
         record = _record(line) if line else None
-        if record is not None and (record.get("tenant"), record.get("session")) == (tenant, session):
-            if record.get("kind") in _CLOSED and isinstance(record.get("sha256"), str):
-                return {"found": True, "sha256": record["sha256"], "size": record.get("size")}
+        if record is not None and _tells(record, tenant, session):
+            return {"found": True, "sha256": record["sha256"], "size": record.get("size")}
         if time.monotonic() >= ends:
             return {"found": None}
     return {"found": False}
+
+
+def _tells(record: Mapping[str, Any], tenant: str, session: str) -> bool:
+    """Whether it is the event that has this recording's digest."""
+    of = (record.get("tenant"), record.get("session"))
+    return of == (tenant, session) and record.get("kind") in _CLOSED and isinstance(record.get("sha256"), str)
 
 
 def _lines(path: Path, before: int | None, needles: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:

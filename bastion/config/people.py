@@ -18,7 +18,7 @@ from bastion.targets.keyring import secret
 from bastion.targets.target import Secret
 
 ROLES = ("viewer", "auditor", "approver", "operator")
-SCOPES = ("openid",)
+SCOPES: tuple[str, ...] = ("openid",)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -34,13 +34,13 @@ class Console:
 
 
 NO_ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-NO_NETWORKS: tuple[Network, ...] = ()
+_NO_GROUPS: tuple[str, ...] = ()
 
 
 def roles(node: Node) -> Mapping[str, tuple[str, ...]]:
     """Groups by role."""
     section = node.section()
-    found = {name: section.read(name, _groups, ()) for name in ROLES}
+    found = {name: section.read(name, _groups, _NO_GROUPS) for name in ROLES}
     section.close()
     return MappingProxyType({name: groups for name, groups in found.items() if groups})
 

@@ -84,7 +84,8 @@ class CodeFlow:
     async def begin(self, callback: str, next: str) -> tuple[str, Pending]:
         """Where to send the browser. IssuerDown."""
         endpoint, _ = await self._endpoints()
-        pending = Pending(self._tenant, *(secrets.token_urlsafe(32) for _ in range(3)), next)
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        pending = Pending(self._tenant, state, nonce, verifier, next)
         digest = hashlib.sha256(pending.verifier.encode()).digest()
         asked = {
             "response_type": "code",

@@ -40,7 +40,8 @@ class Issuer:
     `audience`: the token must be for at least one of them. `jwks`: the address of the keys, for issuers without
     discovery. `lifetime`: seconds of the certificates (at most 3600). `skew`: seconds that the issuer's clock may be
     off. `require`: claims that must have one of the given values. `principals`, `groups`, `owner`: templates (see
-    mapping), the last one empty where agents have no owners. `claims`: the names of claims that the identity keeps, for policy.
+    mapping), the last one empty where agents have no owners. `claims`: the names of claims that the identity keeps,
+    for policy.
     """
 
     issuer: str

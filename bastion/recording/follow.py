@@ -1,4 +1,4 @@
-"""A recording followed while it grows: whoever looks over a session's shoulder sees what was recorded, and nothing else.
+"""A recording followed while it grows: who looks over a session's shoulder sees what was recorded, and nothing else.
 
 A `Tap` hangs on each recorder. It is told of lines when the operating system has them (law 4: masked, then recorded,
 then shown; a follower comes after all three) and hands them to followers in memory. A follower first reads what stood

@@ -168,7 +168,11 @@ def test_a_name_is_printable_one_word_and_without_commas_or_it_is_refused(value:
 
 @pytest.mark.parametrize(
     ("claims", "owners"),
-    [({}, ()), ({"owner": "rev@demo"}, ("rev@demo",)), ({"owner": ["a@demo", "b@demo", "a@demo"]}, ("a@demo", "b@demo"))],
+    [
+        ({}, ()),
+        ({"owner": "rev@demo"}, ("rev@demo",)),
+        ({"owner": ["a@demo", "b@demo", "a@demo"]}, ("a@demo", "b@demo")),
+    ],
 )
 def test_an_agent_has_the_owners_that_its_token_names(claims: dict[str, object], owners: tuple[str, ...]) -> None:
     assert mapping.owners(claims, "{owner?}") == owners
