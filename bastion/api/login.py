@@ -25,7 +25,7 @@ import orjson
 from aiohttp import web
 
 from bastion.api.callers import COOKIE, How
-from bastion.api.guard import Asked
+from bastion.api.guard import Asked, Handler
 from bastion.api.logins import ABSOLUTE, Logins
 from bastion.api.problems import BadRequest, NotHere
 from bastion.api.site import Site
@@ -66,6 +66,9 @@ class Login:
         self._revoked = revoked
         self._clock = clock
         self._key = secrets.token_bytes(32)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"login": self.login, "callback": self.callback, "logout": self.logout, "me": self.me}
 
     async def login(self, asked: Asked) -> web.StreamResponse:
         tenant = asked.query.get("tenant")
