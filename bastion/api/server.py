@@ -74,9 +74,9 @@ class Api:
         self._host_ca = host_ca
         self._limit = limit
         self._guard = Guard(callers, observers)
-        self._streams = streams or Streams()
+        self._streams = Streams() if streams is None else streams  # one without streams is false
         self._streams.released = self._released
-        self._site = site or Site()
+        self._site = Site() if site is None else site
         self._console = dict(console or {})
         self._handlers: dict[str, Answers] = {
             **Condition(problems).handlers(),
