@@ -28,10 +28,10 @@ ALWAYS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "bastion",  # and not which library of which version
 }
 
 
 def dress(response: web.StreamResponse) -> None:
-    """Set them, whatever stood there. For answers that were not begun; others have them already."""
-    if not response.prepared:
-        response.headers.update(ALWAYS)
+    """Set them, whatever stood there, before the answer's head is sent."""
+    response.headers.update(ALWAYS)

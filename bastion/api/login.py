@@ -27,7 +27,7 @@ from aiohttp import web
 from bastion.api.callers import COOKIE, How
 from bastion.api.guard import Asked, Handler
 from bastion.api.logins import ABSOLUTE, Logins
-from bastion.api.problems import BadRequest, NotHere
+from bastion.api.problems import BadRequest, Conflict, NotHere
 from bastion.api.site import Site
 from bastion.audit.events import Event, PersonActed
 from bastion.errors import BastionError, Denied
@@ -108,7 +108,7 @@ class Login:
 
     async def logout(self, asked: Asked) -> web.StreamResponse:
         if asked.caller.how is not How.COOKIE:
-            raise BadRequest("there is no session: only a browser's has one")
+            raise Conflict("there is no session: only a browser's has one")
         await self._audit(_event(asked.caller.tenant, asked.caller.identity, "logout", "", asked.caller.source))
         self._logins.end(asked.request.cookies.get(self._site.cookie(COOKIE), ""))
         answer = web.Response(status=204)

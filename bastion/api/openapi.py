@@ -105,7 +105,7 @@ def _bad(route: Route) -> dict[str, Any]:
     found |= {"401", "403"} if known else set()
     if "{" in route.path or route.needs is Needs.OBSERVER or route.name in ("login", "callback") or known:
         found.add("404")
-    if route.name in ("terminate", "follow", "cast"):
+    if route.name in ("terminate", "follow", "cast", "logout"):
         found.add("409")
     if route.name == "cast":
         found.add("416")

@@ -71,7 +71,8 @@ class Http(RequestHandler):
         """Send it, as the last on this connection. aiohttp's own refusals (`Expect: …`) quote, too: made problems."""
         answer = problem(resp.status, resp.reason) if isinstance(resp, web.HTTPException) else resp
         answer.force_close()
-        dress(answer)
+        if not answer.prepared:
+            dress(answer)
         return await super().finish_response(request, answer, start_time)
 
     def log_exception(self, *_args: Any, **kw: Any) -> None:

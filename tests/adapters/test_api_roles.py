@@ -27,7 +27,7 @@ KEY = {"public_key": "ssh-ed25519 AAAA"}
 SAMPLES: dict[str, tuple[str, Any, int | dict[str, int]]] = {
     "login": ("", None, 404),  # no tenant of this house has a console
     "callback": ("", None, 401),
-    "logout": ("", None, 400),  # a token has no session to end
+    "logout": ("", None, 409),  # a token has no session to end
     "me": ("", None, 200),
     "targets": ("", None, 200),
     "sessions": ("", None, 200),
