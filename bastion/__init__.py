@@ -14,8 +14,9 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     store/       SQLite or PostgreSQL, one schema: the only room that imports SQLAlchemy
                                         (ssh, api and store never import each other)
 
-    session/     one channel's life (service), what passes on it (relay); the registry of live ones; the login shells
-                 that had to be asked for; gated/: a shell whose every line is judged: editor, wire, markers
+    session/     one channel's life (service), what passes on it (relay); the registry of live ones, and what ends those
+                 that were revoked; the login shells that had to be asked for; gated/: a shell whose every line is
+                 judged: editor, wire, markers
     gate         login, admit, judge: the only maker of Context and Allowed
     asked        what a channel asks for: how it is put to the analysis, and how it is told
     recording/   one recording a channel; mending torn ones; what was asked in past ones

@@ -9,15 +9,12 @@ recordings are closed, and the audit trail is the last to go.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import os
 import signal
 import ssl
 import time
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,46 +24,40 @@ from bastion.api.judging import Judging
 from bastion.api.limits import RateLimit
 from bastion.api.policies import Policies
 from bastion.api.server import Api
-from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended, Revoked
+from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended
 from bastion.audit.log import AuditLog
 from bastion.background import Background
 from bastion.config import Config, apart
-from bastion.context import Context
-from bastion.errors import KeyUnusable, OperatorError
+from bastion.errors import OperatorError
 from bastion.gate import Gate, Tenant
 from bastion.identity import revocation
 from bastion.identity.authority import Authority
 from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
-from bastion.identity.revocation import Revocation, Revocations
+from bastion.identity.revocation import Revocations
 from bastion.notify import Notifier
 from bastion.policy import loader
 from bastion.recording.mend import mend
 from bastion.recording.recorder import Recordings
 from bastion.reload import Files, Reload
+from bastion.session.ending import Ending
 from bastion.session.login_shells import LoginShells
 from bastion.session.registry import Registry
 from bastion.session.service import Sessions
 from bastion.ssh.hostkeys import HostKeys
 from bastion.ssh.jump import House
 from bastion.ssh.listener import Limits, Listener
+from bastion.ssh.logins import Logins
 from bastion.ssh.upstream import Keys, Settings, Upstreams
 from bastion.targets.keyring import Keyring
 from bastion.targets.target import Secret
 
 log = logging.getLogger(__name__)
 
-UPSTREAM_LIFETIME = 60
-"""Seconds that a certificate for a target is good for: it is used at once."""
 API_BURST = 30
 API_RATE = 2.0
 """Requests that one source may make to the API at once, and a second after that."""
-WIND_UP = 0.7
-"""Seconds that revoked sessions have to end by themselves: all that lives on a revoked word is gone in one second."""
-PARTING = 0.1
-"""Seconds between the last word of revoked sessions and the end of their connections: a client's jump, which sees its
-own connection end, throws away what it has not passed on yet."""
 SETTLE = 5
 """Seconds that sessions have to close their recordings once they are ended."""
 
@@ -130,7 +121,8 @@ class App:
     def _build(self) -> None:
         config, clock = self._config, time.time
         upstream = config.ssh.upstream
-        keys = Keys(self._held_key, self._minted_certificate)
+        logins = Logins(self._keyring, self._target_authorities, random_serial)
+        keys = Keys(logins.held, logins.minted)
         self._upstreams = Upstreams(keys, Settings(upstream.connect, upstream.keep, upstream.sessions))
         self._shells = LoginShells(self._upstreams, self._audit)
         self._gate = Gate(self._tenants, self._audit, self._revocations.revoked, clock, self._shells)
@@ -157,6 +149,7 @@ class App:
         self._listener = Listener(
             house, host_keys.outer, Limits(limits.handshake, limits.unauthenticated, limits.per_source)
         )
+        ending = Ending(self._revocations, self._registry, self._connections, self._upstreams, self._audit)
         files = {name: Files(tenant.policies, tenant.inventory) for name, tenant in config.tenants.items()}
         self._reload = Reload(
             self._tenants,
@@ -164,7 +157,7 @@ class App:
             self._revocations,
             config.revocations,
             self._audit,
-            self._end_revoked,
+            ending.revoked,
             lambda: self._notifier.status(self._status()),
             load=self._secrets.load,
         )
@@ -175,25 +168,6 @@ class App:
         limit = RateLimit(API_BURST, API_RATE, time.monotonic)
         policies = Policies(issuance, lambda tenant: self._tenants[tenant].policy, Judging())
         self._api = Api(issuance, self._host_ca.public, config.ssh.names, limit, self._unable, policies)
-
-    def _held_key(self, context: Context) -> bytes | None:
-        if context.account.certificate:
-            return None
-        return self._keyring.private_key(context.account)
-
-    def _minted_certificate(self, context: Context, public_key: str) -> str:
-        authority = self._target_authorities.get(context.tenant)
-        if authority is None:
-            raise KeyUnusable(f"tenant {context.tenant} has no target-ca for account {context.account.name}")
-        now = int(time.time())
-        return authority.issue_upstream(
-            public_key,
-            context.account.name,
-            context.credential,
-            serial=random_serial(),
-            valid_after=now - UPSTREAM_LIFETIME,
-            valid_before=now + UPSTREAM_LIFETIME,
-        )
 
     # -- life
 
@@ -275,25 +249,6 @@ class App:
             await asyncio.wait_for(self._sessions.settle(), seconds)
         except TimeoutError:
             log.info("%d sessions are still open", len(self._registry))
-
-    async def _end_revoked(self, new: Sequence[Revocation]) -> None:
-        """A revocation is in force already for whatever is asked from now on; end what lives on an older word.
-
-        Sessions get a moment to show their notice and close their recordings before their connections are cut.
-        """
-        why = self._revocations.revoked
-        ended = self._registry.end(why)
-        hits = Counter(entry for live in ended if (entry := self._revocations.entry(live.credential)) is not None)
-        with contextlib.suppress(TimeoutError):  # then they are cut in mid-sentence
-            await asyncio.wait_for(self._registry.gone(ended), WIND_UP)
-        if ended:
-            await asyncio.sleep(PARTING)
-        self._upstreams.drop(why)
-        self._connections.end(why)
-        for entry in dict.fromkeys((*new, *hits)):
-            await self._audit.write(
-                Revoked(entry=entry.name, sessions=hits[entry], tenant=entry.tenant, reason=entry.reason)
-            )
 
     def _tls(self) -> ssl.SSLContext | None:
         api = self._config.api
