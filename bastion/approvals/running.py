@@ -68,6 +68,10 @@ class Running:
         elif not self._sessions:
             self._unknown.clear()
 
+    async def looked(self) -> None:
+        """Wait until all that was heard of has been looked at."""
+        await self._background.wait()
+
     async def stop(self) -> None:
         await self._background.stop()
 

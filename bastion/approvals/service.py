@@ -21,6 +21,7 @@ a tenant's policy end each other's requests.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
@@ -28,7 +29,7 @@ from bastion.approvals import told
 from bastion.approvals.asking import Approved, Asking, Setting, checked, new_id, request_of, same
 from bastion.approvals.grant import POLICY_CHANGED, Grant, Holder, ended, grant_of, live
 from bastion.approvals.ports import After, Audit, Changes, Cursor, Grants, Named, Notices, Requests, TooMany
-from bastion.approvals.request import RETURN, Bound, Person, Request, State, Vote, expired, moved, with_vote
+from bastion.approvals.request import OPEN, RETURN, Bound, Person, Request, State, Vote, expired, moved, with_vote
 from bastion.approvals.running import Running
 from bastion.approvals.waiting import Waiting
 from bastion.errors import Held, MayNotVote, NoSuchRequest, NotApproved, StoreDown
@@ -39,7 +40,7 @@ MAX_TEXT = 128 << 10
 """Bytes of what the client wrote, and of what will run. The analysis bounds both further down."""
 _DOWN = "approvals can not be kept now: try again later"
 _ROUNDS = 3
-_MANY = 500
+_PAGE = 100
 _MAX_OWED = 1000
 
 
@@ -66,17 +67,17 @@ class Approvals:
         self._policies: dict[str, str] = {}
         self._owed: dict[Named, str] = {}
         self.waiting = Waiting(requests.find)
-        self._running = Running(grants.find, end)
+        self.running = Running(grants.find, end)
         self._unsubscribe = [
             changes.subscribe(self.waiting.changed, self.waiting.failed),
-            changes.subscribe(self._running.changed, lambda _: None),
+            changes.subscribe(self.running.changed, lambda _: None),
         ]
 
     async def close(self) -> None:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         await self.waiting.stop()
-        await self._running.stop()
+        await self.running.stop()
 
     # -- asking
 
@@ -108,19 +109,19 @@ class Approvals:
     async def _granted(self, request: Request) -> Approved | None:
         """Let through by a live grant. The session is noted first, so that a revocation finds it whenever it comes."""
         holder, session = Holder.of(request.bound), request.bound.session
-        noted = self._running.add(holder, session)
+        noted = self.running.add(holder, session)
         try:
             grant = await self._grants.live(holder, self._clock())
             if grant is None:
                 return None
             await self._audit.write(told.used(grant, request))
-            if not self._running.has(holder, session) or not live(grant, self._clock()):
+            if not self.running.has(holder, session) or not live(grant, self._clock()):
                 raise NotApproved("its grant was revoked", rule=request.bound.rule)
             noted = False
             return Approved(request.bound, grant.by, grant=grant.id)
         finally:
             if noted:
-                self._running.remove(holder, session)
+                self.running.remove(holder, session)
 
     async def _hold(self, request: Request, say: Callable[[str], None]) -> Approved:
         named = Named(request.bound.tenant, request.id)
@@ -179,7 +180,7 @@ class Approvals:
             return False, found
         if found.granted:
             # Noted first: a revocation ends the request before its grant, so it finds this one either way.
-            self._running.add(Holder.of(asked.bound), asked.bound.session)
+            self.running.add(Holder.of(asked.bound), asked.bound.session)
         after = await self._step(Named(found.bound.tenant, found.id), step)
         return ours, after
 
@@ -217,14 +218,14 @@ class Approvals:
 
     async def end(self, tenant: str, session: str, why: str) -> None:
         """What this session waits for is over (it was killed)."""
-        for request in await self._requests.page(tenant, [State.PENDING, State.APPROVED], None, _MANY):
+        for request in await self.open(tenant):
             if request.bound.session == session and request.mode != RETURN:
                 await self.settle(Named(tenant, request.id), State.ENDED, why)
-        self._running.forget(session)
+        self.running.forget(session)
 
     def session_ended(self, session: str) -> None:
         """It is over: no revocation has anything to end in it."""
-        self._running.forget(session)
+        self.running.forget(session)
 
     # -- seeing
 
@@ -233,6 +234,15 @@ class Approvals:
         found = await self._requests.find(tenant, checked(id))
         if found is None:
             raise NoSuchRequest
+        return found
+
+    async def open(self, tenant: str) -> list[Request]:
+        """All that are not settled. Raises StoreDown."""
+        found: list[Request] = []
+        cursor: Cursor | None = None
+        while page := await self._requests.page(tenant, OPEN, cursor, _PAGE):
+            found += page
+            cursor = (page[-1].asked, page[-1].id)
         return found
 
     async def page(self, tenant: str, states: Iterable[State], before: Cursor | None, limit: int) -> list[Request]:
@@ -272,7 +282,7 @@ class Approvals:
         await self._settle_if_there(Named(named.tenant, found.request), State.ENDED, why)
         grant = await self._grants.change(named.tenant, named.id, step, tell)
         if grant.revoked:
-            self._running.end(grant)
+            self.running.end(grant)
         return grant
 
     async def _settle_if_there(self, named: Named, state: State, why: str) -> None:
@@ -304,8 +314,8 @@ class Approvals:
         states: list[State] = []
 
         async def tell(before: Request, after: Request, grant: Grant | None) -> None:
-            for event in told.changed(before, after, grant):
-                await self._audit.write(event)
+            # In this order, and one flush to the disk for all.
+            await asyncio.gather(*(self._audit.write(event) for event in told.changed(before, after, grant)))
             states.append(before.state)
 
         after = await self._requests.change(named.tenant, named.id, step, tell)

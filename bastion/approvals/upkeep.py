@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from bastion.approvals.asking import Setting
 from bastion.approvals.grant import POLICY_CHANGED
 from bastion.approvals.ports import Cursor, Named, Overview
-from bastion.approvals.request import OPEN, Request, State
+from bastion.approvals.request import Request, State
 from bastion.approvals.service import Approvals
 from bastion.errors import BastionError, NoSuchRequest
 
@@ -93,7 +93,7 @@ class Upkeep:
             whose = identity in names and issuer in (None, bound.issuer)
             return whose if identity is not None else serial == bound.serial
 
-        requests = [Named(tenant, found.id) for found in await self._open(tenant) if hit(found)]
+        requests = [Named(tenant, found.id) for found in await self._approvals.open(tenant) if hit(found)]
         await self._settle(requests, State.ENDED, "the one who asked was revoked")
         cursor: Cursor | None = None
         while identity is not None and (page := await self._approvals.grants(tenant, cursor, _PAGE)):
@@ -105,14 +105,6 @@ class Upkeep:
                 if hit(made_by):
                     await self._approvals.end_grant(Named(tenant, grant.id), "its holder was revoked")
             cursor = (page[-1].made, page[-1].id)
-
-    async def _open(self, tenant: str) -> list[Request]:
-        found: list[Request] = []
-        cursor: Cursor | None = None
-        while page := await self._approvals.page(tenant, OPEN, cursor, _PAGE):
-            found += page
-            cursor = (page[-1].asked, page[-1].id)
-        return found
 
     async def _policies_changed(self) -> None:
         for tenant, version in self._approvals.policies.items():

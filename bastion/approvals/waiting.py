@@ -79,6 +79,10 @@ class Waiting:
         for waits in self._ones.values():
             _fail(waits, error)
 
+    async def looked(self) -> None:
+        """Wait until all that was heard of has been looked at."""
+        await self._background.wait()
+
     async def stop(self) -> None:
         await self._background.stop()
 

@@ -4,9 +4,10 @@ Lines are numbered in the order in which they are committed, so that whoever has
 on SQLite because writers take turns, on PostgreSQL by a lock that is held from the line to the commit, which is all
 that is left to do then.
 
-`Changes` reads what is new when it is woken by a write of this process or by PostgreSQL's NOTIFY, and otherwise every
-INTERVAL (two processes on one SQLite file know of each other by that alone). One reader serves all who subscribe,
-however many they are. When it can not read, it says so to all: they can not know what was decided.
+`Changes` reads what is new when it is woken by a write of this process, by PostgreSQL's NOTIFY, or by a glance at
+SQLite's journal, whose size or time another process's write changes (GLANCE); and otherwise every INTERVAL. One reader
+serves all who subscribe, however many they are. When it can not read, it says so to all: they can not know what was
+decided.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ REQUEST, GRANT, SESSION, SESSION_END, CERTIFICATE, RECORDING = (
     *("request", "grant", "session"),
     *("session-end", "certificate", "recording"),
 )
-INTERVAL = {"sqlite": 0.2, "postgresql": 0.5}
-"""Seconds between two looks where nothing wakes it."""
+INTERVAL = 0.5
+"""Seconds between two reads where nothing wakes it."""
+GLANCE = 0.05
+"""Seconds between two looks at when SQLite's journal was written."""
 _AT_ONCE = 500
 _LOCK = 0x6261_7375
 
@@ -59,6 +62,7 @@ class Changes:
         self._subscribers: dict[int, Subscriber] = {}
         self._woken = asyncio.Event()
         self._count = 0
+        self._written: tuple[int, int] | None = None
 
     @classmethod
     async def open(cls, database: Database) -> Changes:
@@ -88,17 +92,17 @@ class Changes:
     async def run(self) -> None:
         """Read for ever. What fails is told to all who subscribe, and tried again."""
         listener: asyncpg.Connection[Any] | None = None
-        interval = INTERVAL["sqlite" if self._database.is_sqlite else "postgresql"]
         try:
             while True:
                 try:
                     if not self._database.is_sqlite and (listener is None or listener.is_closed()):
                         listener = await self._database.listen(self.wake)
+                    self._written = self._database.written()
                     await self.read()
                 except StoreDown as error:
                     log.warning("what others change can not be read: %s", error)
                     self._tell_failed(error)
-                await self._next(interval)
+                await self._next()
         finally:
             if listener is not None:
                 listener.terminate()
@@ -115,14 +119,19 @@ class Changes:
         rows = await connection.execute(newer)
         return [Change(row.number, row.tenant, row.kind, row.subject) for row in rows]
 
-    async def _next(self, interval: float) -> None:
-        try:
-            async with asyncio.timeout(interval):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._woken.clear()
+    async def _next(self) -> None:
+        """Wait until there may be something new, or it is time to see."""
+        written = self._written
+        glances = 1 if written is None else round(INTERVAL / GLANCE)
+        for _ in range(glances):
+            if self._woken.is_set() or self._database.written() != written:
+                break
+            try:
+                async with asyncio.timeout(INTERVAL / glances):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+        self._woken.clear()
 
     def _tell_failed(self, error: StoreDown) -> None:
         for _, failed in list(self._subscribers.values()):

@@ -114,6 +114,16 @@ class Database:
             raise _down(error) from error
         return connection
 
+    def written(self) -> tuple[int, int] | None:
+        """Something that another process's write changes, and that is cheap to look at; None where nothing is."""
+        if not self.is_sqlite:
+            return None
+        try:
+            journal = Path(f"{self._url.database}-wal").stat()
+        except OSError:
+            return (0, 0)
+        return (journal.st_mtime_ns, journal.st_size)
+
     async def close(self) -> None:
         await self._engine.dispose()
         await self._writer.dispose()
@@ -149,7 +159,7 @@ def _down(error: BaseException) -> StoreDown:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise OperatorError("the store's url is no URL: sqlite:////PATH or postgresql://…") from None
     if parsed.drivername not in ("sqlite", "postgresql", "postgres"):
         raise OperatorError("the store's url begins with sqlite:////PATH or postgresql://…")

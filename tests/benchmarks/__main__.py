@@ -1,5 +1,5 @@
-"""`make bench`: decisions first (`python -m tests.benchmarks.decisions` alone), then sessions. Figures that were kept
-are in figures.md.
+"""`make bench`: decisions first (`python -m tests.benchmarks.decisions` alone), approvals (likewise), then sessions.
+Figures that were kept are in figures.md.
 
 BENCH_ROUNDS (20) and BENCH_MIB (256) and BENCH_SESSIONS (200) make it shorter or longer.
 """
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import decisions, measure
+from tests.benchmarks import approvals, decisions, measure
 from tests.benchmarks.servers import CIPHERS, Servers, servers
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
@@ -24,7 +24,7 @@ BULK_ROUNDS = 3
 
 def main() -> None:
     print(f"{_openssh()}, Python {platform.python_version()}, {os.cpu_count()} cores, all on loopback.")
-    print(f"\n{decisions.table()}\n", flush=True)
+    print(f"\n{decisions.table()}\n\n{approvals.table()}\n", flush=True)
     print(f"{ROUNDS} rounds of opening, {BULK_ROUNDS} of {SIZE // measure.MIB} MiB each way; ways take turns.\n")
     with tempfile.TemporaryDirectory(prefix="bastion-bench-") as name, servers(Path(name)) as running:
         text = Path(name) / "text"

@@ -4,7 +4,7 @@ and a clock that stands still until a test moves it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bastion.approvals.asking import Approved, Asking, Setting
@@ -88,8 +88,9 @@ class Process:
     """One process on a store: `start`, then `stop` (in order) or `die` (all at once)."""
 
     def __init__(
-        self, store: Store, clock: Clock, trail: Trail, name: str = "one", limits: Limits | None = None
+        self, store: Store, clock: Callable[[], float], trail: Trail, name: str = "one", limits: Limits | None = None
     ) -> None:
+        self.name = name
         self.store = store
         self.trail = trail
         self.notices = Notices()
@@ -103,7 +104,9 @@ class Process:
         self._asked: list[Asked] = []
 
     @classmethod
-    async def start(cls, url: str, clock: Clock, trail: Trail, name: str = "one", **given: Any) -> Process:
+    async def start(
+        cls, url: str, clock: Callable[[], float], trail: Trail, name: str = "one", **given: Any
+    ) -> Process:
         process = cls(await Store.open(url), clock, trail, name, **given)
         await process.upkeep.start()
         return process
@@ -117,6 +120,11 @@ class Process:
         """What other processes changed."""
         await self.store.changes.read()
 
+    async def looked(self) -> None:
+        """What it heard of has been looked at."""
+        await self.approvals.waiting.looked()
+        await self.approvals.running.looked()
+
     async def stop(self) -> None:
         for asked in self._asked:
             asked.task.cancel()
@@ -126,7 +134,8 @@ class Process:
 
     async def die(self) -> None:
         """As by kill -9: nobody withdraws anything."""
-        self.approvals.withdraw = _nothing  # type: ignore[method-assign] # a process that is gone takes nothing back
+        dead: Any = self.approvals
+        dead.withdraw = _nothing
         await self.stop()
 
 

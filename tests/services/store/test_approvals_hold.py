@@ -4,6 +4,7 @@ stores."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from bastion.approvals.ports import Limits
 from bastion.approvals.request import State
 from bastion.errors import MayNotVote, NoSuchRequest, NotApproved, NotRecorded, StoreDown
 from bastion.policy.decision import Approval
+from bastion.store.database import READERS
 from tests.core.approvals_made import DBA, NOW, SRE, bound, person
 from tests.services.store.house import Asked, Clock, Process, Trail, asking
 
@@ -304,3 +306,19 @@ async def test_a_notice_that_fails_changes_nothing(process: Process, monkeypatch
     asked = process.ask(asking())
     await process.approvals.vote(person(), await asked.held(), True, "")
     assert (await asked.task).by == ("rev@acme",)
+
+
+async def test_many_who_wait_cost_no_thread_task_or_connection_each(process: Process) -> None:
+    """And of them one vote wakes the right one alone."""
+    first = process.ask(asking(subject="agent-0", session="s0"))
+    await first.held()
+    threads, tasks = threading.active_count(), len(asyncio.all_tasks())
+    asked = [process.ask(asking(subject=f"agent-{number}", session=f"s{number}")) for number in range(1, 100)]
+    ids = [await one.held() for one in asked]
+    assert threading.active_count() <= threads + READERS  # the pool's, however many wait
+    assert len(asyncio.all_tasks()) == tasks + len(asked)  # the very tasks that ask, which are sessions' own
+    await process.approvals.vote(person(), ids[41], True, "")
+    assert (await asked[41].task).request == ids[41]
+    await process.hear()
+    await process.looked()
+    assert [number for number, one in enumerate(asked) if one.task.done()] == [41]
