@@ -9,6 +9,7 @@ reset                        {}     something may have been missed: ask for all 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from aiohttp import web
@@ -20,6 +21,8 @@ from bastion.api.roles import Role
 from bastion.api.streams import Streams
 from bastion.approvals.ports import Change
 from bastion.audit.events import Event, PolicyRejected, PolicyReloaded
+
+log = logging.getLogger(__name__)
 
 _KINDS = {
     "request": ("approval", Role.APPROVER),
@@ -34,7 +37,7 @@ _MAX_ID = 128
 
 
 class Feed:
-    """What is heard, told on. Both calls are cheap, and raise nothing that is not a fault of ours."""
+    """What is heard, told on. Each call is cheap, and none fails whoever it hears it from."""
 
     def __init__(self, hub: Hub, metrics: Metrics) -> None:
         self._hub = hub
@@ -42,6 +45,12 @@ class Feed:
 
     def heard(self, event: Event) -> None:
         """An event is in the audit trail."""
+        try:
+            self._hear(event)
+        except Exception:
+            log.exception("an event could not be told on")
+
+    def _hear(self, event: Event) -> None:
         self._metrics.heard(event)
         match event:
             case PolicyReloaded():

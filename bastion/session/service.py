@@ -79,6 +79,12 @@ class Sessions:
         self._gate.request_refused(context.knock, context.credential, what, context, relay.session)
         relay.say(f"bastion: {what} is not permitted")
 
+    def end(self, tenant: str, session: str, reason: str) -> None:
+        """End this session, if it lives here."""
+        for one in self._registry:
+            if isinstance(one, _One) and (one.context.tenant, one.session) == (tenant, session):
+                one.end(reason)
+
     async def settle(self) -> None:
         """Wait until every session has ended; the caller bounds the time."""
         await self._background.wait()

@@ -23,7 +23,8 @@ from bastion.demo.issuer import DevelopmentIssuer
 from bastion.identity.code_flow import CodeFlow
 from bastion.identity.fetch import HttpFetch
 from bastion.identity.oidc import Issuer, Verifier
-from tests.adapters.api_house import House, house, person
+from tests.adapters.api_house import House, house
+from tests.adapters.api_ports import person
 
 PEOPLE = {"rev@demo": {"groups": ["sre"]}, "looker@demo": {"groups": ["viewers"]}}
 CHANGE = {"X-Bastion": "1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from bastion.api.metrics import Metrics
 from bastion.audit.events import CertificateIssued, CommandJudged, LoginRefused, SessionEnded
 from tests.adapters.api_house import house
 
-IN_SESSION = {
+IN_SESSION: dict[str, Any] = {
     "tenant": 'ac"me', "identity": "agent-1", "issuer": "i", "subject": "s", "serial": 1, "source": "192.0.2.1",
     "connection": "c", "target": "web-1", "account": "deploy", "session": "s1",
 }  # fmt: skip

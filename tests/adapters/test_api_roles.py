@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bastion.api.routes import ROUTES, Needs, Route
-from tests.adapters.api_house import CALLERS, House, head, house
+from tests.adapters.api_house import House, house
+from tests.adapters.api_ports import CALLERS, head
 
 MAY: dict[Needs, set[str]] = {
     Needs.NOBODY: set(CALLERS),

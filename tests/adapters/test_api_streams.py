@@ -19,7 +19,8 @@ from bastion.approvals.ports import Change
 from bastion.audit.events import PolicyRejected, PolicyReloaded
 from bastion.errors import NotRecorded
 from bastion.recording import follow
-from tests.adapters.api_house import House, head, house
+from tests.adapters.api_house import House, house
+from tests.adapters.api_ports import head
 
 SECONDS = 20
 Event = tuple[str, str, Any]

@@ -120,9 +120,14 @@ def test_a_search_does_not_look_past_the_time_that_is_asked_for(
 ) -> None:
     monkeypatch.setattr(searched, "BLOCK", 500)
     path = trail(tmp_path, [event(number) for number in range(1000)])
-    looked: list[int] = []
+    looked: list[bytes] = []
     real = searched._record
-    monkeypatch.setattr(searched, "_record", lambda line: looked.append(1) or real(line))
+
+    def record(line: bytes) -> dict[str, Any] | None:
+        looked.append(line)
+        return real(line)
+
+    monkeypatch.setattr(searched, "_record", record)
     assert all_pages(path, Sought("acme", since=START + 995), 50) == [999, 998, 997, 996, 995]
     assert len(looked) < 20
 

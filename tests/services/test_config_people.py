@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bastion.config import Console
+from bastion.config.people import Console
 from bastion.errors import BadFile
 from bastion.targets.target import Secret
 from tests.services.test_config import OTHER, loaded

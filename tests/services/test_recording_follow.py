@@ -15,7 +15,7 @@ from bastion.recording import follow, reading
 from bastion.recording.follow import Follower, Tap
 from bastion.recording.reading import NoRecording
 from bastion.recording.recorder import Recorder, Recordings
-from tests.adapters.api_house import head
+from tests.adapters.api_ports import head
 
 
 @pytest.fixture
