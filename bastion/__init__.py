@@ -6,11 +6,14 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     cli/         the command `bastion`: one file a subcommand; policies/ has those of `bastion policy`
     demo/        `bastion demo`: a development issuer, a target and a bastion on this one machine
     app          builds everything; the only file that names concrete classes
+    serving      the HTTP side, whole: the API's parts joined to what they ask
+    serving      the HTTP side, whole: the API's parts joined to what they ask
     reload       what happens when a file of policy, inventory or revocation changes
     config/      bastion.yaml, read strictly
 
     ssh/         listener, jump, channels, upstream: the only room that imports asyncssh, but for the demo's target
-    api/         the HTTP API: certificates; policies for their authors, judged in a process of its own
+    api/         the HTTP API: its table of routes, who asks (by token, browser or the local socket), one file a
+                 resource; policies are judged, and the trail is searched, in processes of their own; console/: files
     store/       SQLite or PostgreSQL, one schema: the only room that imports SQLAlchemy
                                         (ssh, api and store never import each other)
 

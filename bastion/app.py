@@ -15,15 +15,12 @@ import os
 import signal
 import ssl
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bastion import __version__
 from bastion.api import tls
-from bastion.api.judging import Judging
-from bastion.api.limits import RateLimit
-from bastion.api.policies import Policies
-from bastion.api.server import Api
 from bastion.audit.events import BastionStarted, BastionStopping, RecordingMended
 from bastion.audit.log import AuditLog
 from bastion.background import Background
@@ -35,12 +32,14 @@ from bastion.identity.authority import Authority
 from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
-from bastion.identity.revocation import Revocations
+from bastion.identity.revocation import Revocation, Revocations
 from bastion.notify import Notifier
 from bastion.policy import loader
+from bastion.recording.follow import Follower
 from bastion.recording.mend import mend
 from bastion.recording.recorder import Recordings
 from bastion.reload import Files, Reload
+from bastion.serving import Serving, Told
 from bastion.session.ending import Ending
 from bastion.session.login_shells import LoginShells
 from bastion.session.registry import Registry
@@ -56,9 +55,6 @@ from bastion.verdicts import Tenant
 
 log = logging.getLogger(__name__)
 
-API_BURST = 30
-API_RATE = 2.0
-"""Requests that one source may make to the API at once, and a second after that."""
 SETTLE = 5
 """Seconds that sessions have to close their recordings once they are ended."""
 
@@ -82,7 +78,7 @@ class App:
         self._notifier = Notifier()
         self._registry = Registry()
         self._connections = Registry()
-        for folder in (config.audit.parent, config.revocations.parent):
+        for folder in (config.state, config.audit.parent, config.revocations.parent):
             _private_folder(folder)
         self._tenants, self._authorities, self._target_authorities = self._read_tenants()
         _file_of_revocations(config)
@@ -151,7 +147,7 @@ class App:
         self._listener = Listener(
             house, host_keys.outer, Limits(limits.handshake, limits.unauthenticated, limits.per_source)
         )
-        ending = Ending(self._revocations, self._registry, self._connections, self._upstreams, self._audit)
+        self._ending = Ending(self._revocations, self._registry, self._connections, self._upstreams, self._audit)
         files = {name: Files(tenant.policies, tenant.inventory) for name, tenant in config.tenants.items()}
         self._reload = Reload(
             self._tenants,
@@ -159,17 +155,45 @@ class App:
             self._revocations,
             config.revocations,
             self._audit,
-            ending.revoked,
+            self._end_revoked,
             lambda: self._notifier.status(self._status()),
             load=self._secrets.load,
         )
+        self._build_api()
+
+    def _build_api(self) -> None:
+        config, clock = self._config, time.time
         self._fetch = HttpFetch()
         issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]
         verifier = Verifier(issuers, self._fetch, clock, time.monotonic)
         issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock)
-        limit = RateLimit(API_BURST, API_RATE, time.monotonic)
-        policies = Policies(issuance, lambda tenant: self._tenants[tenant].policy, Judging())
-        self._api = Api(issuance, self._host_ca.public, config.ssh.names, limit, self._unable, policies)
+        told = Told(
+            problems=self._unable,
+            status=self._status,
+            rejected=self._reload.problems_of,
+            gauges={
+                "bastion_sessions": ("Sessions that live now.", lambda: len(self._registry)),
+                "bastion_connections": ("SSH connections that live now.", lambda: len(self._connections)),
+                "bastion_audit_failed": (
+                    "1 when the trail can not be written.",
+                    lambda: self._audit.failed is not None,
+                ),
+            },
+        )
+        live = _Live(self._sessions, self._recordings)
+        self._serving = Serving(
+            config,
+            self._keyring,
+            self._fetch,
+            issuance,
+            self._host_ca.public,
+            self._audit,
+            self._revocations,
+            self._tenants,
+            live,
+            told,
+        )
+        self._audit.heard = self._serving.feed.heard
 
     # -- life
 
@@ -183,9 +207,7 @@ class App:
             ssh = await self._listener.start([(place.host, place.port) for place in config.ssh.listen])
         except OSError as error:
             raise OperatorError(f"the SSH side can not listen: {error.strerror}") from error
-        api = None
-        if config.api is not None:
-            api = await self._api.start(config.api.listen.host, config.api.listen.port, self._tls())
+        api = await self._serving.start(self._tls())
         listen = tuple(f"{host}:{port}" for host, port in ssh)
         await self._audit.write(BastionStarted(version=__version__, tenants=tuple(self._tenants), listen=listen))
         if self._notifier.watchdog_interval is not None:
@@ -205,7 +227,7 @@ class App:
         self._notifier.stopping(f"ending {len(self._registry)} session(s)")
         await self._audit.write(BastionStopping(reason=reason, sessions=len(self._registry)))
         await self._listener.stop()
-        await self._api.stop()
+        await self._serving.stop()
         if len(self._registry):
             self._registry.notify(f"the bastion is stopping; this session ends in {drain} s")
             await self._settled(drain)
@@ -227,6 +249,10 @@ class App:
         """What keeps the bastion from serving; strangers are told no more than that."""
         unable = ["the audit trail can not be written"] if self._audit.failed else []
         return unable + (["changes of files are not noticed"] if self._reload.ended else [])
+
+    async def _end_revoked(self, new: Sequence[Revocation]) -> None:
+        self._serving.revoked()
+        await self._ending.revoked(new)
 
     def _status(self) -> str:
         if self._audit.failed:
@@ -257,6 +283,20 @@ class App:
         if api is None or api.certificate is None or api.key is None:
             return None
         return tls.context(self._keyring.read(api.certificate), self._keyring.read(api.key))
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """The sessions of this process, as the API sees them."""
+
+    sessions: Sessions
+    recordings: Recordings
+
+    def follow(self, tenant: str, session: str, wake: Callable[[], None]) -> Follower | None:
+        return self.recordings.follow(tenant, session, wake)
+
+    def end(self, tenant: str, session: str, reason: str) -> None:
+        self.sessions.end(tenant, session, reason)
 
 
 async def until_stopped(app: App) -> None:

@@ -116,6 +116,11 @@ class Reload:
         unrecorded = sorted({f"audit trail: {error}" for error in self._unrecorded.values()})
         return unrecorded + [text for _, text in sorted(self._told.items())]
 
+    def problems_of(self, tenant: str) -> list[str]:
+        """The same of one tenant's own files."""
+        own = (f"policy of {tenant}", f"inventory of {tenant}")
+        return [text for what, text in sorted(self._told.items()) if what in own]
+
     @property
     def ended(self) -> str:
         """Why changes of some file are not noticed any more; empty as long as they are. A fault of the bastion."""

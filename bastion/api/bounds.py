@@ -33,3 +33,13 @@ MAX_HEADERS = 64
 """Header fields of one request."""
 MAX_SOURCES = 4096
 """Sources whose rate is remembered. The one that asked longest ago is forgotten first, which gives it a full bucket."""
+MAX_STREAMS = 128
+"""Answers that go on (events, live sessions, recordings) at once, beside MAX_CONNECTIONS."""
+MAX_STREAMS_A_PERSON = 12
+"""The same for one identity: a browser opens one for what changes and one for each session that is followed."""
+HEARTBEAT = 15.0
+"""Seconds after which a stream that has nothing to say says so, so that nobody between cuts it."""
+STREAM_AGE = 3600.0
+"""Seconds after which a stream of events ends and its client, which knows how, comes again with a proof that is new."""
+STREAM_WRITE = 30.0
+"""Seconds for a piece of a stream (at most 64 KiB) to be taken."""

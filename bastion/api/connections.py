@@ -13,10 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from bastion.api import bounds
+from bastion.api import bounds, unix
 from bastion.api.limits import network
 from bastion.api.protocol import Http
 from bastion.background import Background
+
+Whence = tuple[str, int | None]
+"""The client's address, and its user where it came by the Unix socket."""
 
 
 @dataclass(slots=True)
@@ -27,19 +30,23 @@ class _Open:
     transport: asyncio.Transport
     timer: asyncio.TimerHandle
     busy: bool = False
+    streams: bool = False
 
 
 class Connections:
-    """The factory of `loop.create_server`. Life: calls (one a connection) and `heard`, then `stop`.
+    """The factory of `loop.create_server`. Life: calls (one a connection), `heard` and `streams`, then `stop`.
 
-    `make` makes what speaks HTTP; it calls what it is given when its connection has ended. `heard` says that a
-    request's header is whole, from when on the connection is not idle.
+    `make` makes what speaks HTTP; it calls what it is given first when its connection has ended; second is the user at
+    the other end of a Unix socket. `heard` says that a request's header is whole, from when on the connection is not
+    idle; `streams` that its answer goes on, from when on it has its own bounds (streams.py) and none of these.
+    `whence` tells who is there, or None for those who may not come in.
     """
 
     def __init__(
         self,
-        make: Callable[[Callable[[Http], None]], Http],
+        make: Callable[[Callable[[Http], None], int | None], Http],
         tls: ssl.SSLContext | None,
+        whence: Callable[[asyncio.Transport], Whence | None] | None = None,
         *,
         most: int = bounds.MAX_CONNECTIONS,
         per_source: int = bounds.MAX_PER_SOURCE,
@@ -48,6 +55,7 @@ class Connections:
     ) -> None:
         self._make = make
         self._tls = tls
+        self._whence = whence or over_tcp
         self._most = most
         self._per_source = per_source
         self._first = first
@@ -56,7 +64,7 @@ class Connections:
         self._background = Background()
 
     def __call__(self) -> asyncio.Protocol:
-        return _Accepted(self._accept)
+        return _Accepted(self._accept, self._whence)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -69,6 +77,13 @@ class Connections:
             found.timer.cancel()
             found.timer = asyncio.get_running_loop().call_later(self._whole, self._cut, protocol)
 
+    def streams(self, protocol: object) -> None:
+        """The answer on this connection goes on."""
+        found = self._open.get(protocol) if isinstance(protocol, Http) else None
+        if found is not None:
+            found.streams = True
+            found.timer.cancel()
+
     async def stop(self) -> None:
         """Cut what is idle. Requests under way are the server's to end."""
         for protocol in [one for one, found in self._open.items() if not found.busy]:
@@ -77,8 +92,9 @@ class Connections:
 
     # -- inside
 
-    def _accept(self, transport: asyncio.Transport, source: str) -> None:
-        protocol = self._make(self._lost)
+    def _accept(self, transport: asyncio.Transport, whence: Whence) -> None:
+        source, peer = whence
+        protocol = self._make(self._lost, peer)
         timer = asyncio.get_running_loop().call_later(self._first, self._cut, protocol)
         self._open[protocol] = _Open(network(source), transport, timer)
         self._make_room()
@@ -117,9 +133,10 @@ class Connections:
 
     def _make_room(self) -> None:
         """Cut the oldest idle connection of the busiest source while a bound is passed; its oldest, if all are busy."""
-        source, count = Counter(found.source for found in self._open.values()).most_common(1)[0]
-        if len(self._open) > self._most or count > self._per_source:
-            own = [protocol for protocol, found in self._open.items() if found.source == source]
+        bounded = {protocol: found for protocol, found in self._open.items() if not found.streams}
+        source, count = Counter(found.source for found in bounded.values()).most_common(1)[0]
+        if len(bounded) > self._most or count > self._per_source:
+            own = [protocol for protocol, found in bounded.items() if found.source == source]
             self._cut(next((protocol for protocol in own if not self._open[protocol].busy), own[0]))
 
     def _cut(self, protocol: Http) -> None:
@@ -135,18 +152,35 @@ class Connections:
 
 
 class _Accepted(asyncio.Protocol):
-    """Stands in until the peer's address is known."""
+    """Stands in until it is known who is there."""
 
-    def __init__(self, accept: Callable[[asyncio.Transport, str], None]) -> None:
+    def __init__(
+        self,
+        accept: Callable[[asyncio.Transport, Whence], None],
+        whence: Callable[[asyncio.Transport], Whence | None],
+    ) -> None:
         self._accept = accept
+        self._whence = whence
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast(asyncio.Transport, transport)
-        peer = stream.get_extra_info("peername")
-        if peer is None:  # gone already
+        found = self._whence(stream)
+        if found is None:
             stream.abort()
             return
-        self._accept(stream, str(peer[0]))
+        self._accept(stream, found)
+
+
+def over_tcp(transport: asyncio.Transport) -> Whence | None:
+    """The peer's address; None for one that is gone already."""
+    peer = transport.get_extra_info("peername")
+    return None if peer is None else (str(peer[0]), None)
+
+
+def over_unix(transport: asyncio.Transport) -> Whence | None:
+    """The peer's user, if it may come in."""
+    user = unix.peer(transport.get_extra_info("socket"))
+    return None if user is None else ("unix", user)
 
 
 class _Early(asyncio.Protocol):

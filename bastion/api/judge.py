@@ -1,33 +1,24 @@
 """The judge: a process of its own that reads and explains policies for the API, so that sessions never wait for it.
 
-Order: `python -m bastion.api.judge` is started by judging.py, which writes requests to its standard input and reads
-answers from its standard output, one at a time, until the input ends.
-
-    request   8 bytes of length (big-endian), then a pickle: (kind, values)      from our own process only
-    answer    8 bytes of length, 1 byte of status (`+`, or `-` for what was not foreseen), then JSON
+Order: `python -m bastion.api.judge` is started by judging.py, and asked as aside.py tells.
 
 It holds no key, no token and no file of the bastion's: what it judges, it is given. Places in its answers are names of
-files without their folders. How long it may take, and what happens then, is for judging.py.
+files without their folders. How long it may take, and what happens then, is for aside.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import pickle
 import sys
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO
 
-import orjson
-
+from bastion.api.aside import serve
 from bastion.errors import BadFile, Place, Problem
 from bastion.policy import cases, loader, told
 from bastion.policy.asker import Asker, Text
 from bastion.policy.explain import explain
 from bastion.policy.model import Index, Policy
 
-LENGTH = 8
-GOOD, FAILED = b"+", b"-"
 MAX_CASES = 500
 """Cases of one request that are run."""
 MAX_TRIED = 10_000
@@ -116,19 +107,5 @@ def _bare(place: Place) -> Place:
     return dataclasses.replace(place, file=place.file.rpartition("/")[2])
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the requests end. What was not foreseen is told by its type alone: its text may quote a request."""
-    judge = Judge()
-    while len(length := requests.read(LENGTH)) == LENGTH:
-        request = requests.read(int.from_bytes(length, "big"))
-        try:
-            kind, values = pickle.loads(request)  # noqa: S301  (from the process that started this one, by its pipe)
-            answer = GOOD + orjson.dumps(judge.answer(kind, values))
-        except Exception as error:  # noqa: BLE001  (told to the parent, which logs it and fails the request)
-            answer = FAILED + orjson.dumps(type(error).__name__)
-        answers.write(len(answer).to_bytes(LENGTH, "big") + answer)
-        answers.flush()
-
-
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, Judge().answer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bastion.api.bounds import MAX_SOURCES
 
@@ -15,9 +15,16 @@ from bastion.api.bounds import MAX_SOURCES
 class RateLimit:
     """`burst` requests at once and `rate` a second after that. `clock` gives seconds that only go forward."""
 
-    def __init__(self, burst: int, rate: float, clock: Callable[[], float]) -> None:
-        self._burst = burst
-        self._rate = rate
+    def __init__(
+        self,
+        burst: int,
+        rate: float,
+        clock: Callable[[], float],
+        purposes: Mapping[str, tuple[int, float]] | None = None,
+    ) -> None:
+        """`purposes` have a burst and a rate of their own, by name."""
+        self._usual = (burst, rate)
+        self._purposes = dict(purposes or {})
         self._clock = clock
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
@@ -27,9 +34,10 @@ class RateLimit:
         A source has a bucket for each purpose: one that asks after our health does not lose its certificates by it.
         """
         now, name = self._clock(), (purpose, network(source))
-        level, since = self._buckets.pop(name, (float(self._burst), now))
-        level = min(float(self._burst), level + (now - since) * self._rate)
-        wait = 0.0 if level >= 1 else (1 - level) / self._rate
+        burst, rate = self._purposes.get(purpose, self._usual)
+        level, since = self._buckets.pop(name, (float(burst), now))
+        level = min(float(burst), level + (now - since) * rate)
+        wait = 0.0 if level >= 1 else (1 - level) / rate
         self._buckets[name] = (level if wait else level - 1, now)
         if len(self._buckets) > MAX_SOURCES:
             self._buckets.popitem(last=False)

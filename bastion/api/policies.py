@@ -9,7 +9,7 @@
                                  force of the caller's tenant.
                                  200 the object of explain.py, or {"results": [ … ]} for `commands`
 
-Authorization: Bearer TOKEN, verified as for certificates, before anything of the body is read. The tenant is the
+Whoever is known may ask (see callers), which is seen to before anything of the body is read. The tenant is the
 token's; where several trust its issuer, `?tenant=NAME` chooses. Nothing is allowed by an answer, and no answer names a
 folder of the bastion's.
 
@@ -26,8 +26,10 @@ from typing import Any, Protocol
 import orjson
 from aiohttp import web
 
-from bastion.api.bodies import bearer, read_json
+from bastion.api.bodies import read_json
 from bastion.api.bounds import MAX_POLICY_BODY
+from bastion.api.callers import Caller
+from bastion.api.guard import Asked, Handler
 from bastion.api.judging import Judging
 from bastion.api.problems import BadRequest, problem
 from bastion.identity.principal import Identity
@@ -40,45 +42,44 @@ MAX_FILES = 100
 """Files of one request."""
 
 
-class Identifying(Protocol):
-    """The port to identity.issuance: who a token is for. BadToken, Denied (revoked), IssuerDown."""
+class Asking(Protocol):
+    """callers.Callers: who sent a request, in the tenant that they mean. BadToken, Denied (revoked), IssuerDown."""
 
-    async def identify(self, token: str, tenant: str | None) -> Identity: ...
+    async def of(self, request: web.Request, tenant: str | None) -> Caller: ...
 
 
 class Policies:
-    """Life: `add_routes` once, `stop` once. `in_force` gives the policy of a tenant as it is now."""
+    """Life: `handlers` once, `stop` once. `in_force` gives the policy of a tenant as it is now."""
 
     def __init__(
         self,
-        identifying: Identifying,
+        callers: Asking,
         in_force: Callable[[str], Policy],
         judging: Judging,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
-        self._identifying = identifying
+        self._callers = callers
         self._in_force = in_force
         self._judging = judging
 
-    def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Both addresses."""
-        router.add_post("/v1/policies/validate", self._validate)
-        router.add_post("/v1/policies/explain", self._explain)
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"validate": self.validate, "explain": self.explain}
 
     async def stop(self) -> None:
         """End the process that judges."""
         await self._judging.stop()
 
-    async def _validate(self, request: web.Request) -> web.Response:
-        _, body = await self._request(request, ("files",))
+    async def validate(self, asked: Asked) -> web.Response:
+        _, body = await self._request(asked, ("files",))
         return _answer(await self._judging.validate(_files(body)))
 
-    async def _explain(self, request: web.Request) -> web.Response:
-        identity, body = await self._request(request, ("command", "stdin", "commands", "files", *KEYS))
+    async def explain(self, asked: Asked) -> web.Response:
+        identity, body = await self._request(asked, ("command", "stdin", "commands", "files", *KEYS))
         commands = _commands(body)
         claims = tuple(sorted(identity.claims.items()))
-        caller = Asker(identity.principals, identity.groups, claims, source=request.remote or "", at=self._clock())
+        source = asked.request.remote or ""
+        caller = Asker(identity.principals, identity.groups, claims, source=source, at=self._clock())
         try:
             asker = caller.but(body)
         except BadAsker as error:
@@ -90,21 +91,20 @@ class Policies:
             return problem(400, "the policy that was sent has mistakes", problems=found["problems"])
         return _answer(answer if "commands" in body else orjson.dumps(found["results"][0]))
 
-    async def _request(self, request: web.Request, known: tuple[str, ...]) -> tuple[Identity, dict[str, Any]]:
-        """Who asks, and the body, which a stranger can not make the bastion read."""
-        token = bearer(request)
-        identity = await self._identifying.identify(token, request.query.get("tenant"))
-        body = await read_json(request, MAX_POLICY_BODY)
+    async def _request(self, asked: Asked, known: tuple[str, ...]) -> tuple[Identity, dict[str, Any]]:
+        """Who asks, which is known before the body is read, and the body."""
+        body = await read_json(asked.request, MAX_POLICY_BODY)
         if not isinstance(body, dict):
             raise BadRequest("expected a JSON object")
         for name in body:
             if name not in (*known, "tenant"):
                 raise BadRequest(f"unknown member {name!a}; expected {', '.join(known)}")
+        identity = asked.caller.identity
         tenant = body.pop("tenant", identity.tenant)
         if not isinstance(tenant, str):
             raise BadRequest("'tenant' must be text")
         if tenant != identity.tenant:
-            identity = await self._identifying.identify(token, tenant)
+            identity = (await self._callers.of(asked.request, tenant)).identity
         return identity, body
 
 

@@ -9,7 +9,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from bastion.errors import BadPublicKey, BadToken, BastionError, ClientError, Denied, OutsideError
+from bastion.errors import (
+    BadPublicKey,
+    BadToken,
+    BastionError,
+    ClientError,
+    Denied,
+    MayNotVote,
+    NoSuchRequest,
+    OutsideError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +27,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class BadRequest(ClientError):
     """A request that is not of this API's form."""
+
+
+class NotHere(ClientError):
+    """There is no such thing, or it is another tenant's: the two look the same."""
+
+
+class Conflict(ClientError):
+    """It is not in a state in which that can be done."""
 
 
 class WrongEncoding(ClientError):
@@ -42,6 +59,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return problem(error.status, error.reason, headers)
     except BastionError as error:
         return _told(error)
+    except ConnectionError:
+        raise  # the client is gone, and nobody is left to answer
     except Exception:
         # The last line before the client: the connection must get an answer, and the log the trace.
         log.exception("a request to the API failed")
@@ -54,10 +73,16 @@ def _told(error: BastionError) -> web.Response:
             return problem(429, str(error), {"Retry-After": str(error.wait)})
         case BadToken():
             return problem(401, str(error), {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        case MayNotVote():
+            return problem(403, str(error))
         case Denied():
             return problem(403, f"{error}; {error.remedy}" if error.remedy else str(error))
         case WrongEncoding():
             return problem(415, str(error), {"Accept-Encoding": "identity"})
+        case NotHere() | NoSuchRequest():
+            return problem(404, str(error))
+        case Conflict():
+            return problem(409, str(error))
         case BadPublicKey() | BadRequest():
             return problem(400, str(error))
         case OutsideError():

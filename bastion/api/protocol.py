@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from bastion.api import bounds
+from bastion.api.headers import dress
 from bastion.api.problems import problem
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,10 @@ MALFORMED = "the request is not HTTP/1.1 of the form and size that this API read
 
 
 class Http(RequestHandler):
-    """One connection, one request. `lost` is called once, with this object, when the connection has ended."""
+    """One connection, one request. `lost` is called once, with this object, when the connection has ended. `peer` is
+    the user at the other end of a Unix socket, None over TCP."""
 
-    def __init__(self, server: web.Server, lost: Callable[[Http], None]) -> None:
+    def __init__(self, server: web.Server, lost: Callable[[Http], None], peer: int | None = None) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -40,10 +42,15 @@ class Http(RequestHandler):
             auto_decompress=False,
         )
         self._lost = lost
+        self.peer = peer
+        self.when_lost: Callable[[], None] | None = None
+        """For an answer that goes on: aiohttp tells its handler only when it writes next."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self._lost(self)
+        if self.when_lost is not None:
+            self.when_lost()
 
     def handle_error(
         self,
@@ -64,6 +71,8 @@ class Http(RequestHandler):
         """Send it, as the last on this connection. aiohttp's own refusals (`Expect: …`) quote, too: made problems."""
         answer = problem(resp.status, resp.reason) if isinstance(resp, web.HTTPException) else resp
         answer.force_close()
+        if not answer.prepared:
+            dress(answer)
         return await super().finish_response(request, answer, start_time)
 
     def log_exception(self, *_args: Any, **kw: Any) -> None:

@@ -28,6 +28,7 @@
     revocations-rejected  the file of revocations has problems; its good lines, and all that was in force, are in force
     inventory-reloaded    a tenant's inventory was swapped
     inventory-rejected    a changed inventory has problems; the last good one stays
+    person-acted          somebody did something over the API: logged in, followed or replayed a session, ended one, …
     revoked               a revocation took effect; how many sessions it ended
     recording-mended      a recording that a crash left open was mended and closed
     audit-mended          the torn last line of this log was set aside
@@ -61,6 +62,7 @@ from bastion.audit.event import MAX_COMMAND as MAX_COMMAND
 from bastion.audit.event import MAX_MEMBERS as MAX_MEMBERS
 from bastion.audit.event import MAX_TEXT as MAX_TEXT
 from bastion.audit.event import Event as Event
+from bastion.audit.person_events import PersonActed as PersonActed
 
 # -- what events have in common ----------------------------------------------------------------------------------------
 

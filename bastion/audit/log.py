@@ -71,6 +71,8 @@ class AuditLog:
         self._soon = 0
         self._dropped = 0
         self._failed: NotRecorded | None = None
+        self.heard: Callable[[Event], None] = lambda _: None
+        """Told of each event of `write` once it is durable, in the writer's event loop. It must not raise."""
         self._closing = False
         self._changed = threading.Condition()
         """Guards the queue, the budget, the counts, and the two states above."""
@@ -125,6 +127,7 @@ class AuditLog:
             self._queue.append(waiting)
             self._changed.notify()
         await future
+        self.heard(event)
 
     def write_soon(self, event: Event) -> None:
         """Keep an event that strangers can cause at will, without waiting. When too many wait, or its source has used

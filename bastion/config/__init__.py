@@ -11,12 +11,14 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from bastion import document
+from bastion.config import people
 from bastion.config.issuers import issuers, take_same_tokens
+from bastion.config.people import Console, Network
 from bastion.config.store import NAME, Store, read_store
 from bastion.document import Node, Section
 from bastion.errors import Problem
@@ -83,16 +85,22 @@ class Ssh:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The HTTP side. `certificate` and `key` are both set (TLS) or both None, which only a loopback address may be."""
+    """The HTTP side. `certificate` and `key` are both set (TLS) or both None, which only a loopback address may be.
+
+    `public` is the address that people use, None where nobody said: then it is where the API listens. `observers` are
+    the networks that may ask for metrics and readiness; None: loopback, if there is no `public` (which would be a proxy
+    on loopback)."""
 
     listen: Address
     certificate: Secret | None
     key: Secret | None
+    public: str | None = None
+    observers: tuple[Network, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One tenant: nothing of it is shared with another (law 7)."""
+    """One tenant: nothing of it is shared with another (law 7). `roles` are groups by role (see people)."""
 
     name: str
     policies: Path
@@ -100,6 +108,8 @@ class Tenant:
     user_ca: Secret
     target_ca: Secret | None
     issuers: tuple[Issuer, ...]
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: people.NO_ROLES)
+    console: Console | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,7 @@ def load(path: Path) -> Config:
         tenants=section.require("tenants", lambda node: _tenants(node, path.parent), _NO_TENANTS),
     )
     section.close()
+    _reachable(config, section)
     document.finish(problems)
     return config
 
@@ -238,6 +249,8 @@ def _api(node: Node) -> Api:
     listen = section.require("listen", _listen, Address("localhost", 0))
     certificate = section.read("certificate", secret, None)
     key = section.read("key", secret, None)
+    public = section.read("public", people.public, None)
+    observers = section.read("observers", people.networks, None)
     section.close()
     if ("certificate" in section) != ("key" in section):
         section.problem("give `certificate` and `key` together")
@@ -245,7 +258,17 @@ def _api(node: Node) -> Api:
         section.problem(
             f"{listen} is not loopback, and tokens would cross it in the clear: give `certificate` and `key`"
         )
-    return Api(listen, certificate, key)
+    return Api(listen, certificate, key, public, observers)
+
+
+def _reachable(config: Config, section: Section) -> None:
+    """People are sent back by their issuer to an address that must be known."""
+    if not any(tenant.console for tenant in config.tenants.values()):
+        return
+    if config.api is None:
+        section.problem("a tenant has a `console`, and there is no `api` to serve it")
+    elif config.api.public is None and not config.api.listen.loopback:
+        section.problem("a tenant has a `console`: say in `api.public` which address people use")
 
 
 # -- tenants -----------------------------------------------------------------------------------------------------------
@@ -285,8 +308,11 @@ def _tenant(name: str, section: Section, folder: Path) -> Tenant:
         user_ca=section.require("user-ca", secret, _NOWHERE),
         target_ca=section.read("target-ca", secret, None),
         issuers=section.require("issuers", lambda node: issuers(node, name), _NO_ISSUERS),
+        roles=section.read("roles", people.roles, people.NO_ROLES),
+        console=section.read("console", people.console, None),
     )
     section.close()
+    people.fit(tenant.console, tenant.issuers, section)
     if tenant.target_ca == tenant.user_ca != _NOWHERE:
         section.problem("`user-ca` and `target-ca` are the same key: agents could then log in to targets by themselves")
     return tenant
@@ -308,3 +334,8 @@ def _apart(tenant: Tenant, others: Iterable[Tenant], places: dict[str, str], sec
                     f"tenants {other.name!r} and {tenant.name!r} take the same tokens of {one.issuer}, so its bearer"
                     " would choose the tenant: give each an audience of its own, or a `require` that tells them apart"
                 )
+        for issuer in people.meet(tenant.issuers, tenant.console, other.issuers, other.console):
+            key.problem(
+                f"tenants {other.name!r} and {tenant.name!r} take the same ID tokens of {issuer}, so people would"
+                " choose the tenant: give each `console` a client id of its own, which is no `audience` of the other"
+            )

@@ -88,6 +88,7 @@ def _issuer(section: Section, tenant: str) -> Issuer | None:
     required = section.read("require", _require, _NO_REQUIRE)
     algorithms = section.read("algorithms", _algorithms, _DEFAULT_ALGORITHMS)
     jwks = section.read("jwks", _url, None)
+    owner = section.read("owner", _template, "")
     lifetime = section.read("lifetime", lambda node: node.duration(60, 3600), 900)
     skew = section.read("skew", lambda node: node.duration(0, MAX_SKEW), 30)
     section.close()
@@ -106,6 +107,7 @@ def _issuer(section: Section, tenant: str) -> Issuer | None:
             jwks=jwks,
             lifetime=lifetime,
             skew=skew,
+            owner=owner,
         )
     except OperatorError as error:
         section.problem(str(error))
@@ -146,17 +148,23 @@ def _require(node: Node) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({name: _some(value) for name, _, value in node.section().entries()})
 
 
+def _template(node: Node) -> str | None:
+    text = node.text()
+    if text is None:
+        return None
+    try:
+        check_template(text)
+    except ValueError as error:
+        node.problem(str(error))
+        return None
+    return text
+
+
 def _templates(node: Node) -> tuple[str, ...]:
     templates = []
     for item in node.items():
-        text = item.text()
-        if text is None:
-            continue
-        try:
-            check_template(text)
-        except ValueError as error:
-            item.problem(str(error))
-        else:
+        text = _template(item)
+        if text is not None:
             templates.append(text)
     if node.kind == "list" and not node.items():
         node.problem("an empty list makes no name")

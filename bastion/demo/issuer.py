@@ -1,8 +1,9 @@
 """An OIDC issuer for development. NOT FOR PRODUCTION: it believes whoever reaches it on loopback.
 
 It does what the bastion needs to be tried without an account anywhere: discovery, a key set, client credentials (RFC
-6749 section 4.4) and the device flow (RFC 8628) with a page on which anyone may approve. Keys and codes live in memory
-and are gone when it stops. It refuses to listen on anything but loopback.
+6749 section 4.4), the device flow (RFC 8628) with a page on which anyone may approve, and for people the authorization
+code flow with PKCE (RFC 7636, S256 only) with a page on which one chooses who one is. Keys and codes live in memory and
+are gone when it stops. It refuses to listen on anything but loopback.
 """
 
 from __future__ import annotations
@@ -14,24 +15,20 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from bastion.demo.people import CONSOLE, LIFETIME, MAX_CODES, Claims, People, Refused, html_page
 from bastion.errors import OperatorError
 
-LIFETIME = 300
-"""Seconds: of a token, and of a device code."""
 INTERVAL = 1
 """Seconds a device waits between two questions."""
-MAX_CODES = 100
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-
-Claims = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -43,17 +40,11 @@ class _Device:
     approved: bool | None = None
 
 
-class _Refused(Exception):
-    """An OAuth error (RFC 6749 section 5.2) on its way to the answer."""
-
-    def __init__(self, error: str, status: int = 400) -> None:
-        super().__init__(error)
-        self.error = error
-        self.status = status
-
-
 class DevelopmentIssuer:
     """Order of calls: constructor, `start`, `stop`.
+
+    `people` maps the names that one may choose to the claims of their ID tokens (sub is the name); `console` is the
+    client that they log in to, a public one. Where it sends them back to must be on loopback, too.
 
     `clients` maps a client id to its secret and the claims its tokens carry beside iss, aud, iat, exp and sub (the
     client id, unless the claims name one). A client whose secret is empty is public: it may use the device flow only.
@@ -65,8 +56,11 @@ class DevelopmentIssuer:
         *,
         audience: str = "bastion",
         clock: Callable[[], float] = time.time,
+        people: Mapping[str, Claims] = MappingProxyType({}),
+        console: str = CONSOLE,
     ) -> None:
         self._clients = dict(clients)
+        self._people = People(people, console, clock)
         self._audience = audience
         self._clock = clock
         self._key = ECKey.generate_key("P-256")
@@ -86,6 +80,8 @@ class DevelopmentIssuer:
         application.router.add_post("/device", self._device)
         application.router.add_get("/approve", self._page)
         application.router.add_post("/approve", self._approve)
+        application.router.add_get("/authorize", self._people.page)
+        application.router.add_post("/authorize", self._people.choose)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
@@ -96,6 +92,7 @@ class DevelopmentIssuer:
         self._runner = runner
         bound = runner.addresses[0][1]
         self.url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        self._people.issuer = self.url
         return self.url
 
     async def stop(self) -> None:
@@ -106,9 +103,11 @@ class DevelopmentIssuer:
 
     def token(self, client: str, *, audience: str | None = None) -> str:
         """A token for a client, as the token endpoint would give it."""
+        return self._signed({"sub": client, **self._clients[client][1]}, audience or self._audience)
+
+    def _signed(self, claims: Claims, audience: str) -> str:
         now = int(self._clock())
-        claims = {"sub": client, **self._clients[client][1]}
-        claims.update(iss=self.url, aud=audience or self._audience, iat=now, exp=now + LIFETIME)
+        claims = {**claims, "iss": self.url, "aud": audience, "iat": now, "exp": now + LIFETIME}
         return jwt.encode({"alg": "ES256", "kid": self._kid, "typ": "JWT"}, claims, self._key, algorithms=["ES256"])
 
     # -- the endpoints -------------------------------------------------------------------------------------------------
@@ -120,9 +119,12 @@ class DevelopmentIssuer:
                 "jwks_uri": f"{self.url}/jwks",
                 "token_endpoint": f"{self.url}/token",
                 "device_authorization_endpoint": f"{self.url}/device",
-                "grant_types_supported": ["client_credentials", DEVICE_GRANT],
+                "authorization_endpoint": f"{self.url}/authorize",
+                "code_challenge_methods_supported": ["S256"],
+                "authorization_response_iss_parameter_supported": True,
+                "grant_types_supported": ["authorization_code", "client_credentials", DEVICE_GRANT],
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-                "response_types_supported": ["none"],
+                "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["ES256"],
             }
@@ -135,26 +137,27 @@ class DevelopmentIssuer:
     async def _token(self, request: web.Request) -> web.Response:
         try:
             form = {name: str(value) for name, value in (await request.post()).items()}
+            if form.get("grant_type") == "authorization_code":
+                return _tokens(self._signed(self._people.claims(form), self._people.console))
             client, proven = self._authenticate(request, form)
             match form.get("grant_type"):
                 case "client_credentials" if proven:
                     token = self.token(client, audience=form.get("audience") or form.get("resource"))
                 case "client_credentials":
-                    raise _Refused("invalid_client", 401)
+                    raise Refused("invalid_client", 401)
                 case grant if grant == DEVICE_GRANT:
                     token = self._device_token(client, form.get("device_code", ""))
                 case _:
-                    raise _Refused("unsupported_grant_type")
-        except _Refused as refused:
+                    raise Refused("unsupported_grant_type")
+        except Refused as refused:
             return web.json_response({"error": refused.error}, status=refused.status)
-        answer = {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": LIFETIME}
-        return web.json_response(answer, headers={"Cache-Control": "no-store"})
+        return _tokens(token)
 
     async def _device(self, request: web.Request) -> web.Response:
         try:
             form = {name: str(value) for name, value in (await request.post()).items()}
             client, _ = self._authenticate(request, form)
-        except _Refused as refused:
+        except Refused as refused:
             return web.json_response({"error": refused.error}, status=refused.status)
         now = self._clock()
         self._devices = {code: device for code, device in self._devices.items() if device.expires > now}
@@ -176,7 +179,7 @@ class DevelopmentIssuer:
         )
 
     async def _page(self, request: web.Request) -> web.Response:
-        return _html(_FORM.format(code=html.escape(request.query.get("user_code", ""), quote=True)))
+        return html_page(_FORM.format(code=html.escape(request.query.get("user_code", ""), quote=True)))
 
     async def _approve(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -185,8 +188,8 @@ class DevelopmentIssuer:
         for device in self._devices.values():
             if device.user_code == wanted and device.expires > now and device.approved is None:
                 device.approved = form.get("answer") == "approve"
-                return _html("<p>Approved." if device.approved else "<p>Denied.")
-        return _html("<p>No such code, or it is no longer good.", 404)
+                return html_page("<p>Approved." if device.approved else "<p>Denied.")
+        return html_page("<p>No such code, or it is no longer good.", 404)
 
     # -- what they share -----------------------------------------------------------------------------------------------
 
@@ -198,27 +201,27 @@ class DevelopmentIssuer:
             try:
                 client, _, secret = b64decode(basic).decode().partition(":")
             except ValueError as error:
-                raise _Refused("invalid_client", 401) from error
+                raise Refused("invalid_client", 401) from error
             client, secret = unquote_plus(client), unquote_plus(secret)
         known = self._clients.get(client)
         if known is None or not hmac.compare_digest(known[0].encode(), secret.encode()):
-            raise _Refused("invalid_client", 401)
+            raise Refused("invalid_client", 401)
         return client, bool(known[0])
 
     def _device_token(self, client: str, code: str) -> str:
         device, now = self._devices.get(code), self._clock()
         if device is None or device.client != client:
-            raise _Refused("invalid_grant")
+            raise Refused("invalid_grant")
         if device.expires <= now:
-            raise _Refused("expired_token")
+            raise Refused("expired_token")
         hasty, device.asked = now - device.asked < INTERVAL / 2, now
         if hasty:
-            raise _Refused("slow_down")
+            raise Refused("slow_down")
         if device.approved is None:
-            raise _Refused("authorization_pending")
+            raise Refused("authorization_pending")
         del self._devices[code]
         if not device.approved:
-            raise _Refused("access_denied")
+            raise Refused("access_denied")
         return self.token(client)
 
 
@@ -227,7 +230,6 @@ _FORM = """<p>A device asks to sign in. Development only: nobody checks who you 
 <button name=answer value=approve>Approve</button> <button name=answer value=deny>Deny</button></form>"""
 
 
-def _html(body: str, status: int = 200) -> web.Response:
-    page = f"<!doctype html><meta charset=utf-8><title>Development issuer</title>{body}"
-    policy = "default-src 'none'; form-action 'self'; frame-ancestors 'none'"
-    return web.Response(text=page, status=status, content_type="text/html", headers={"Content-Security-Policy": policy})
+def _tokens(token: str) -> web.Response:
+    answer = {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": LIFETIME}
+    return web.json_response(answer, headers={"Cache-Control": "no-store"})

@@ -22,7 +22,7 @@ _TEXTS = ("tenant", "issuer", "subject")
 
 def pack(identity: Identity) -> bytes:
     """The identity as canonical JSON: sorted keys, no blanks, UTF-8. ValueError past MAX_BYTES."""
-    value = {
+    value: dict[str, object] = {
         "tenant": identity.tenant,
         "issuer": identity.issuer,
         "subject": identity.subject,
@@ -30,6 +30,8 @@ def pack(identity: Identity) -> bytes:
         "groups": sorted(identity.groups),
         "claims": dict(identity.claims),
     }
+    if identity.owners:
+        value["owners"] = list(identity.owners)
     packed = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     if len(packed) > MAX_BYTES:
         raise ValueError(f"the identity takes {len(packed)} bytes, more than the {MAX_BYTES} a certificate may carry")
@@ -52,7 +54,7 @@ def unpack(packed: bytes) -> Identity:
 
 def _identity(value: Any) -> Identity:
     """The checked fields; ValueError or TypeError for what is missing or of a wrong type."""
-    if not isinstance(value, dict) or set(value) != {*_TEXTS, "principals", "groups", "claims"}:
+    if not isinstance(value, dict) or set(value) - {"owners"} != {*_TEXTS, "principals", "groups", "claims"}:
         raise ValueError("not the fields of an identity")
     tenant, issuer, subject = (_text(value[name]) for name in _TEXTS)
     principals = tuple(_text(item) for item in _list(value["principals"]))
@@ -62,7 +64,8 @@ def _identity(value: Any) -> Identity:
         raise TypeError("claims are not a mapping")
     claims = {name: _text(text, empty=True) for name, text in value["claims"].items()}
     groups = frozenset(_text(item) for item in _list(value["groups"]))
-    return Identity(tenant, issuer, subject, principals, groups, claims)
+    owners = tuple(_text(item) for item in _list(value.get("owners", [])))
+    return Identity(tenant, issuer, subject, principals, groups, claims, owners)
 
 
 def _text(value: Any, *, empty: bool = False) -> str:

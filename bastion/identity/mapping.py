@@ -2,8 +2,8 @@
 
 A template is text with `{claim}` in it. A claim is looked up by its whole name first, then as a way down through
 mappings (`{kubernetes.io/serviceaccount/name}`). A claim that is a list makes one value an item, and may stand only
-alone in a template of `groups`. A claim that is missing refuses the token, but for `{claim?}` in `groups`, which then
-makes no group. `{{` and `}}` stand for braces.
+alone in a template of `groups` or `owner`. A claim that is missing refuses the token, but for `{claim?}` in those two,
+which then makes no name. `{{` and `}}` stand for braces.
 
 What this does not do: it trusts the issuer for the claims it signs. A template that joins claims which their subject
 can choose (`{name}:{city}`) lets that subject choose the whole; use what the issuer alone decides. Where look-alike
@@ -26,6 +26,7 @@ MAX_NAME = 256
 MAX_CLAIM = 1024
 """Characters of a kept claim."""
 MAX_GROUPS = 200
+MAX_OWNERS = 20
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}?]+)(\?)?\}|[{}]")
 
@@ -51,6 +52,16 @@ def groups(claims: Mapping[str, Any], templates: Sequence[str]) -> frozenset[str
     if len(found) > MAX_GROUPS:
         raise BadToken(f"the token names {len(found)} groups, more than {MAX_GROUPS}: map fewer of them")
     return found
+
+
+def owners(claims: Mapping[str, Any], template: str) -> tuple[str, ...]:
+    """The principals of an agent's owners, a list expanded, each once. BadToken as for principals, or when there are
+    more than MAX_OWNERS."""
+    found = (_safe(name, "owner", blanks=False) for name in _group_names(claims, [template] if template else []))
+    names = tuple(dict.fromkeys(found))
+    if len(names) > MAX_OWNERS:
+        raise BadToken(f"the token names {len(names)} owners, more than {MAX_OWNERS}")
+    return names
 
 
 def kept(claims: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:

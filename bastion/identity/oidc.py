@@ -39,8 +39,9 @@ class Issuer:
 
     `audience`: the token must be for at least one of them. `jwks`: the address of the keys, for issuers without
     discovery. `lifetime`: seconds of the certificates (at most 3600). `skew`: seconds that the issuer's clock may be
-    off. `require`: claims that must have one of the given values. `principals`, `groups`: templates (see mapping).
-    `claims`: the names of claims that the identity keeps, for policy.
+    off. `require`: claims that must have one of the given values. `principals`, `groups`, `owner`: templates (see
+    mapping), the last one empty where agents have no owners. `claims`: the names of claims that the identity keeps,
+    for policy.
     """
 
     issuer: str
@@ -54,6 +55,7 @@ class Issuer:
     jwks: str | None = None
     lifetime: int = 900
     skew: int = 30
+    owner: str = ""
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -73,7 +75,7 @@ class Issuer:
         if not 60 <= self.lifetime <= MAX_LIFETIME or not 0 <= self.skew <= MAX_SKEW:
             return f"lifetime is 60 to {MAX_LIFETIME} seconds, skew 0 to {MAX_SKEW}"
         try:
-            for template in (*self.principals, *self.groups):
+            for template in (*self.principals, *self.groups, *((self.owner,) if self.owner else ())):
                 mapping.check_template(template)
         except ValueError as error:
             return str(error)
@@ -122,6 +124,7 @@ class Verifier:
             principals=mapping.principals(claims, issuer.principals),
             groups=mapping.groups(claims, issuer.groups),
             claims=mapping.kept(claims, issuer.claims),
+            owners=mapping.owners(claims, issuer.owner),
         )
         if hidden(subject):
             raise BadToken("the token's subject (claim 'sub') has characters that can not be shown")
@@ -172,6 +175,11 @@ class Verifier:
             raise BadToken("the token is not yet valid (claim 'nbf'); are the clocks right?")
         if issued is not None and now < issued - issuer.skew:
             raise BadToken("the token was issued in the future (claim 'iat'); are the clocks right?")
+
+
+def claim(token: str, name: str) -> object:
+    """A claim of a token that `identify` has verified; None when it has none of that name. BadToken."""
+    return _read(token)[1].get(name)
 
 
 class _Registry(jws.JWSRegistry):

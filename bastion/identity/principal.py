@@ -17,7 +17,8 @@ class Identity:
     """One person or agent of one tenant.
 
     `principals` are the names that policy knows it by (`who.identities`), the first of them its name for people;
-    never empty. `claims` are the claims that the issuer's mapping keeps, each as text.
+    never empty. `claims` are the claims that the issuer's mapping keeps, each as text. `owners` are the principals of
+    whoever owns an agent, as its issuer tells them: they decide on nothing that it asks for.
     """
 
     tenant: str
@@ -26,6 +27,7 @@ class Identity:
     principals: tuple[str, ...]
     groups: frozenset[str]
     claims: Mapping[str, str]
+    owners: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from bastion.asciicast.encoder import Encoder, Head
 from bastion.errors import NotRecorded, OperatorError
+from bastion.recording.follow import Follower, Tap
 
 __all__ = ["Closed", "Head", "Recorder", "Recordings"]
 
@@ -71,6 +72,8 @@ class Recorder:
         self._unflushed = False
         self._finished: Closed | None = None
         self._markers = 0
+        self.tap = Tap()
+        """For those who follow it while it grows."""
         self._flushing = threading.Lock()
         """Held while the descriptor is flushed or closed: the flusher's thread must not meet a closed one."""
 
@@ -127,6 +130,7 @@ class Recorder:
                 os.close(fd)
         if self.failed is None:
             self.failed = NotRecorded(f"the recording {self.name} is closed")
+        self.tap.end()
 
     def flush(self) -> None:
         """Make what is written durable (the flusher's thread calls this). A failure is raised by the next call."""
@@ -159,6 +163,7 @@ class Recorder:
         self._digest.update(lines)
         self._size += len(lines)
         self._unflushed = True
+        self.tap.wrote(lines)
 
     def _fail(self, error: OSError) -> NotRecorded:
         if self.failed is None:
@@ -216,6 +221,15 @@ class Recordings:
         with self._lock:
             self._open.add(recorder)
         return recorder
+
+    def follow(self, tenant: str, session: str, wake: Callable[[], None]) -> Follower | None:
+        """Follow a recording that is open; None when there is none of that tenant and session."""
+        with self._lock:
+            recorders = [recorder for recorder in self._open if recorder.failed is None]
+        for recorder in recorders:
+            if recorder.name.startswith(f"{tenant}/") and recorder.name.endswith(f"/{session}.cast"):
+                return recorder.tap.follow(self.directory / recorder.name, wake)
+        return None
 
     def stop(self) -> None:
         """End the flusher, after a last flush. Open recorders stay usable, but are flushed only by their `close`."""

@@ -96,11 +96,17 @@ class Sessions:
         self._gate.request_refused(context.knock, context.credential, what, context, relay.session)
         relay.say(f"bastion: {what} is not permitted")
 
-    def end(self, session: str, reason: str) -> None:
-        """End a session of this process, if it lives."""
-        for live in self._registry:
-            if isinstance(live, _One) and live.session == session:
-                live.end(reason)
+    def end(self, tenant: str, session: str, reason: str) -> None:
+        """End this session, if it lives here."""
+        for one in self._registry:
+            if isinstance(one, _One) and (one.context.tenant, one.session) == (tenant, session):
+                one.end(reason)
+
+    def end_here(self, session: str, reason: str) -> None:
+        """The same by its id alone, which no two sessions share, of whatever tenant."""
+        for one in self._registry:
+            if isinstance(one, _One) and one.session == session:
+                one.end(reason)
 
     async def settle(self) -> None:
         """Wait until every session has ended; the caller bounds the time."""

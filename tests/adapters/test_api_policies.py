@@ -11,12 +11,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from bastion.api import judging as judging_module
+from bastion.api import aside as aside_module
+from bastion.api.aside import Busy
 from bastion.api.bounds import MAX_POLICY_BODY
-from bastion.api.judging import Busy, Judging
+from bastion.api.callers import Callers
+from bastion.api.judging import Judging
 from bastion.api.limits import RateLimit
+from bastion.api.logins import Logins
 from bastion.api.policies import MAX_COMMANDS, Policies
+from bastion.api.roles import Roles
 from bastion.api.server import Api
+from bastion.api.site import Site
 from bastion.errors import BadToken, Denied, IssuerDown
 from bastion.identity.principal import Identity
 from bastion.policy import loader
@@ -69,8 +74,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     (tmp_path / "a.yaml").write_text(IN_FORCE)
     policy = loader.load(tmp_path)
     tokens, judging = Tokens(), Judging()
-    policies = Policies(tokens, {"demo": policy}.__getitem__, judging, clock=lambda: 60.0)
-    api = Api(Issuer(), "host-ca", [], RateLimit(1000, 1.0, lambda: 0.0), policies=policies)
+    nobody = Roles({}, lambda _: None)
+    callers = Callers(tokens, Logins(lambda: 0.0), nobody, Site(), ["demo"], lambda _: None)
+    policies = Policies(callers, {"demo": policy}.__getitem__, judging, clock=lambda: 60.0)
+    api = Api(Issuer(), "host-ca", [], RateLimit(1000, 1.0, lambda: 0.0), policies=policies, callers=callers)
     host, port = await api.start("127.0.0.1", 0, None)
     async with httpx2.AsyncClient(base_url=f"http://{host}:{port}") as client:
         yield World(tokens, judging, client, tmp_path)
@@ -267,7 +274,7 @@ async def test_the_event_loop_turns_meanwhile() -> None:
 
 
 async def test_more_than_so_many_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging_module, "MAX_WAITING", 2)
+    monkeypatch.setattr(aside_module, "MAX_WAITING", 2)
     judging = Judging()
     good = {"a.yaml": MINE.encode()}
     done = await asyncio.gather(*(judging.validate(good) for _ in range(3)), return_exceptions=True)

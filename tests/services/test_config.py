@@ -49,7 +49,9 @@ def loaded(tmp_path: Path, changes: dict[str, Any]) -> Config:
         inner: Any = data
         for step in steps:
             inner = inner[int(step)] if isinstance(inner, list) else inner.setdefault(step, {})
-        if value is MISSING:
+        if isinstance(inner, list):
+            inner[int(last) :] = [value]
+        elif value is MISSING:
             del inner[last]
         else:
             inner[last] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -372,3 +373,11 @@ def test_an_authority_of_another_type_is_refused(kind: str) -> None:
 
 def test_an_authority_shows_no_private_key() -> None:
     assert repr(DEMO) == f"Authority('demo-user-ca', {fingerprint(DEMO.public_blob)})"
+
+
+def test_owners_travel_in_the_certificate_and_without_them_it_is_what_it_was() -> None:
+    owned = dataclasses.replace(IDENTITY, owners=("rev@demo", "second@demo"))
+    assert extension.unpack(extension.pack(owned)) == owned
+    assert b"owners" not in extension.pack(IDENTITY)
+    with pytest.raises(BadCertificate):
+        extension.unpack(extension.pack(IDENTITY)[:-1].replace(b'"issuer"', b'"owners":[],"issuer"') + b"}")

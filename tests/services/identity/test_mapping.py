@@ -164,3 +164,23 @@ def test_a_name_is_printable_one_word_and_without_commas_or_it_is_refused(value:
     assert name.isprintable()
     assert name.split() == [name]
     assert "," not in name
+
+
+@pytest.mark.parametrize(
+    ("claims", "owners"),
+    [
+        ({}, ()),
+        ({"owner": "rev@demo"}, ("rev@demo",)),
+        ({"owner": ["a@demo", "b@demo", "a@demo"]}, ("a@demo", "b@demo")),
+    ],
+)
+def test_an_agent_has_the_owners_that_its_token_names(claims: dict[str, object], owners: tuple[str, ...]) -> None:
+    assert mapping.owners(claims, "{owner?}") == owners
+    assert mapping.owners(claims, "") == ()
+
+
+@pytest.mark.parametrize("owner", ["a b", "a\nb", [["a"]], 1.5, [f"o{number}" for number in range(21)]])
+def test_an_owner_that_is_no_name_refuses_the_token(owner: object) -> None:
+    """Passed over, the owner could approve what the agent asks for."""
+    with pytest.raises(BadToken):
+        mapping.owners({"owner": owner}, "{owner?}")
