@@ -7,7 +7,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     demo/        `bastion demo`: a development issuer, a target and a bastion on this one machine
     app          builds everything; the only file that names concrete classes
     serving      the HTTP side, whole: the API's parts joined to what they ask
-    serving      the HTTP side, whole: the API's parts joined to what they ask
+    keeping      the store, whole: approvals and what is known of sessions, kept up
     reload       what happens when a file of policy, inventory or revocation changes
     config/      bastion.yaml, read strictly
 

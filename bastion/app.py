@@ -33,13 +33,14 @@ from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
 from bastion.identity.revocation import Revocation, Revocations
+from bastion.keeping import Keeping, Silent
 from bastion.notify import Notifier
 from bastion.policy import loader
 from bastion.recording.follow import Follower
 from bastion.recording.mend import mend
 from bastion.recording.recorder import Recordings
 from bastion.reload import Files, Reload
-from bastion.serving import Serving, Told
+from bastion.serving import Kept, Serving, Told
 from bastion.session.ending import Ending
 from bastion.session.login_shells import LoginShells
 from bastion.session.registry import Registry
@@ -86,7 +87,6 @@ class App:
         self._host_ca = self._authority(config.ssh.host_ca, "host-ca")
         self._audit = AuditLog.open(config.audit, clock=time.time)
         self._recordings = Recordings(config.recordings)
-        self._build()
 
     # -- building
 
@@ -116,6 +116,17 @@ class App:
     def _authority(self, secret: Secret, name: str) -> Authority:
         return Authority.load(self._keyring.read(secret), None, name)
 
+    async def _open_store(self) -> Keeping:
+        """The store; what it asks of the other parts it asks later, when they are made."""
+        return await Keeping.open(
+            self._config,
+            self._keyring,
+            self._audit,
+            Silent(),
+            lambda tenant, request: self._serving.link(tenant, request),
+            lambda session, reason: self._sessions.end_here(session, reason),
+        )
+
     def _build(self) -> None:
         config, clock = self._config, time.time
         upstream = config.ssh.upstream
@@ -123,8 +134,12 @@ class App:
         keys = Keys(logins.held, logins.minted)
         self._upstreams = Upstreams(keys, Settings(upstream.connect, upstream.keep, upstream.sessions))
         self._shells = LoginShells(self._upstreams, self._audit)
-        self._gate = Gate(self._tenants, self._audit, self._revocations.revoked, clock, self._shells)
-        self._sessions = Sessions(self._gate, self._recordings, self._upstreams, self._audit, self._registry)
+        self._gate = Gate(
+            self._tenants, self._audit, self._revocations.revoked, clock, self._shells, self._keeping.approvals
+        )
+        self._sessions = Sessions(
+            self._gate, self._recordings, self._upstreams, self._audit, self._registry, self._keeping
+        )
         limits = config.ssh.limits
         host_keys = HostKeys(
             self._keyring.read(config.ssh.host_key),
@@ -156,7 +171,7 @@ class App:
             config.revocations,
             self._audit,
             self._end_revoked,
-            lambda: self._notifier.status(self._status()),
+            self._reloaded,
             load=self._secrets.load,
         )
         self._build_api()
@@ -166,7 +181,7 @@ class App:
         self._fetch = HttpFetch()
         issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]
         verifier = Verifier(issuers, self._fetch, clock, time.monotonic)
-        issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock)
+        issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock, self._keeping)
         told = Told(
             problems=self._unable,
             status=self._status,
@@ -192,6 +207,12 @@ class App:
             self._tenants,
             live,
             told,
+            Kept(
+                sessions=self._keeping.store.sessions,
+                recordings=self._keeping.store.recordings,
+                certificates=self._keeping.store.certificates,
+                deciding=self._keeping.approvals,
+            ),
         )
         self._audit.heard = self._serving.feed.heard
 
@@ -200,8 +221,12 @@ class App:
     async def start(self) -> Bound:
         """Everything listens when this returns. OperatorError when something can not."""
         config = self._config
+        self._keeping = await self._open_store()
+        self._build()
         for mended in await asyncio.to_thread(mend, config.recordings):
             await self._audit.write(RecordingMended(**dataclasses.asdict(mended)))
+        self._reloaded()
+        await self._keeping.start()
         self._reload.start()
         try:
             ssh = await self._listener.start([(place.host, place.port) for place in config.ssh.listen])
@@ -240,6 +265,7 @@ class App:
         await self._reload.stop()
         await self._background.stop()
         await self._fetch.close()
+        await self._keeping.stop()
         await asyncio.to_thread(self._recordings.stop)
         await self._audit.close()
 
@@ -253,6 +279,12 @@ class App:
     async def _end_revoked(self, new: Sequence[Revocation]) -> None:
         self._serving.revoked()
         await self._ending.revoked(new)
+        await self._keeping.revoked(new)
+
+    def _reloaded(self) -> None:
+        """Files were read again: what waits under another policy is over."""
+        self._keeping.policies((name, tenant.policy.version) for name, tenant in self._tenants.items())
+        self._notifier.status(self._status())
 
     def _status(self) -> str:
         if self._audit.failed:

@@ -213,6 +213,7 @@ def asking(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[byt
         written=hide(asked.text),
         reason=decision.reason,
         clauses=decision.approvals,
+        owners=identity.owners,
         principals=identity.principals,
         groups=tuple(sorted(identity.groups)),
         source=context.knock.source,

@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bastion.approvals.asking import Setting
 from bastion.approvals.ports import Audit, Change, Notices
+from bastion.approvals.request import Request
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import GONE, Upkeep
 from bastion.background import Background
 from bastion.config import Config
 from bastion.context import Context
 from bastion.errors import BastionError, NoSuchRequest, StoreDown
+from bastion.identity.issuance import Issued
 from bastion.identity.revocation import Revocation
-from bastion.kept import Recording, Session
+from bastion.kept import Certificate, Recording, Session
 from bastion.recording.recorder import Closed
 from bastion.store.changes import SESSION_END
 from bastion.store.store import Store
@@ -34,6 +36,14 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
 """Seconds between two looks for sessions that another process has left behind."""
+
+
+class Silent:
+    """Notices for nobody."""
+
+    def requested(self, request: Request) -> None: ...
+    def reminded(self, request: Request) -> None: ...
+    def settled(self, request: Request) -> None: ...
 
 
 class Keeping:
@@ -136,6 +146,26 @@ class Keeping:
             await self.store.sessions.end(context.tenant, session, now, status, reason)
         except (StoreDown, NoSuchRequest) as error:
             log.warning("session %s: its end could not be kept: %s", session, error)
+
+    # -- certificates
+
+    async def issued(self, issued: Issued, fingerprint: str, source: str) -> None:
+        """It is in the trail, and goes out once it is here. Raises StoreDown."""
+        identity = issued.identity
+        await self.store.certificates.issued(
+            Certificate(
+                tenant=identity.tenant,
+                serial=issued.serial,
+                identity=identity.name,
+                issuer=identity.issuer,
+                subject=identity.subject,
+                principals=identity.principals,
+                fingerprint=fingerprint,
+                source=source,
+                valid_after=issued.valid_after,
+                valid_before=issued.valid_before,
+            )
+        )
 
     # -- what changes
 
