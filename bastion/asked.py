@@ -6,12 +6,13 @@ Nothing is decided or permitted here; the gate does that.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from bastion.analysis.command import Analysis, Earlier
 from bastion.analysis.pagers import without_pager
+from bastion.analysis.printer import quote
 from bastion.analysis.shell import analyse
 from bastion.approvals.asking import Asking
 from bastion.approvals.request import Bound
@@ -88,8 +89,8 @@ class Verdict:
 
     def approved_by(self, people: tuple[str, ...]) -> Verdict:
         """The same, once people have approved it."""
-        decision = replace(self.decision, effect=Effect.ALLOW, reason=f"approved by {', '.join(people)}", remedy=None)
-        return replace(self, decision=decision)
+        decision = self.decision.approved(people)
+        return Verdict(decision, self.runs, self.analysis, self.script, self.wants_input, self.shell)
 
     def read_by(self, shell: str) -> Verdict:
         """The same of a gated shell whose commands that login shell will read."""
@@ -189,9 +190,17 @@ def broken_glass(context: Context, asked: Asked, verdict: Verdict, hide: Callabl
     )
 
 
-def asking(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes], key: bytes) -> Asking:
-    """What people are asked. What is kept of it and shown to them is without what is masked; the whole text is bound
-    by a seal under the tenant's `key` then, so that an approval is good for no other."""
+def asking(
+    context: Context,
+    asked: Asked,
+    verdict: Verdict,
+    passed: Mapping[str, str],
+    hide: Callable[[bytes], bytes],
+    key: bytes,
+) -> Asking:
+    """What people are asked, the variables that would be `passed` in it. What is kept of it and shown to them is
+    without what is masked; the whole text is bound by a seal under the tenant's `key` then, so that an approval is good
+    for no other."""
     identity, decision = context.identity, verdict.decision
     bound = Bound(
         tenant=context.tenant,
@@ -203,7 +212,7 @@ def asking(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[byt
         account=context.account.name,
         session=asked.session,
         kind=asked.kind,
-        text=_sealed(verdict.runs or b"", hide, key),
+        text=_sealed((verdict.runs or b"") + b"".join(_variables(passed)), hide, key),
         policy=decision.policy,
         rule=decision.rule,
         directory=hide(asked.directory),
@@ -227,3 +236,9 @@ def _sealed(text: bytes, hide: Callable[[bytes], bytes], key: bytes) -> bytes:
     if shown == text:
         return text
     return shown + b"\n# what is masked here is bound by " + hmac.new(key, text, "sha256").hexdigest().encode()
+
+
+def _variables(passed: Mapping[str, str]) -> Iterator[bytes]:
+    """As comments behind the text: with them it is another thing to approve."""
+    for name, value in sorted(passed.items()):
+        yield b"\n# with %s=%s" % (name.encode(), quote(value.encode()))

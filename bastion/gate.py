@@ -231,7 +231,7 @@ class Gate:
             log.warning(
                 "session %s: %s broke the glass by rule %s", asked.session, context.identity.name, decision.rule
             )
-        passed = {name: value for name, value in names(asked).items() if name in decision.environment}
+        passed = _passed(asked, decision)
         await self._audit.write(told(context, asked, verdict, hide, frozenset(passed), approval))
         if decision.effect is Effect.ALLOW:
             used = verdict.input_used
@@ -245,10 +245,11 @@ class Gate:
         """Wait for people. Raises NotApproved, BadCertificate and NoSuchTarget (of what changed meanwhile), and
         CancelledError when the one who asked is gone: the request has been taken back then."""
         decision, client = verdict.decision, asked.client
+        passed = _passed(asked, decision)
         if client is None:
             raise NotApproved("nobody could be told that it waits", rule=decision.rule)
         key = self._tenants[context.tenant].hash_key
-        approved = await self._approvals.wait(asking(context, asked, verdict, hide, key), client.hold)
+        approved = await self._approvals.wait(asking(context, asked, verdict, passed, hide, key), client.hold)
         self._verdicts.still_good(context.credential)
         tenant = self._tenants[context.tenant]
         self._verdicts.still_there(tenant, context)
@@ -285,3 +286,8 @@ class Gate:
     def _refuse_admission(self, knock: Knock, credential: Credential, host: str, account: str, reason: str) -> None:
         refused = AdmissionRefused(**who(knock, credential), target=host, account=account, reason=reason)
         self._audit.write_soon(refused)
+
+
+def _passed(asked: Asked, decision: Decision) -> dict[str, str]:
+    """The client's variables that may pass."""
+    return {name: value for name, value in names(asked).items() if name in decision.environment}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bastion.analysis.command import Analysis
@@ -183,7 +183,7 @@ class Verdicts:
 def _unprintable(decision: Decision) -> Decision:
     """There is no text that could run, so none that somebody could approve either."""
     if decision.rule == UNDECIDABLE:
-        return replace(decision, effect=Effect.DENY, approvals=(), remedy=None)
+        return decision.unapprovable()
     return Decision(Effect.DENY, "error", "nothing could be printed to run", decision.policy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bastion.analysis.command import Analysis
@@ -94,6 +94,14 @@ class Decision:
     techniques: frozenset[str] = field(default_factory=frozenset)
     unmasked: bool = False
     broke_glass: bool = False
+
+    def approved(self, people: tuple[str, ...]) -> Decision:
+        """The same, once these people have approved it."""
+        return replace(self, effect=Effect.ALLOW, reason=f"approved by {', '.join(people)}", remedy=None)
+
+    def unapprovable(self) -> Decision:
+        """The same where nothing could be approved: there is no text that would run."""
+        return replace(self, effect=Effect.DENY, approvals=(), remedy=None)
 
     def __str__(self) -> str:
         """For people: `deny by never (policies/demo/never.yaml:4:5)`."""

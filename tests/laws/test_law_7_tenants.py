@@ -93,7 +93,7 @@ async def test_no_path_crosses(
         )
         for tenant in TENANTS
     }
-    gate = Gate(tenants, trail, lambda _: None, lambda: float(NOW), NotAsked())
+    gate = Gate(tenants, trail, lambda _: None, lambda: float(NOW), NotAsked(), NotAsked())
     try:
         credential = gate.check(KNOCK, certificate(authorities[signer], mine))
         context = await gate.admit(KNOCK, credential, asks, "deploy")

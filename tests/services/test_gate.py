@@ -152,7 +152,9 @@ async def test_nothing_is_allowed_while_the_trail_can_not_be_written(house: Hous
         await house.gate.judge(context, asked())
 
 
-@pytest.mark.parametrize("part", ["asked.analyse", "verdicts.decide", "verdicts.request", "verdicts.Subject", "verdicts.runs"])
+@pytest.mark.parametrize(
+    "part", ["asked.analyse", "verdicts.decide", "verdicts.request", "verdicts.Subject", "verdicts.runs"]
+)
 @pytest.mark.parametrize(
     "fault", [RuntimeError("boom"), RecursionError(), MemoryError(), KeyError("x"), NotImplementedError()]
 )

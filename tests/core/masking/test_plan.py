@@ -96,7 +96,7 @@ def test_a_plan_is_shared_by_maskers_that_do_not_meet() -> None:
 )
 def test_what_can_not_be_used_is_told(choice: dict[str, object], reason: str) -> None:
     with pytest.raises(BadPattern) as raised:
-        Plan.compile(**choice)  # type: ignore[arg-type]
+        Plan.compile(**choice)  # type: ignore[arg-type]  # of all kinds
     assert reason in str(raised.value)
 
 
