@@ -97,6 +97,11 @@ class Verdict:
         return Verdict(self.decision, self.runs, self.analysis, shell=shell)
 
     @property
+    def takes_commands(self) -> bool:
+        """Whether something in it takes commands that nobody judges, as far as that is not a script that was read."""
+        return self.analysis is not None and self.analysis.takes_commands is not None
+
+    @property
     def input_used(self) -> bool:
         """Whether the script is a part of `runs`."""
         return self.analysis is not None and self.analysis.stdin_used
@@ -163,18 +168,13 @@ def told(
         reason=decision.reason,
         policy=decision.policy,
         approval=approved,
-        takes_commands=None if _acts_alone(verdict) else True,
+        takes_commands=verdict.takes_commands or None,
         would=None if decision.would is None else decision.would.value,
         categories=tuple(sorted(decision.categories)),
         techniques=tuple(sorted(decision.techniques)),
         passed=tuple(sorted(passed)),
         dropped=tuple(sorted(set(given) - passed)),
     )
-
-
-def _acts_alone(verdict: Verdict) -> bool:
-    """Whether nothing in it takes commands that nobody judges."""
-    return verdict.analysis is None or verdict.analysis.takes_commands is None
 
 
 def broken_glass(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]) -> BreakGlass:

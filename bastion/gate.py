@@ -74,7 +74,7 @@ class Allowed:
     of a gated shell, which login shell will read its commands; each of those needs an Allowed of its own.
     """
 
-    __slots__ = ("_context", "decision", "environment", "input_used", "kind", "runs", "shell")
+    __slots__ = ("_context", "decision", "environment", "input_used", "kind", "runs", "shell", "takes_commands")
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Allowed:
         decision: Decision,
         input_used: bool,
         shell: str,
+        takes_commands: bool = False,
     ) -> None:
         if maker is not _MADE_HERE:
             raise TypeError("an Allowed is made by Gate.judge and nowhere else")
@@ -96,6 +97,12 @@ class Allowed:
         self.decision = decision
         self.input_used = input_used
         self.shell = shell
+        self.takes_commands = takes_commands
+
+    @property
+    def told(self) -> str:
+        """For a marker: `allowed by RULE`, and whether it takes commands by itself, which nobody judges."""
+        return f"allowed by {self.decision.rule}{', takes commands' if self.takes_commands else ''}"
 
     def for_context(self, context: Context) -> None:
         """Raise Denied unless this permission was made for the very `context`."""
@@ -236,7 +243,8 @@ class Gate:
         if decision.effect is Effect.ALLOW:
             used = verdict.input_used
             kind = "gated" if verdict.shell else asked.kind
-            return Allowed(_MADE_HERE, context, kind, verdict.runs, passed, decision, used, verdict.shell)
+            takes = verdict.takes_commands
+            return Allowed(_MADE_HERE, context, kind, verdict.runs, passed, decision, used, verdict.shell, takes)
         raise Denied(decision.reason, rule=decision.rule, remedy=decision.remedy)
 
     async def _approved(

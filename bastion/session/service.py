@@ -300,7 +300,7 @@ def _head(context: Context, session: str, wanted: Wanted, chosen: Chosen | None)
 
 def _marker(one: _One, allowed: Allowed) -> str:
     command = one.wanted.text.decode("utf-8", "backslashreplace") or one.wanted.kind
-    return f"{command} (allowed by {allowed.decision.rule})"
+    return f"{command} ({allowed.told})"
 
 
 def _end(one: _One, ended: Ended, why: str, closed: Closed) -> SessionEnded:

@@ -59,9 +59,9 @@ class World:
         if self.verdict is not None:
             raise self.verdict
         decision = Decision(Effect.ALLOW, "look-around", "allowed", "v1")
-        return cast(
-            Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used, "kind": asked.kind})
-        )
+        told = "allowed by look-around"
+        values = {"decision": decision, "input_used": self.input_used, "kind": asked.kind, "told": told}
+        return cast(Allowed, type("Fake", (), values))
 
     def masking(self, _: Context) -> Callable[[], None]:
         return lambda: None

@@ -217,15 +217,16 @@ class Commands:
             client=self._relay,
         )
         try:
-            allowed = await self._judged(asked)
-            self._marks.marker(f"{_label(command)} (allowed by {allowed.decision.rule})")
-            self._run(allowed, line)
-        except Denied as error:
-            self._refuse(command, error)
-        except asyncio.CancelledError:
-            if not self._unwanted or self.state is State.ENDED:
-                raise
-            self._refuse(command, _withdrawn())
+            try:
+                allowed = await self._judged(asked)
+                self._marks.marker(f"{_label(command)} ({allowed.told})")
+                self._run(allowed, line)
+            except Denied as error:
+                self._refuse(command, error)
+            except asyncio.CancelledError:
+                if not self._unwanted or self.state is State.ENDED:
+                    raise
+                self._refuse(command, _withdrawn())
         except Exception as error:  # noqa: BLE001 - raised by `ended`; nobody waits for an answer that will not come
             self._relay.end(error)
 

@@ -107,16 +107,18 @@ class Local:
         target = self._shell_of()
         target.write(wire.setup(target.kind, target.nonce))
 
-    def prepare(self, number: int) -> None:
+    def prepare(self, number: int) -> bool:
         self._unit(number, NO_PAGER)
+        return True
 
-    def run(self, number: int, allowed: Allowed) -> None:
+    def run(self, number: int, allowed: Allowed, line: int) -> None:
+        del line
         assert allowed.runs is not None
         self.written.append(allowed.runs)
         self._unit(number, allowed.runs)
 
-    def refused(self, number: int) -> None:
-        self._unit(number, b"(exit 126)")
+    def refused(self, number: int, status: int) -> None:
+        self._unit(number, b"(exit %d)" % status)
 
     def exit(self, number: int) -> None:
         self._unit(number, b"exit")

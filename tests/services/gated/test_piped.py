@@ -51,7 +51,8 @@ class World:
         if asked.text.startswith(b"rm"):
             raise Denied("no", rule="never", remedy="ask")
         decision = Decision(Effect.ALLOW, "tests", "allowed", "v1")
-        return cast(Allowed, type("Fake", (), {"decision": decision, "runs": asked.text}))
+        told = "allowed by tests"
+        return cast(Allowed, type("Fake", (), {"decision": decision, "runs": asked.text, "told": told}))
 
     async def write(self, event: Event) -> None:
         self.done.append(event.kind)
@@ -73,7 +74,8 @@ class World:
         assert allowed.runs is not None
         self.done.append(f"run {number} at {line}: {allowed.runs.decode()}")
 
-    def refused(self, number: int) -> None:
+    def refused(self, number: int, status: int) -> None:
+        assert status == 126
         self.number = number
         self.done.append(f"refused {number}")
 
