@@ -1,4 +1,4 @@
-"""The development issuer's people: a real code flow, so that what talks to it is tried, though nobody proves a thing."""
+"""The development issuer's people: a real code flow, so that what talks to it is tried; yet nobody proves a thing."""
 
 from __future__ import annotations
 
