@@ -47,6 +47,8 @@ if [ "$goal" = test ]; then
     need mksh mksh
     need fish fish
     need tcsh tcsh
+    # The console's browser.
+    need chromium chromium
     has_node || missing="$missing nodejs npm"
 fi
 

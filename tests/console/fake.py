@@ -188,6 +188,8 @@ class Fake:
             found = list(getattr(self, name).values())
             if name == "sessions" and "live" in request.query:
                 found = [one for one in found if one["live"] == (request.query["live"] == "true")]
+            if name == "grants" and request.query.get("live") == "true":
+                found = [one for one in found if one["live"]]
             return web.json_response({"items": found, "next": None})
 
         return answer

@@ -16,9 +16,12 @@ from tests.console.pages import Approvals, Audit, Console, Recordings, Sessions
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
-FOREIGN = "[...document.querySelectorAll('[href], [src]')].filter((one) => new URL(one.href?.baseVal ?? one.href ?? one.src, location).origin !== location.origin).length"
+FOREIGN = (
+    "[...document.querySelectorAll('[href], [src]')].map((one) => one.href?.baseVal ?? one.href ?? one.src)"
+    ".filter((address) => new URL(address, location).origin !== location.origin && address !== 'data:,').length"
+)
 HIDDEN = r"/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/"
-RAW = f"{HIDDEN}.test(document.querySelector('main').innerText) || {HIDDEN}.test(document.title)"
+RAW = f"{HIDDEN}.test(document.querySelector('main').textContent) || {HIDDEN}.test(document.title)"
 MADE = "document.querySelectorAll('main img, main script, main iframe, main object, body > script').length"
 
 

@@ -19,7 +19,6 @@ export function show(place, one, me, again) {
   const scrolled = place.querySelector("pre.code")?.scrollTop ?? 0;
   fill(
     place,
-    h("a", { class: "back", href: "#/approvals" }, "← All requests"),
     h("div", { class: "head" }, h("h2", {}, given(one.identity), h("span", { class: "dim" }, " on "),
       given(`${one.account}@${one.target}`, "mono")), badge(one.state)),
     waits ? deadline(one) : settled(one),
@@ -46,14 +45,17 @@ function settled(one) {
     one.why ? [": ", given(one.why)] : ".");
 }
 
+const RAN = { pending: "What will run", approved: "What will run", used: "What ran" };
+
 function runs(one) {
+  const title = RAN[one.state] ?? "What did not run";
   const differs = one.written && one.written !== one.text;
   return h("section", { class: "runs" },
-    h("h3", {}, "What will run"),
-    one.text ? code(one.text, { escaped: one.escaped, label: "What will run" }) : shell(one),
+    h("h3", {}, title),
+    one.text ? code(one.text, { escaped: one.escaped, label: title }) : shell(one),
     one.text ? h("p", { class: "dim small" }, size(one.text), one.kind === "line" ? ", a line of a shell that is open" : "",
       one.directory ? [", in ", given(one.directory, "mono")] : "") : null,
-    differs ? h("details", {}, h("summary", {}, "Written by the client otherwise"),
+    differs ? h("details", {}, h("summary", {}, "As the client wrote it"),
       h("p", { class: "dim small" }, "This is what was sent. It was read, and what stands above was printed from it. It never runs."),
       code(one.written, { escaped: one.written_escaped })) : null);
 }

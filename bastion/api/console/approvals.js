@@ -24,11 +24,12 @@ export function stays([id]) {
 
 export function show(main, me, [id]) {
   const list = h("div", { class: "list" });
-  const detail = h("section", { class: "detail", "aria-label": "Request" });
+  const detail = h("div", { class: "request" });
   const state = choice(STATES, "pending", { "aria-label": "State", "data-search": "" });
   add(main, h("div", { class: "approvals" },
     h("section", { class: "side", "aria-label": "Requests" }, head("Approvals", state), list),
-    detail));
+    h("section", { class: "detail", "aria-label": "Request" },
+      h("a", { class: "back", href: "#/approvals" }, "← All requests"), detail)));
   view = new View(main, list, detail, state, me);
   view.select(id ?? null);
   view.reload();
@@ -63,6 +64,7 @@ class View {
 
   put(found, items) {
     this.items = items;
+    this.main.classList.toggle("has-none", items.length === 0 && this.state.value === "pending");
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.id : null;
     const next = more(found.next, async () => {
       const rest = await get("/v1/approvals", { state: this.state.value, limit: 200, cursor: found.next });

@@ -85,7 +85,7 @@ function set(element, key, value) {
     for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
   } else if (key === "value") {
     element.value = value;
-  } else if (!PLAIN.test(key) || key.startsWith("on") || key === "style" || key === "srcdoc") {
+  } else if (!PLAIN.test(key) || key.startsWith("on") || key === "style") {
     throw new Error(`an element can not be given ${key}`);
   } else if ((key === "href" || key === "src" || key === "action") && !isOwn(String(value))) {
     throw new Error("a link can not leave this origin");

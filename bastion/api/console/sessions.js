@@ -52,7 +52,7 @@ function table(items) {
 }
 
 export function cell(name, ...content) {
-  return h("td", { "data-name": name }, content);
+  return h("td", { "data-name": name }, h("div", {}, content));
 }
 
 export function state(one) {

@@ -12,6 +12,7 @@ import { escapedText, h, text as plain } from "./dom.js";
 
 const BOUND = 64 << 10;
 const LEVELS = 24;
+const SHORT = 24; // characters of a piece that no line is broken in
 const KEYWORDS = new Set(
   "if then else elif fi for while until do done case esac in select function time coproc ! [[ ]] { }".split(" "),
 );
@@ -38,7 +39,10 @@ export function tokens(text, escaped = false) {
 /** The text as it is read on the screen. `escaped` says that the API wrote escapes into it. */
 export function code(text, { escaped = false, block = true, label = null } = {}) {
   const make = escaped ? escapedText : plain;
-  const pieces = tokens(text, escaped).map(([piece, kind]) => h("span", { class: `t-${kind}` }, broken(piece, make, block, escaped)));
+  const pieces = tokens(text, escaped).map(([piece, kind]) => {
+    const short = block && piece.length <= SHORT && kind !== "space" && !/\s/.test(piece);
+    return h("span", { class: short ? `t-${kind} t-short` : `t-${kind}` }, broken(piece, make, block, escaped));
+  });
   const attributes = { class: block ? "code" : "code-line", translate: "no", tabindex: block ? "0" : null };
   if (label) Object.assign(attributes, { "aria-label": label, role: "region" });
   return h(block ? "pre" : "code", attributes, pieces);

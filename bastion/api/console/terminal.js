@@ -65,7 +65,7 @@ export async function play(place, { header, events, commands }) {
     ...look(),
     controls: true,
     preload: true,
-    poster: `npt:${Math.max(0, (commands[1]?.time ?? events.at(-1)?.[0] ?? 0) - 0.001)}`, // what the first one showed
+    poster: `npt:${Math.max(0, (commands[1]?.time ?? events.at(-1)?.[0] ?? 0) - 0.01)}`, // what the first one showed
     markers: commands.map(({ time, text }, number) => [time, text.slice(0, 80) || `${number + 1}`]),
   });
 }
@@ -133,7 +133,6 @@ class Stream {
   end() {
     if (this.over) return;
     this.close();
-    this.dispatch("ended", { message: "The session is over" });
     this.told("The session is over.");
   }
 
