@@ -227,3 +227,17 @@ async def test_who_is_nobody_logs_in_comes_back_to_where_they_were_and_logs_out(
     await console.page.get_by_role("button", name="Log out").click()
     await expect(console.main.locator("h1")).to_have_text("Log in")
     console.troubles.clear()  # the browser logs the answers' status
+
+
+async def test_a_notices_link_names_its_tenant(fake: Fake, tab: Tab) -> None:
+    console = await tab(Console)
+    await console.open("approvals/k3v9x2m7qd?tenant=acme")
+    await expect(console.main.locator(".runs")).to_be_visible()
+    await console.open("approvals/k3v9x2m7qd?tenant=other")
+    await expect(console.main).to_contain_text("This is of tenant other, and you are logged in to acme.")
+    fake.me = None
+    await console.open("approvals/k3v9x2m7qd?tenant=other")
+    await expect(console.page.get_by_label("Tenant")).to_have_value("other")
+    await console.open("login/acme")
+    await expect(console.page.get_by_label("Tenant")).to_have_value("acme")
+    console.troubles.clear()  # the browser logs the answers' status

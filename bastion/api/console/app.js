@@ -1,5 +1,5 @@
 // The console: who is there, which page is in view, and what changed. Pages are named after `#/`, so that the server
-// needs to know nothing of them: a notice links to `/#/approvals/ID`.
+// needs to know nothing of them: a notice links to `/#/approvals/ID?tenant=TENANT`.
 
 import { get } from "./api.js";
 import * as approvals from "./approvals.js";
@@ -10,7 +10,7 @@ import * as grants from "./grants.js";
 import * as keys from "./keys.js";
 import * as login from "./login.js";
 import { corner, may } from "./me.js";
-import { empty, failed, say } from "./parts.js";
+import { empty, failed, given, say } from "./parts.js";
 import * as policies from "./policies.js";
 import * as recordings from "./recordings.js";
 import * as sessions from "./sessions.js";
@@ -56,7 +56,7 @@ async function start() {
 function showLogin(main) {
   if (location.hash.length > 2 && !location.hash.startsWith("#/login")) sessionStorage.setItem(RETURN, location.hash);
   bar();
-  login.show(main);
+  login.show(main, place());
 }
 
 function goBack() {
@@ -87,18 +87,25 @@ function bar() {
   );
 }
 
+/** The parts of the address's place, and the tenant that it is of, where it says so. */
+function place() {
+  const [path, query = ""] = location.hash.replace(/^#\//, "").split("?");
+  return { parts: path.split("/").map(decode), tenant: new URLSearchParams(query).get("tenant") };
+}
+
 function route() {
-  const [name, ...rest] = location.hash.replace(/^#\//, "").split("/").map(decode);
+  const { parts, tenant } = place();
+  const [name, ...rest] = parts;
   const page = permitted().find(([known]) => known === (name || permitted()[0]?.[0]));
   const main = document.getElementById("main");
-  if (page && main.dataset.page === page[0] && page[2].stays?.(rest)) return mark(page);
+  if (page && tenant === null && main.dataset.page === page[0] && page[2].stays?.(rest)) return mark(page);
   leave();
   leave = () => {};
   keys.page({});
   main.className = "";
   main.dataset.page = page ? page[0] : "";
-  if (!page) {
-    fill(main, nothing(name));
+  if (!page || (tenant !== null && tenant !== me.tenant)) {
+    fill(main, page ? elsewhere(tenant) : nothing(name));
     return mark(null);
   }
   fill(main);
@@ -113,6 +120,11 @@ function decode(part) {
   } catch {
     return part; // no encoding of this console: shown as it is, found nowhere
   }
+}
+
+function elsewhere(tenant) {
+  return empty("Of another tenant", "This is of tenant ", given(tenant), ", and you are logged in to ", given(me.tenant),
+    ". Log out, and log in there.");
 }
 
 function nothing(name) {

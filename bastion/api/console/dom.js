@@ -58,7 +58,7 @@ function nodes(pieces) {
   let gathered = "";
   for (const [run, name] of pieces) {
     if (name === null) {
-      if (gathered) whole.append(mark(gathered, "hidden characters"));
+      if (gathered) whole.append(mark(gathered, "hidden characters", true));
       gathered = "";
       whole.append(document.createTextNode(run));
     } else if (many) {
@@ -67,13 +67,13 @@ function nodes(pieces) {
       whole.append(mark(run, name));
     }
   }
-  if (gathered) whole.append(mark(gathered, "hidden characters"));
+  if (gathered) whole.append(mark(gathered, "hidden characters", true));
   return whole;
 }
 
-function mark(run, name) {
+function mark(run, name, several = false) {
   const span = document.createElement("span");
-  span.className = "hidden-char";
+  span.className = several ? "hidden-char several" : "hidden-char";
   span.title = name;
   span.textContent = run;
   return span;

@@ -10,12 +10,13 @@ import { field, given } from "./parts.js";
 
 const KEY = "bastion-tenant";
 
-export function show(main) {
+/** `place` is where the way led: `parts` and `tenant` of the address. */
+export function show(main, place) {
   document.title = "Log in · bastion";
-  const named = /^#\/login\/([^/]+)$/.exec(location.hash)?.[1];
+  const named = place.parts[0] === "login" ? place.parts[1] : place.tenant;
   const tenant = h("input", {
     name: "tenant", autocomplete: "organization", autocapitalize: "none", spellcheck: "false", maxlength: "63",
-    value: named ? decodeURIComponent(named) : kept(),
+    value: named || kept(),
   });
   const submit = (event) => {
     event.preventDefault();

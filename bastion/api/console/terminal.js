@@ -7,6 +7,7 @@
 import { clean, head, parse } from "./asciicast.js";
 import { fill, h } from "./dom.js";
 import { empty } from "./parts.js";
+import { shown } from "./visible.js";
 
 const PLAYER = "/player/index.js";
 const STYLE = "/player/bundle/asciinema-player.css";
@@ -66,7 +67,7 @@ export async function play(place, { header, events, commands }) {
     controls: true,
     preload: true,
     poster: `npt:${Math.max(0, (commands[1]?.time ?? events.at(-1)?.[0] ?? 0) - 0.01)}`, // what the first one showed
-    markers: commands.map(({ time, text }, number) => [time, text.slice(0, 80) || `${number + 1}`]),
+    markers: commands.map(({ time, text }, number) => [time, shown(text, 80) || `${number + 1}`]),
   });
 }
 
@@ -80,10 +81,10 @@ export async function follow(place, address, { told, lost, home }) {
   }
   fill(place);
   const stream = new Stream(address, told, lost, home);
-  const shown = module.create((callbacks) => stream.driver(callbacks), place, { ...look(), controls: false, autoPlay: true });
+  const made = module.create((callbacks) => stream.driver(callbacks), place, { ...look(), controls: false, autoPlay: true });
   const close = () => {
     stream.close();
-    shown.dispose();
+    made.dispose();
   };
   return { end: () => stream.end(), close };
 }
