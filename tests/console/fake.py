@@ -103,11 +103,15 @@ class Fake:
 
     async def stop(self) -> None:
         self.over.set()
-        for stream in list(self._streams):
-            stream.put_nowait(None)
+        self.cut()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    def cut(self) -> None:
+        """End every stream of events."""
+        for stream in list(self._streams):
+            stream.put_nowait(None)
 
     def tell(self, kind: str, id: str) -> None:
         """Every browser hears that this one changed."""

@@ -151,3 +151,11 @@ async def test_a_lost_connection_is_told_and_made_up_for(fake: Fake, tab: Tab) -
     await expect(console.cards).to_have_count(2)
     await expect(console.page.locator("#state")).to_be_empty()
     console.troubles.clear()  # the browser logs that nobody answered
+
+
+async def test_the_time_that_is_left_is_told_by_the_bastions_clock(tab: Tab) -> None:
+    console = await tab(Approvals)
+    await console.page.clock.install(time="2020-01-01T00:00:00Z")
+    await console.look_at(ID)
+    await console.page.clock.run_for(2000)
+    await expect(console.detail.locator(".deadline")).to_contain_text(re.compile(r"^8 min \d+ s left"))

@@ -241,3 +241,36 @@ async def test_a_notices_link_names_its_tenant(fake: Fake, tab: Tab) -> None:
     await console.open("login/acme")
     await expect(console.page.get_by_label("Tenant")).to_have_value("acme")
     console.troubles.clear()  # the browser logs the answers' status
+
+
+async def test_who_is_logged_out_elsewhere_is_led_to_the_login(fake: Fake, tab: Tab) -> None:
+    console = await tab(Console)
+    await ready(console, "approvals/k3v9x2m7qd")
+    fake.me = None
+    fake.cut()
+    await expect(console.main.locator("h1")).to_have_text("Log in")
+    console.troubles.clear()  # the browser logs the answers' status
+
+
+async def test_a_stream_that_comes_back_at_once_alarms_nobody(fake: Fake, tab: Tab) -> None:
+    """But what happened meanwhile is asked for."""
+    console = await tab(Console)
+    await ready(console, "approvals")
+    fake.approvals["new0000001"] = answers.approval("new0000001")
+    fake.cut()
+    await expect(console.main.locator(".card")).to_have_count(2)
+    await expect(console.page.locator("#state")).to_be_empty()
+
+
+async def test_lists_are_gone_through_by_keyboard_alone(tab: Tab) -> None:
+    console = await tab(Recordings)
+    await ready(console, "sessions")
+    await console.press("j", "Enter")
+    await expect(console.page.locator(".ap-player")).to_be_visible()
+    await console.press("3")
+    await expect(console.rows).to_have_count(1)
+    await console.press("j", "Enter")
+    await expect(console.commands).to_have_count(3)
+    await expect(console.commands.first).to_be_enabled()
+    await console.press("j", "j", "Enter")
+    await expect(console.played).to_contain_text("shadow")

@@ -3,6 +3,8 @@
 // The session is a cookie that this code never sees. What changes something is sent as JSON by fetch, from this origin
 // alone, with a header that a form of another site can not set.
 
+import { serverSays } from "./times.js";
+
 const TIMEOUT = 30_000;
 
 /** An answer that is no success. `status` is 0 when there was no answer. */
@@ -77,6 +79,7 @@ async function answer(address, options) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "the bastion can not be reached");
   }
+  serverSays(response.headers.get("Date"));
   if (!response.ok) throw new Problem(response.status, await detail(response));
   return response;
 }

@@ -182,18 +182,29 @@ function title() {
   document.title = `${pending.size ? `(${pending.size}) ` : ""}${page ? `${page[1]} · ` : ""}bastion`;
 }
 
+const PATIENCE = 1_500; // a stream that is back before is not told of
+let lost = null;
+
 function connection(state, wait) {
   const place = document.getElementById("state");
+  clearTimeout(lost);
   if (state !== "lost") {
     if (place.hasChildNodes()) say("Connected again", { show: false });
     fill(place);
     return;
   }
-  fill(
-    place,
-    h("p", { class: "lost" }, h("span", { "aria-hidden": "true" }, "⚠ "),
-      `Connection lost: what you see may be old. Trying again in ${wait} s.`),
-  );
+  stillMe();
+  const words = `Connection lost: what you see may be old. Trying again in ${wait} s.`;
+  lost = setTimeout(() => fill(place, h("p", { class: "lost" }, h("span", { "aria-hidden": "true" }, "⚠ "), words)), PATIENCE);
+}
+
+/** A stream also ends because nobody is logged in any more. */
+async function stillMe() {
+  try {
+    await get("/v1/me");
+  } catch (error) {
+    if (error.status === 401) location.reload();
+  }
 }
 
 start();

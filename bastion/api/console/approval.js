@@ -138,7 +138,7 @@ function soFar(one) {
   const past = one.past ?? [];
   return h("section", {}, h("h3", {}, "This session so far"), past.length
     ? h("ol", { class: "so-far" }, past.map((command) => h("li", {},
-      h("span", { class: "dim small" }, when(command.time)), badge(command.effect),
+      h("span", { class: "dim small" }, when(command.time)), command.effect ? badge(command.effect) : null,
       command.text ? code(command.text, { escaped: true, block: false }) : h("em", {}, given(command.request)),
       h("span", { class: "dim small" }, given(command.rule)))))
     : h("p", { class: "dim" }, one.past_whole === false ? "The audit trail could not be searched now." : "This is the first thing it asks for."),

@@ -66,7 +66,7 @@ export async function play(place, { header, events, commands }) {
     ...look(),
     controls: true,
     preload: true,
-    poster: `npt:${Math.max(0, (commands[1]?.time ?? events.at(-1)?.[0] ?? 0) - 0.01)}`, // what the first one showed
+    poster: `npt:${commands.length > 1 ? Math.max(0, commands[1].time - 0.01) : events.at(-1)?.[0] ?? 0}`, // of the first one
     markers: commands.map(({ time, text }, number) => [time, shown(text, 80) || `${number + 1}`]),
   });
 }

@@ -11,8 +11,16 @@ export function seconds(value) {
   return Number.isFinite(found) ? found : null;
 }
 
+let skew = 0; // seconds that this computer's clock is behind the bastion's, whose times these are
+
+/** What the bastion's clock says, by the head of an answer; a few seconds are the way that it took. */
+export function serverSays(date) {
+  const found = (Date.parse(date ?? "") - Date.now()) / 1000;
+  if (Number.isFinite(found)) skew = Math.abs(found) < 5 ? 0 : found;
+}
+
 export function now() {
-  return Date.now() / 1000;
+  return Date.now() / 1000 + skew;
 }
 
 /** `2 h 5 min`: the two largest units of a duration. */
