@@ -162,7 +162,15 @@ async def test_a_recording_that_is_cut_short_plays(fake: Fake, tab: Tab) -> None
 
 
 async def test_the_trail_is_text(fake: Fake, tab: Tab) -> None:
-    fake.audit = [{**answers.events()[1], "text": json.dumps(HOSTILE), MARKUP: MARKUP, "problems": [HOSTILE]}]
+    fake.audit = [
+        {
+            **answers.events()[1],
+            "text": json.dumps(HOSTILE),
+            MARKUP: MARKUP,
+            "effect": "__proto__",
+            "problems": [HOSTILE],
+        }
+    ]
     console = await tab(Audit)
     await console.open("audit")
     await console.rows.locator("summary").click()

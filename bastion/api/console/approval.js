@@ -45,7 +45,7 @@ function settled(one) {
     one.why ? [": ", given(one.why)] : ".");
 }
 
-const RAN = { pending: "What will run", approved: "What will run", used: "What ran" };
+const RAN = { __proto__: null, pending: "What will run", approved: "What will run", used: "What ran" };
 
 function runs(one) {
   const title = RAN[one.state] ?? "What did not run";

@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const NAMES = {
+  __proto__: null,
   "T1003": "OS credential dumping",
   "T1003.007": "Proc filesystem",
   "T1003.008": "/etc/passwd and /etc/shadow",

@@ -7,6 +7,7 @@ import { facts, given, names, say } from "./parts.js";
 import { when } from "./times.js";
 
 const FOR = {
+  __proto__: null,
   approvals: ["approver", "operator"],
   sessions: ["viewer", "auditor", "approver", "operator"],
   recordings: ["auditor", "operator"],

@@ -5,6 +5,7 @@ import { add, fill, h, icon, lines } from "./dom.js";
 import { shown } from "./visible.js";
 
 const SIGNS = {
+  __proto__: null, // whatever a state is called, it has no sign that is not here
   pending: ["◷", "waiting", "warn"],
   approved: ["✓", "approved", "good"],
   used: ["✓", "approved, ran", "good"],
