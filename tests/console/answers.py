@@ -48,6 +48,7 @@ def approval(id: str = "k3v9x2m7qd", **other: Any) -> Json:
         "kind": "exec",
         "text": "'systemctl' 'restart' 'nginx.service' && 'journalctl' '-u' 'nginx' '-n' '20' | 'grep' '-i' 'error'",
         "escaped": False,
+        "cut": False,
         "written": "systemctl restart nginx.service && journalctl -u nginx -n 20 | grep -i error",
         "written_escaped": False,
         "directory": "",

@@ -159,3 +159,14 @@ async def test_the_time_that_is_left_is_told_by_the_bastions_clock(tab: Tab) -> 
     await console.look_at(ID)
     await console.page.clock.run_for(2000)
     await expect(console.detail.locator(".deadline")).to_contain_text(re.compile(r"^8 min \d+ s left"))
+
+
+async def test_nobody_approves_what_is_not_shown_whole(fake: Fake, tab: Tab) -> None:
+    fake.approvals[ID] |= {"cut": True, "text": "echo …"}
+    console = await tab(Approvals)
+    await console.look_at(ID)
+    await expect(console.detail.locator(".decision button")).to_have_text([re.compile("Deny")])
+    await console.press("a", "g")
+    await expect(console.dialog).to_have_count(0)
+    await console.deny("shorter, please")
+    await console.expect_state("denied")

@@ -71,6 +71,11 @@ function size(text) {
   return `${text.length} characters${count > 1 ? ` in ${count} lines` : ""}`;
 }
 
+/** Why there is no yes to what can not be read whole; null when it can. */
+function unseen(one) {
+  return one.cut ? "It is longer than what is shown of it. Nobody approves here what they can not read whole." : null;
+}
+
 /** Whether this person may say no: who can not add a yes any more may still deny. */
 function mayDeny(one) {
   return one.may_deny ?? one.may_vote;
@@ -81,10 +86,11 @@ function decision(one, again) {
   const hint = (key) => h("kbd", { "aria-hidden": "true" }, key);
   return h("section", { class: "decision", "aria-label": "Decision" },
     one.may_vote || mayDeny(one) ? h("div", { class: "buttons start" },
-      one.may_vote ? h("button", { type: "button", class: "primary", on: { click: press("approve") } }, "Approve once", hint("a")) : null,
-      one.may_vote && one.grants ? h("button", { type: "button", on: { click: press("grant") } },
+      one.may_vote && !unseen(one) ? h("button", { type: "button", class: "primary", on: { click: press("approve") } }, "Approve once", hint("a")) : null,
+      one.may_vote && one.grants && !unseen(one) ? h("button", { type: "button", on: { click: press("grant") } },
         `Approve for ${duration(one.grants)}`, hint("g")) : null,
       mayDeny(one) ? h("button", { type: "button", class: "danger", on: { click: press("deny") } }, "Deny", hint("d")) : null) : null,
+    unseen(one) ? h("p", { class: "notice bad" }, unseen(one)) : null,
     one.may_vote ? null : h("p", { class: "notice" }, h("strong", {}, "You may not approve this: "), given(one.why_not ?? "")));
 }
 
@@ -157,6 +163,7 @@ const WORDS = {
 export function act(what, one, again) {
   if (one.state !== "pending") return say("This request is settled already.");
   if (what === "deny" ? !mayDeny(one) : !one.may_vote) return say(one.why_not ?? "You may not vote here.", { tone: "bad" });
+  if (what !== "deny" && unseen(one)) return say(unseen(one), { tone: "bad" });
   if (what === "grant" && !one.grants) return say("This rule is approved for once: its policy offers no grants.");
   return dialog(WORDS[what].title, (close) => form(what, one, again, close), "wide");
 }

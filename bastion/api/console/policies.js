@@ -48,7 +48,7 @@ function trial() {
     field("Command", command),
     h("div", { class: "filters" },
       field("Identity", input("identity")),
-      field("Groups", input("groups"), "with commas"),
+      field("Groups (with commas)", input("groups")),
       field("Target", input("target")),
       field("Account", input("account")),
       h("button", { type: "submit", class: "primary" }, "Explain")));
