@@ -62,8 +62,8 @@ if [ "$goal" = test ]; then
     need mksh mksh
     need fish fish
     need tcsh tcsh
-    # Debian keeps its programs out of PATH.
-    [ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
+    # The console's browser.
+    need chromium chromium
     has_node || missing="$missing nodejs npm"
 fi
 
