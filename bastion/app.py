@@ -215,6 +215,7 @@ class App:
             ),
         )
         self._audit.heard = self._serving.feed.heard
+        self._keeping.store.changes.subscribe(self._serving.feed.changed, self._serving.feed.failed)
 
     # -- life
 

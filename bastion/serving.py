@@ -139,7 +139,7 @@ class Serving:
             observers=_observers(config),
             streams=self._streams,
             site=self._site,
-            console=files.read({"/": files.CONSOLE}),
+            console=files.read({"/": files.CONSOLE, "/player/": files.PLAYER}),
         )
 
     async def start(self, tls: ssl.SSLContext | None) -> tuple[str, int] | None:
