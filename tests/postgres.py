@@ -29,12 +29,20 @@ class Server:
 
     async def create(self, database: str) -> str:
         """A new database; its URL."""
-        connection = await asyncpg.connect(self.url("postgres"))
+        await self._execute("postgres", f'CREATE DATABASE "{database}"')
+        return self.url(database)
+
+    async def empty(self, database: str) -> str:
+        """A database with nothing in it any more; much cheaper than a new one. Its URL."""
+        await self._execute(database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return self.url(database)
+
+    async def _execute(self, database: str, statements: str) -> None:
+        connection = await asyncpg.connect(self.url(database))
         try:
-            await connection.execute(f'CREATE DATABASE "{database}"')
+            await connection.execute(statements)
         finally:
             await connection.close()
-        return self.url(database)
 
 
 @contextmanager

@@ -50,14 +50,15 @@ class Identifying(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what they may. `source` is their address; `lives` whether this still holds, for what goes on after
-    the request."""
+    """Who asks, and what they may. `source` is their address. For what goes on after the request: `lives` says whether
+    it still holds who they are, `now` what they may."""
 
     identity: Identity
     roles: frozenset[Role]
     how: How
     source: str
     lives: Callable[[], bool]
+    now: Callable[[], frozenset[Role]]
 
     @property
     def tenant(self) -> str:
@@ -99,7 +100,7 @@ class Callers:
             return self._by_cookie(request, cookie, tenant, source)
         if user is not None:
             identity = unix.identity(user, self._meant(tenant))
-            return Caller(identity, ALL, How.SOCKET, "unix", lambda: True)
+            return Caller(identity, ALL, How.SOCKET, "unix", lambda: True, lambda: ALL)
         raise BadToken(_NOBODY)
 
     def _by_cookie(self, request: web.Request, cookie: str, tenant: str | None, source: str) -> Caller:
@@ -119,7 +120,7 @@ class Callers:
         def still() -> bool:
             return lives() and self._revoked(identity) is None
 
-        return Caller(identity, self._roles.of(identity), how, source, still)
+        return Caller(identity, self._roles.of(identity), how, source, still, lambda: self._roles.of(identity))
 
     def _refuse_foreign(self, request: web.Request) -> None:
         """Denied for what a page of another site may have made the browser send."""

@@ -82,7 +82,7 @@ class Changes:
         """Until the client goes, or may not have it any more."""
         last = asked.request.headers.get("Last-Event-ID", "")[:_MAX_ID]
         async with self._streams.events(asked.request, asked.caller) as stream:
-            reader = self._hub.subscribe(asked.tenant, lambda: asked.caller.roles, last, stream.wake)
+            reader = self._hub.subscribe(asked.tenant, asked.caller.now, last, stream.wake)
             try:
                 while stream.going:
                     told = reader.take()

@@ -6,6 +6,7 @@ from how a request is refused and costs no more than its header.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from bastion.api.bounds import MAX_BODY
 from bastion.api.callers import Caller, Callers, peer_of
 from bastion.api.params import members, query
 from bastion.api.problems import NotHere
+from bastion.api.roles import Role
 from bastion.api.routes import Needs, Route
 from bastion.errors import BastionError, Denied
 
@@ -96,7 +98,7 @@ class Guard:
         caller = await self._callers.of(request, tenant)
         if route.needs.role is not None and route.needs.role not in caller.roles:
             raise Denied(f"this takes the role {route.needs.role} in tenant {caller.tenant}")
-        return caller
+        return caller if route.needs.role is None else _while(caller, route.needs.role)
 
     def _may_observe(self, request: web.Request) -> bool:
         if peer_of(request) is not None:
@@ -108,6 +110,11 @@ class Guard:
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return any(address in network for network in self._observers)
+
+
+def _while(caller: Caller, role: Role) -> Caller:
+    """What goes on after the request ends when its role is gone."""
+    return dataclasses.replace(caller, lives=lambda: caller.lives() and role in caller.now())
 
 
 def told(answer: Mapping[str, Any], status: int = 200) -> web.Response:

@@ -73,7 +73,7 @@ class Login:
     async def login(self, asked: Asked) -> web.StreamResponse:
         tenant = asked.query.get("tenant")
         if tenant is None and len(self._flows) > 1:
-            raise BadRequest(f"say which tenant is meant (?tenant=): {', '.join(sorted(self._flows))}")
+            raise BadRequest("say which tenant is meant: ?tenant=NAME")
         name = tenant if tenant is not None else next(iter(self._flows), "")
         if name not in self._flows:
             raise NotHere("nobody logs in with a browser here: the settings name no `console`")
@@ -95,7 +95,8 @@ class Login:
             if reason is not None:
                 raise Denied(f"this identity is revoked: {reason}")
         except BastionError as error:
-            await self._audit(_event(pending.tenant, identity, "login-refused", str(error), request.remote or ""))
+            if identity is not None:  # of others nothing is proven, and strangers could fill the trail
+                await self._audit(_event(pending.tenant, identity, "login-refused", str(error), request.remote or ""))
             raise
         await self._audit(_event(pending.tenant, identity, "login", "", request.remote or ""))
         previous = request.cookies.get(self._site.cookie(COOKIE))
@@ -173,9 +174,7 @@ def _is_here(place: str) -> bool:
     return place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable() and place.isascii()
 
 
-def _event(tenant: str, identity: Identity | None, action: str, reason: str, source: str) -> PersonActed:
-    if identity is None:
-        return PersonActed(tenant=tenant, action=action, reason=reason or None, source=source)
+def _event(tenant: str, identity: Identity, action: str, reason: str, source: str) -> PersonActed:
     return PersonActed(
         tenant=tenant,
         identity=identity.name,

@@ -76,6 +76,7 @@ def _of(read: Config, *, targets: bool) -> Iterator[Finding]:
     for tenant in read.tenants.values():
         yield from files.policies(tenant)
         yield from trust.issuers(tenant)
+        yield from trust.people(tenant)
         inventory, findings = files.inventory_of(tenant)
         yield from findings
         if inventory is not None:

@@ -127,6 +127,8 @@ def public(node: Node) -> str | None:
         parts = urlsplit(text)
         whole = f"{parts.scheme}://{parts.netloc}"
         good = trustworthy(text) and "@" not in parts.netloc and text.rstrip("/") == whole and parts.port != 0
+        # As browsers write it in `Origin` (RFC 6454 section 6.2).
+        whole = whole.lower().removesuffix(":443" if parts.scheme == "https" else ":80")
     except ValueError:
         good = False
     if not good:

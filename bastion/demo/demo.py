@@ -7,7 +7,9 @@
     DIR/client/                 what the agent holds: its client secret, its key and its certificate
     DIR/bastion/, DIR/target/   what the agent never sees: authorities, host keys, the held key
 
-The agent is `agent@demo` in group `agents`. Not for production: whoever can read DIR/client is the agent.
+The agent is `agent@demo` in group `agents`. People choose at the issuer's page who they are: `rev@demo`, in group `sre`
+(approver and auditor), or `ops@demo`, in group `operators`. Not for production: whoever can read DIR/client is the
+agent, and whoever reaches the issuer is whom they choose.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from bastion import config
 from bastion.app import App, Bound
 from bastion.demo import private
 from bastion.demo.issuer import DevelopmentIssuer
+from bastion.demo.people import CONSOLE
 from bastion.demo.target import Target
 from bastion.errors import OperatorError
 from bastion.identity import authority
@@ -29,6 +32,7 @@ from bastion.identity import authority
 TENANT = "demo"
 CLIENT = "agent"
 IDENTITY = "agent@demo"
+PEOPLE = {"rev@demo": {"groups": ["sre"]}, "ops@demo": {"groups": ["operators"]}}
 
 
 class Demo:
@@ -42,7 +46,8 @@ class Demo:
         self.issuer = ""
         self.target = Target(self.folder / "target")
         self._secret = secrets.token_urlsafe(24)
-        self._issuer = DevelopmentIssuer({CLIENT: (self._secret, {"sub": IDENTITY, "groups": ["agents"]})})
+        clients = {CLIENT: (self._secret, {"sub": IDENTITY, "groups": ["agents"], "owner": "ops@demo"})}
+        self._issuer = DevelopmentIssuer(clients, people=PEOPLE)
         self._app: App | None = None
 
     async def start(self) -> Bound:
@@ -107,6 +112,7 @@ class Demo:
             "algorithms": ["ES256"],
             "principals": ["{sub}"],
             "groups": ["{groups}"],
+            "owner": "{owner?}",
         }
         tenant = {
             "policies": str(self.folder / "policies" / TENANT),
@@ -114,6 +120,8 @@ class Demo:
             "user-ca": {"file": str(keys / "user-ca")},
             "target-ca": {"file": str(keys / "target-ca")},
             "issuers": [issuer],
+            "console": {"issuer": self.issuer, "client-id": CONSOLE},
+            "roles": {"auditor": ["sre"], "approver": ["sre"], "operator": ["operators"]},
         }
         return {
             "version": 1,

@@ -18,13 +18,14 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from bastion.errors import BadToken, IssuerDown
-from bastion.identity.keys import trustworthy
+from bastion.identity.keys import MAX_AGE, RETRY_PAUSE, trustworthy
 from bastion.identity.oidc import Issuer, claim
 from bastion.identity.principal import Identity
 
@@ -72,6 +73,7 @@ class CodeFlow:
         scopes: tuple[str, ...],
         web: Web,
         verifier: Verifying,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tenant = tenant
         self._issuer = issuer
@@ -80,6 +82,10 @@ class CodeFlow:
         self._scopes = scopes
         self._web = web
         self._verifier = verifier
+        self._clock = clock
+        self._known: tuple[str, str] | None = None
+        self._asked: float | None = None
+        """When discovery was last asked: whoever begins logins at will does not make us ask at will."""
 
     async def begin(self, callback: str, next: str) -> tuple[str, Pending]:
         """Where to send the browser. IssuerDown."""
@@ -138,7 +144,16 @@ class CodeFlow:
         return token
 
     async def _endpoints(self) -> tuple[str, str]:
-        """Where people log in, and where codes are traded, by discovery."""
+        """Where people log in, and where codes are traded, by discovery; asked again when it is old, or failed."""
+        now, age = self._clock(), MAX_AGE if self._known is not None else RETRY_PAUSE
+        if self._asked is None or now - self._asked >= age:
+            self._asked, self._known = now, None
+            self._known = await self._discover()
+        if self._known is None:
+            raise IssuerDown(f"the issuer {self._issuer} did not answer a moment ago; try again in {RETRY_PAUSE} s")
+        return self._known
+
+    async def _discover(self) -> tuple[str, str]:
         address = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
         document = _object(await self._web.fetch(address), address)
         if document.get("issuer") != self._issuer:

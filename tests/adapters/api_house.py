@@ -112,7 +112,8 @@ def policy(folder: Path) -> Policy:
 async def house(
     folder: Path, flows: dict[str, Flow] | None = None, site: Site | None = None, **words: Any
 ) -> AsyncIterator[House]:
-    """Everything runs. `words` go to Api."""
+    """Everything runs. `kept` (sessions, recordings, certificates), `deciding` and `searches` stand in for the tests'
+    own; other `words` go to Api."""
     now = [0.0]
     site = site or Site()
     tokens, audit, hub, streams = Tokens(), Audit(), Hub(), Streams()
@@ -122,8 +123,8 @@ async def house(
     roles = Roles(dict.fromkeys(TENANTS, GROUPS), policies.get)
     callers = Callers(tokens, logins, roles, site, TENANTS, tokens.revoked_why)
     files = Recordings(folder / "recordings", flush_seconds=60)
-    sessions, recordings, certificates = _kept(folder)
-    deciding, searches, live = Deciding(), Searches(), Live(files)
+    sessions, recordings, certificates = words.pop("kept", None) or _kept(folder)
+    deciding, searches, live = words.pop("deciding", Deciding()), words.pop("searches", Searches()), Live(files)
     acted, clock = Acted(audit), lambda: NOW
     login = Login(flows or {}, logins, site, audit.write, tokens.revoked_why, lambda: NOW + now[0])
     metrics = Metrics({"bastion_sessions": ("Sessions that live now.", lambda: 2)})

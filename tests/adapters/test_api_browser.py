@@ -186,7 +186,7 @@ async def test_an_answer_that_was_changed_on_its_way_logs_nobody_in(
     assert answer.status == status
     assert await browser.me() is None
     assert len(browser.house.logins) == 0
-    assert [one["action"] for one in browser.house.audit.told] == ["login-refused"]
+    assert browser.house.audit.told == []  # nobody is proven, and strangers do not fill the trail
 
 
 async def test_an_answer_logs_in_the_browser_that_asked_and_no_other(browser: Browser) -> None:

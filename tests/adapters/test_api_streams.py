@@ -216,6 +216,27 @@ async def test_a_stream_of_one_who_is_revoked_ends_at_once(api: House) -> None:
         assert await other.next() is not None
 
 
+async def test_a_stream_ends_with_the_role_that_it_takes_and_tells_no_more_than_the_roles_that_are_left(
+    api: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy in force names others as approvers from now on, say."""
+    recorder = api.files.open(head("acme", "live-acme"))
+    roles = frozenset(Role)
+    monkeypatch.setattr("bastion.api.roles.Roles.of", lambda *_: roles)
+    live = "/v1/sessions/live-acme/live"
+    async with stream(api, "acme:sre", "/v1/events") as changes, stream(api, "acme:sre", live) as session:
+        await until(lambda: len(api.streams) == 2)
+        roles = frozenset({Role.VIEWER})
+        api.feed.changed([change(1, "acme", "request", "r1"), change(2, "acme", "session", "s1")])
+        event = await changes.next()
+        assert event is not None
+        assert event[0] == "session"
+        recorder.output(0, b"not for them")
+        api.streams.wake()
+        assert "not for them" not in str(await session.all())
+    recorder.abandon()
+
+
 async def test_a_person_has_so_many_streams_and_others_still_get_theirs(
     api: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,21 @@ def test_what_is_told_of_people_is_what_is_read(tmp_path: Path) -> None:
     assert config.api.observers == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1"))
 
 
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("https://Bastion.example.com:443", "https://bastion.example.com"),
+        ("https://bastion.example.com:8443/", "https://bastion.example.com:8443"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://localhost:443", "http://localhost:443"),
+    ],
+)
+def test_the_public_address_is_what_a_browser_calls_its_origin(tmp_path: Path, told: str, read: str) -> None:
+    config = loaded(tmp_path, {"api": {**API, "public": told}})
+    assert config.api is not None
+    assert config.api.public == read
+
+
 def test_nobody_has_a_role_and_nobody_logs_in_unless_it_is_said(tmp_path: Path) -> None:
     config = loaded(tmp_path, {"api": API})
     acme = config.tenants["acme"]

@@ -54,6 +54,24 @@ def test_the_command_prints_lines_and_exits_1_only_for_a_failure(
     assert "-> `bastion ca init`" in printed
 
 
+def test_people_who_may_do_nothing_and_a_console_without_its_secret_are_told(made: Bastion) -> None:
+    tenant = made.settings["tenants"][TENANT]
+    issuer = tenant["issuers"][0]
+    missing = str(made.folder / "keys" / "missing")
+    tenant["console"] = {"issuer": issuer["issuer"], "client-id": "console", "client-secret": {"file": missing}}
+    found = findings(made)
+    assert any("client secret" in str(finding) for finding in found if finding.level == "fail")
+    assert any(finding.about == "roles" for finding in found if finding.level == "warn")
+    Path(missing).write_text("s3cr3t-of-the-client")
+    Path(missing).chmod(0o600)
+    tenant["roles"] = {"viewer": ["staff"]}
+    issuer["groups"] = ["{groups?}"]
+    found = findings(made)
+    assert [finding for finding in found if finding.about == "roles"] == []
+    assert any("client secret" in str(finding) for finding in found if finding.level == "ok")
+    assert "s3cr3t" not in str(found)
+
+
 def test_json_is_a_list_of_the_same_findings(made: Bastion) -> None:
     made.config.write_text(json.dumps(made.settings))
     command = [sys.executable, "-m", "bastion", "doctor", "--json", "--config", str(made.config)]

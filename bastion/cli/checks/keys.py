@@ -51,8 +51,22 @@ def check(config: Config, keyring: Keyring) -> Iterator[Finding]:
             yield fail("key", f"{name}: the same key as {other}", "each authority needs a key of its own (law 7)")
         else:
             yield ok("key", f"{name}: {fingerprint(authority.public_blob)}")
+    for tenant in config.tenants.values():
+        if tenant.console is not None and tenant.console.secret is not None:
+            yield _client_secret(tenant.name, tenant.console.secret, keyring)
     if config.api is not None:
         yield from _tls(config.api, keyring)
+
+
+def _client_secret(tenant: str, secret: Secret, keyring: Keyring) -> Finding:
+    """What the console's client proves itself with to the issuer."""
+    try:
+        known = keyring.read(secret).strip()
+    except KeyUnusable as error:
+        return _unusable(secret, f"{tenant}: console's client secret: {error}", "put it where `client-secret` says")
+    if not known:
+        return fail("key", f"{tenant}: console's client secret is empty", "or leave `client-secret` out: PKCE alone")
+    return ok("key", f"{tenant}: console's client secret: {_place(secret)}")
 
 
 def accounts(tenant: Tenant, inventory: Inventory, keyring: Keyring) -> Iterator[Finding]:

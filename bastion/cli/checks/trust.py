@@ -112,6 +112,23 @@ def issuers(tenant: Tenant) -> Iterator[Finding]:
                 )
 
 
+def people(tenant: Tenant) -> Iterator[Finding]:
+    """People who can log in and may do nothing, or roles that nobody can come by."""
+    if tenant.console is not None and not tenant.roles:
+        yield warn(
+            "roles",
+            f"{tenant.name}: people log in, and only approvers whom policy names may do anything",
+            "give groups a role: `roles: {viewer: [staff]}`",
+        )
+    groups = {group for issuer in tenant.issuers for group in issuer.groups}
+    if tenant.roles and not groups:
+        yield warn(
+            "roles",
+            f"{tenant.name}: roles are given to groups, and no issuer makes any",
+            'add `groups: ["{groups?}"]` to the issuer of people',
+        )
+
+
 def _secrets(config: Config) -> Iterator[Secret]:
     yield config.ssh.host_key
     yield config.ssh.host_ca
@@ -119,3 +136,5 @@ def _secrets(config: Config) -> Iterator[Secret]:
         yield tenant.user_ca
         if tenant.target_ca is not None:
             yield tenant.target_ca
+        if tenant.console is not None and tenant.console.secret is not None:
+            yield tenant.console.secret

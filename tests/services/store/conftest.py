@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,8 +11,6 @@ import pytest
 from bastion.store.store import Store
 from tests import postgres
 from tests.services.store.house import Clock, Process, Trail
-
-_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +30,7 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     server: postgres.Server = request.getfixturevalue("postgresql")
-    return await server.create(f"store{next(_NUMBERS)}")
+    return await server.empty("postgres")
 
 
 @pytest.fixture
