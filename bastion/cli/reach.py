@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx2
 
+from bastion.api import unix
 from bastion.characters import shown
 from bastion.cli import WrongUsage
 from bastion.errors import BastionError, ClientError, Denied, NoSuchRequest, OperatorError, OutsideError
@@ -72,6 +73,7 @@ class Bastion:
 
     def __enter__(self) -> Bastion:
         try:
+            unix.connect(self._socket).close()  # told apart here, where the system's own error is at hand
             # By the folder's descriptor: the kernel takes 107 bytes of a path, and a demo's may be longer.
             self._folder = os.open(self._socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
