@@ -63,7 +63,9 @@ class Approvals:
         limit = pages.limit(asked.query)
         states = [State(asked.query["state"])] if "state" in asked.query else list(State)
         found = await self._deciding.page(asked.tenant, states, pages.before(asked.query), limit + 1)
-        return pages.page(found, limit, lambda one: self._told(asked, one), lambda one: (one.asked, one.id))
+        return await pages.page(
+            found, limit, lambda one: self._told(asked, one, shapes.IN_LIST), lambda one: (one.asked, one.id)
+        )
 
     async def show(self, asked: Asked) -> Mapping[str, Any]:
         """With the commands that its session was judged for before."""
@@ -90,7 +92,7 @@ class Approvals:
         limit, now = pages.limit(asked.query), self._clock()
         past = not asked.query.get("live", False)
         found = await self._deciding.grants(asked.tenant, pages.before(asked.query), limit + 1, past=past)
-        return pages.page(found, limit, lambda one: shapes.grant(one, now), lambda one: (one.made, one.id))
+        return await pages.page(found, limit, lambda one: shapes.grant(one, now), lambda one: (one.made, one.id))
 
     async def revoke(self, asked: Asked) -> Mapping[str, Any]:
         found = await self._deciding.revoke_grant(Person.of(asked.caller.identity), asked.path["grant"])
@@ -102,5 +104,5 @@ class Approvals:
         person = Person.of(asked.caller.identity)
         return await self._deciding.vote(person, asked.path["approval"], approves, comment, grant)
 
-    def _told(self, asked: Asked, found: Request) -> Mapping[str, Any]:
-        return shapes.approval(found, Person.of(asked.caller.identity), self._clock())
+    def _told(self, asked: Asked, found: Request, most: int = shapes.MAX_SHOWN) -> Mapping[str, Any]:
+        return shapes.approval(found, Person.of(asked.caller.identity), self._clock(), most)

@@ -88,7 +88,7 @@ class Certificates:
     async def list(self, asked: Asked) -> Mapping[str, Any]:
         limit = pages.limit(asked.query)
         found = await self._kept.page(asked.tenant, pages.before(asked.query), limit + 1)
-        return pages.page(found, limit, shapes.certificate, lambda one: (one.valid_after, str(one.serial)))
+        return await pages.page(found, limit, shapes.certificate, lambda one: (one.valid_after, str(one.serial)))
 
     async def revoke(self, asked: Asked) -> Mapping[str, Any]:
         number = asked.path["serial"]

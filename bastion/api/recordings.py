@@ -73,7 +73,7 @@ class Recordings:
     async def list(self, asked: Asked) -> Mapping[str, Any]:
         limit = pages.limit(asked.query)
         found = await self._catalogue.page(asked.tenant, pages.before(asked.query), limit + 1)
-        return pages.page(found, limit, shapes.recording, lambda one: (one.started, one.session))
+        return await pages.page(found, limit, shapes.recording, lambda one: (one.started, one.session))
 
     async def show(self, asked: Asked) -> Mapping[str, Any]:
         """With its markers, which are commands and their verdicts."""

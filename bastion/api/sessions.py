@@ -69,10 +69,10 @@ class Sessions:
         before = pages.before(asked.query)
         found = await self._kept.page(asked.tenant, asked.query.get("live"), before, limit + 1)
         contents = _sees(asked)
-        return pages.page(
+        return await pages.page(
             found,
             limit,
-            lambda session: shapes.session(session, contents=contents),
+            lambda session: shapes.session(session, contents=contents, most=shapes.IN_LIST),
             lambda session: (session.started, session.id),
         )
 

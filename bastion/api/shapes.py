@@ -18,6 +18,8 @@ from bastion.targets.target import Target
 
 MAX_SHOWN = 256 << 10
 """Characters of one text, before what is hidden is escaped; more than anything that is kept."""
+IN_LIST = 1000
+"""The same in lists, where a text that is longer ends in `…`, and `cut` says so."""
 
 Told = dict[str, Any]
 
@@ -29,10 +31,20 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def printed(text: bytes) -> tuple[str, bool]:
-    """For people, and whether something of it had to be escaped."""
-    safe = shown(text, MAX_SHOWN)
-    return safe, safe.encode("utf-8", "surrogatepass") != text
+def printed(text: bytes, most: int = MAX_SHOWN) -> tuple[str, bool]:
+    """For people, and whether something of what is shown had to be escaped."""
+    whole = text.decode("utf-8", "backslashreplace")
+    safe = shown(whole, most)
+    begin = whole if len(whole) <= most else f"{whole[:most]}…"
+    return safe, safe != begin or not _is_utf_8(text)
+
+
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def target(found: Target) -> Told:
@@ -47,9 +59,9 @@ def target(found: Target) -> Told:
     }
 
 
-def session(found: Session, *, contents: bool) -> Told:
+def session(found: Session, *, contents: bool, most: int = MAX_SHOWN) -> Told:
     """`contents` False leaves out what was asked for, which is not for everyone to read."""
-    command, escaped = printed(found.command)
+    command, escaped = printed(found.command, most)
     return {
         "id": found.id,
         "tenant": found.tenant,
@@ -66,6 +78,7 @@ def session(found: Session, *, contents: bool) -> Told:
         "kind": found.kind,
         "command": command if contents else None,
         "escaped": escaped if contents else False,
+        "cut": len(found.command) > most if contents else False,
         "grant": found.grant or None,
         "recorded": bool(found.recording),
         "instance": found.instance,
@@ -127,11 +140,11 @@ def grant(found: Grant, now: float) -> Told:
     }
 
 
-def approval(found: Request, person: Person, now: float) -> Told:
+def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) -> Told:
     """`person` is who looks: `may_vote` and `why_not` are about them."""
     bound = found.bound
-    text, escaped = printed(bound.text)
-    written, also = printed(found.written)
+    text, escaped = printed(bound.text, most)
+    written, also = printed(found.written, most)
     refused = refuses(found, person, now)
     return {
         "id": found.id,
@@ -153,6 +166,7 @@ def approval(found: Request, person: Person, now: float) -> Told:
         "escaped": escaped,
         "written": written,
         "written_escaped": also,
+        "cut": max(len(bound.text), len(found.written)) > most,
         "directory": printed(bound.directory)[0],
         "rule": bound.rule,
         "reason": shown(found.reason, MAX_SHOWN),
@@ -189,10 +203,10 @@ def past(events: Sequence[Told]) -> list[Told]:
         {
             "time": event.get("time"),
             "request": event.get("request"),
-            "text": shown(event.get("text", ""), MAX_SHOWN),
+            "text": shown(event.get("text", ""), IN_LIST),
             "effect": event.get("effect"),
             "rule": event.get("rule"),
-            "reason": shown(event.get("reason", ""), MAX_SHOWN),
+            "reason": shown(event.get("reason", ""), IN_LIST),
         }
         for event in reversed(events)
     ]

@@ -21,6 +21,8 @@ from typing import Any
 import orjson
 
 BLOCK = 1 << 20
+MAX_PAGE = 1 << 20
+"""Bytes of the lines of one page, but for its last."""
 _EXACT = ("kind", "identity", "target", "session")
 _CLOSED = ("session-ended", "recording-mended")
 
@@ -63,6 +65,7 @@ def search(path: Path, sought: Sought, before: int | None, most: int, seconds: f
     """{"events": […], "next": an offset or None, "whole": whether all that was asked for was looked at}."""
     ends = time.monotonic() + seconds
     found: list[object] = []
+    size = 0
     place = before
     oldest = None if sought.since is None else _stamp(sought.since)
     for start, line in _lines(path, before, sought.needles):
@@ -75,7 +78,8 @@ def search(path: Path, sought: Sought, before: int | None, most: int, seconds: f
                 return {"events": found, "next": None, "whole": True}
             if sought.has(record, line.decode("utf-8", "replace")):
                 found.append(record)
-        if len(found) >= most:
+                size += len(line)
+        if len(found) >= most or size >= MAX_PAGE:
             return {"events": found, "next": place or None, "whole": True}
         if time.monotonic() >= ends:
             return {"events": found, "next": place or None, "whole": not place}

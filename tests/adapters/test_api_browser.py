@@ -4,6 +4,7 @@ in which it must fail."""
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -157,6 +158,23 @@ async def test_the_login_that_is_asked_for_is_by_the_book(browser: Browser) -> N
     for name in ("state", "nonce", "code_challenge"):
         assert len(first[name][0]) >= 43
         assert first[name] != second[name]
+
+
+async def test_no_log_and_no_event_has_what_a_login_is_made_of(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Law 5: the code, the state and both cookies are as good as a password for a while."""
+    with caplog.at_level(logging.DEBUG):
+        back = await browser.choose(await browser.begin(), "rev@demo")
+        pending = browser.given[PENDING].value
+        assert (await browser.get(back)).status == 302
+        assert (await browser.get(back)).status == 401
+        assert await browser.me() is not None
+    asked = parse_qs(urlsplit(back).query)
+    ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith(("bastion", "httpx")))
+    for secret in (asked["code"][0], asked["state"][0], pending, browser.cookie):
+        assert secret not in ours
+        assert secret not in str(browser.house.audit.told)
 
 
 # -- what must fail

@@ -4,6 +4,7 @@ told before it is done, and that nothing in it is more than text."""
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bastion.api import shapes
 from bastion.audit.search import Sought
 from bastion.characters import hidden
 from bastion.errors import NotRecorded
@@ -126,6 +128,18 @@ async def test_a_request_is_told_whole_and_as_text(api: House) -> None:
     assert (found["asked"], found["ends"]) == ("2027-01-15T08:00:00.000Z", "2027-01-15T08:10:00.000Z")
     assert (found["grants"], len(found["past"]), found["past_whole"]) == (1800, 1, True)
     assert api.searches.asked == [Sought("acme", kind="command-judged", session="live-acme")]
+
+
+async def test_a_long_text_is_cut_in_lists_and_whole_by_itself(api: House) -> None:
+    found = api.deciding.requests["request-acme"]
+    bound = dataclasses.replace(found.bound, text=b"echo " + b"x\x1b" * 4000)
+    api.deciding.requests["request-acme"] = dataclasses.replace(found, bound=bound)
+    _, listed, _ = await api.ask("acme:sre", "GET", "/v1/approvals")
+    _, whole, _ = await api.ask("acme:sre", "GET", "/v1/approvals/request-acme")
+    one = listed["items"][0]
+    assert (one["cut"], one["escaped"], one["text"][-1], whole["cut"]) == (True, True, "…", False)
+    assert whole["text"] == "echo " + "x\\x1b" * 4000
+    assert len(one["text"]) < 4 * shapes.IN_LIST
 
 
 async def test_who_may_not_vote_is_told_why(api: House) -> None:

@@ -115,6 +115,14 @@ def test_a_search_that_runs_out_of_time_says_where_it_stopped(tmp_path: Path, mo
     assert all_pages(path, Sought("acme"), 50) == [200]
 
 
+def test_a_page_has_a_bound_in_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searched, "MAX_PAGE", 1000)
+    path = trail(tmp_path, [event(number, text="x" * 300) for number in range(20)])
+    page: dict[str, Any] = search(path, Sought("acme"), None, 50, 60.0)
+    assert len(page["events"]) == 3
+    assert all_pages(path, Sought("acme"), 50) == list(range(20))[::-1]
+
+
 def test_a_search_does_not_look_past_the_time_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

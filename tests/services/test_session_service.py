@@ -274,6 +274,22 @@ async def test_ended_by_the_bastion(world: World) -> None:
     assert [code for code, _ in world.recorded()] == ["m", "o", "o"]
 
 
+@pytest.mark.parametrize(
+    ("tenant", "same", "ends"), [("acme", True, True), ("other", True, False), ("acme", False, False)]
+)
+async def test_one_session_is_ended_by_its_tenant_and_id(world: World, tenant: str, same: bool, ends: bool) -> None:
+    sessions = world.sessions
+    relay = sessions.start(world.context, UPTIME, cast(Any, world))
+    assert relay is not None
+    await world.opened.wait()
+    sessions.end(tenant, relay.session if same else "another", "ended by ops: drill")
+    assert relay.ended.done() is ends
+    sessions.end("acme", relay.session, "at last")
+    await sessions.settle()
+    assert world.ended == [Ended(255)]
+    assert ("session ended: ended by ops: drill" if ends else "session ended: at last") in world.shown.decode()
+
+
 async def test_what_is_not_offered_is_told_and_the_session_goes_on(world: World) -> None:
     sessions = world.sessions
     relay = sessions.start(world.context, UPTIME, cast(Any, world))
