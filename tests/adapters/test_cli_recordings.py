@@ -18,7 +18,7 @@ from bastion.cli.player import Pace
 from tests.adapters.cli_house import Line, line
 
 SESSION = "past-acme"
-EVENTS = [[0.5, "o", "one \x1b[31m"], [1.0, "m", "uptime"], [1.0, "r", "90x30"], [61.0, "o", "two\r\n"]]
+EVENTS = [(0.5, "o", "one \x1b[31m"), (1.0, "m", "uptime"), (1.0, "r", "90x30"), (61.0, "o", "two\r\n")]
 CAST = "".join(f"{json.dumps(one)}\n" for one in [{"version": 2, "width": 80, "height": 24}, *EVENTS]).encode()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.approvals.request import Request, Vote
+from bastion.approvals.request import Person, Request, Vote
 from bastion.sinks.messages import Kind, plain, slack
 from tests.adapters.api_ports import NOW, person, request
 
@@ -82,7 +82,7 @@ def test_it_says_who_and_whom_it_takes_until_when_and_then_who_decided() -> None
         "2027-01-15 08:10",
     ):
         assert words in told
-    vote = Vote(person("acme", "sre"), False, "no", NOW)
+    vote = Vote(Person.of(person("acme", "sre")), False, "no", NOW)
     decided = dataclasses.replace(request("acme", "denied"), votes=(vote,), why="not today")
     told = slack(Kind.SETTLED, decided, LINK).decode()
     for words in ("Denied: request-acme", "sre@acme (no)", "not today"):
