@@ -15,7 +15,8 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     api/         the HTTP API: its table of routes, who asks (by token, browser or the local socket), one file a
                  resource; policies are judged, and the trail is searched, in processes of their own; console/: files
     store/       SQLite or PostgreSQL, one schema: the only room that imports SQLAlchemy
-                                        (ssh, api and store never import each other)
+    sinks/       people and other systems told of requests for approval: signed webhooks, messages for Slack
+                                        (ssh, api, store and sinks never import each other)
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones, and what ends those
                  that were revoked; the login shells that had to be asked for; gated/: a shell whose every line is

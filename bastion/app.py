@@ -33,7 +33,7 @@ from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
 from bastion.identity.revocation import Revocation, Revocations
-from bastion.keeping import Keeping, Silent
+from bastion.keeping import Keeping
 from bastion.notify import Notifier
 from bastion.policy import loader
 from bastion.recording.follow import Follower
@@ -45,6 +45,8 @@ from bastion.session.ending import Ending
 from bastion.session.login_shells import LoginShells
 from bastion.session.registry import Registry
 from bastion.session.service import Sessions
+from bastion.sinks.signature import key_of
+from bastion.sinks.webhook import Hook, Webhook
 from bastion.ssh.hostkeys import HostKeys
 from bastion.ssh.jump import House
 from bastion.ssh.listener import Limits, Listener
@@ -116,14 +118,26 @@ class App:
     def _authority(self, secret: Secret, name: str) -> Authority:
         return Authority.load(self._keyring.read(secret), None, name)
 
+    def _hooks(self) -> dict[str, list[Hook]]:
+        """Who is told of requests for approval, by tenant."""
+        return {
+            name: [
+                Hook(notice.url, key_of(self._keyring.read(notice.secret)), notice.slack) for notice in tenant.notices
+            ]
+            for name, tenant in self._config.tenants.items()
+        }
+
+    def _link(self, tenant: str, request: str) -> str:
+        return self._serving.link(tenant, request)
+
     async def _open_store(self) -> Keeping:
         """The store; what it asks of the other parts it asks later, when they are made."""
         return await Keeping.open(
             self._config,
             self._keyring,
             self._audit,
-            Silent(),
-            lambda tenant, request: self._serving.link(tenant, request),
+            self._notices,
+            self._link,
             lambda session, reason: self._sessions.end_here(session, reason),
         )
 
@@ -222,6 +236,7 @@ class App:
     async def start(self) -> Bound:
         """Everything listens when this returns. OperatorError when something can not."""
         config = self._config
+        self._notices = Webhook(self._hooks(), self._link, time.time)
         self._keeping = await self._open_store()
         self._build()
         for mended in await asyncio.to_thread(mend, config.recordings):
@@ -267,6 +282,7 @@ class App:
         await self._background.stop()
         await self._fetch.close()
         await self._keeping.stop()
+        await self._notices.stop()
         await asyncio.to_thread(self._recordings.stop)
         await self._audit.close()
 

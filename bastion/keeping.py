@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bastion.approvals.asking import Setting
 from bastion.approvals.ports import Audit, Change, Notices
-from bastion.approvals.request import Request
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import GONE, Upkeep
 from bastion.background import Background
@@ -36,14 +35,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
 """Seconds between two looks for sessions that another process has left behind."""
-
-
-class Silent:
-    """Notices for nobody."""
-
-    def requested(self, request: Request) -> None: ...
-    def reminded(self, request: Request) -> None: ...
-    def settled(self, request: Request) -> None: ...
 
 
 class Keeping:

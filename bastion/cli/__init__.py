@@ -1,7 +1,8 @@
 """The command `bastion`: one file a subcommand, imported only when it is called (`ssh` runs `bastion cert` often).
 
 A subcommand's module has `configure(parser)` and `run(arguments) -> exit status`. Errors of the tree in
-bastion.errors end as one line (or one a problem) on stderr and status 1; wrong usage is argparse's 2.
+bastion.errors end as one line (or one a problem) on stderr. Exit statuses: 0; 1 an error; 2 wrong usage (argparse's);
+3 there is no such thing; 4 one may not.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from collections.abc import Sequence
 
 from bastion import __version__
 from bastion.characters import shown
-from bastion.errors import BastionError
+from bastion.errors import BastionError, ClientError, Denied, MayNotVote, NoSuchRequest
 
 MAX_LINE = 4000
 """Characters of one line of an error."""
+
+EXIT_USAGE, EXIT_NO_SUCH, EXIT_MAY_NOT = 2, 3, 4
 
 COMMANDS = {
     "serve": "run the bastion (systemd runs this)",
@@ -28,10 +31,18 @@ COMMANDS = {
     "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
     "policy": "check, explain, test and compare policies",
     "mask": "show what output would look like by a policy's masks",
-    "audit": "check that an audit trail is whole",
+    "approvals": "see what waits for people, and decide on it",
+    "sessions": "see sessions, watch a live one, end it",
+    "recordings": "list, play, export and verify recordings",
+    "grants": "see what was given for a while, and take it back",
+    "audit": "search the audit trail, follow it, check that it is whole",
     "ca": "make the bastion's authorities, show them, revoke certificates",
     "doctor": "say what is missing or unsafe",
 }
+
+
+class WrongUsage(ClientError):
+    """Options that do not go together, or a value that is none."""
 
 
 def counted(number: int, name: str) -> str:
@@ -66,13 +77,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who makes a message escapes what it quotes; this is for what was forgotten.
         told = "\n".join(shown(line, MAX_LINE) for line in str(error).split("\n"))
         print(f"bastion {name}: {told}", file=sys.stderr)
-        return 1
+        return _status(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Who read our output has had enough (`| head`); what is still in the buffer must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _status(error: BastionError) -> int:
+    match error:
+        case WrongUsage():
+            return EXIT_USAGE
+        case NoSuchRequest():
+            return EXIT_NO_SUCH
+        case Denied() | MayNotVote():
+            return EXIT_MAY_NOT
+    return 1
 
 
 def _overview() -> str:

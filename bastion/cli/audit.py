@@ -1,6 +1,11 @@
-"""Check that an audit trail is whole.
+"""Search the audit trail, follow it, check that it is whole.
 
-example: bastion audit verify /var/lib/bastion/audit.jsonl
+examples: bastion audit tail -f
+          bastion audit search --identity agent@demo --since 2h
+          bastion audit search --kind command-judged --text sudo --json
+          bastion audit verify /var/lib/bastion/audit.jsonl
+
+`tail` and `search` ask the running bastion, of one tenant; what they print of clients is escaped.
 
 `verify` follows the chain from the first line to the last, and exits with 1 at the first line that does not hold: one
 that was altered, taken out, put in or moved. The trail of a bastion that runs can be verified too.
@@ -22,6 +27,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bastion.audit.chain import Broken, verify
+from bastion.cli import trail as running
 from bastion.errors import OperatorError
 
 MAX_LINE = 4 << 20
@@ -29,13 +35,16 @@ MAX_LINE = 4 << 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="verify")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="tail | search | verify")
+    running.configure(actions)
     check = actions.add_parser("verify", help="follow the whole chain; status 1 when it does not hold")
     check.add_argument("file", type=Path, metavar="FILE", help="the file that bastion.yaml names as `audit`")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.action != "verify":
+        return running.run(arguments)
     file = arguments.file
     try:
         with _open(file) as trail:

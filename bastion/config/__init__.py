@@ -18,6 +18,7 @@ from types import MappingProxyType
 from bastion import document
 from bastion.config import people
 from bastion.config.issuers import issuers, take_same_tokens
+from bastion.config.notices import Notice, notices
 from bastion.config.people import Console, Network
 from bastion.config.store import NAME, Store, read_store
 from bastion.document import Node, Section
@@ -100,7 +101,8 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One tenant: nothing of it is shared with another (law 7). `roles` are groups by role (see people)."""
+    """One tenant: nothing of it is shared with another (law 7). `roles` are groups by role (see people), `notices` who
+    is told of requests for approval."""
 
     name: str
     policies: Path
@@ -110,6 +112,7 @@ class Tenant:
     issuers: tuple[Issuer, ...]
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: people.NO_ROLES)
     console: Console | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +313,7 @@ def _tenant(name: str, section: Section, folder: Path) -> Tenant:
         issuers=section.require("issuers", lambda node: issuers(node, name), _NO_ISSUERS),
         roles=section.read("roles", people.roles, people.NO_ROLES),
         console=section.read("console", people.console, None),
+        notices=section.read("notices", notices, ()),
     )
     section.close()
     people.fit(tenant.console, tenant.issuers, section)

@@ -112,6 +112,8 @@ def _own(config: Config) -> Iterator[tuple[str, Secret]]:
             yield f"the target authority of tenant {tenant.name!r}", tenant.target_ca
         if tenant.console is not None and tenant.console.secret is not None:
             yield f"the client secret of tenant {tenant.name!r}", tenant.console.secret
+        for notice in tenant.notices:
+            yield f"a webhook's secret of tenant {tenant.name!r}", notice.secret
     if config.api is not None and config.api.key is not None:
         yield "the API's key", config.api.key
 

@@ -5,11 +5,12 @@
     DIR/recordings/             what was shown, for asciinema play
     DIR/audit.jsonl             what happened
     DIR/client/                 what the agent holds: its client secret, its key and its certificate
+    DIR/people/                 what the demo's people prove who they are with, for `--dir DIR --as rev@demo`
     DIR/bastion/, DIR/target/   what the agent never sees: authorities, host keys, the held key
 
 The agent is `agent@demo` in group `agents`. People choose at the issuer's page who they are: `rev@demo`, in group `sre`
 (approver and auditor), or `ops@demo`, in group `operators`. Not for production: whoever can read DIR/client is the
-agent, and whoever reaches the issuer is whom they choose.
+agent, whoever can read DIR/people is these people, and whoever reaches the issuer is whom they choose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import yaml
 
 from bastion import config
 from bastion.app import App, Bound
+from bastion.demo import folder as places
 from bastion.demo import private
+from bastion.demo.folder import Credentials
 from bastion.demo.issuer import DevelopmentIssuer
 from bastion.demo.people import CONSOLE
 from bastion.demo.target import Target
@@ -47,7 +50,9 @@ class Demo:
         self.target = Target(self.folder / "target")
         self._secret = secrets.token_urlsafe(24)
         clients = {CLIENT: (self._secret, {"sub": IDENTITY, "groups": ["agents"], "owner": "ops@demo"})}
-        self._issuer = DevelopmentIssuer(clients, people=PEOPLE)
+        self._people = {name: secrets.token_urlsafe(24) for name in PEOPLE}
+        people = {name: (secret, {"sub": name, **PEOPLE[name]}) for name, secret in self._people.items()}
+        self._issuer = DevelopmentIssuer({**clients, **people}, people=PEOPLE)
         self._app: App | None = None
 
     async def start(self) -> Bound:
@@ -60,6 +65,8 @@ class Demo:
         self._app = App(config.load(self.folder / "bastion" / "bastion.yaml"))
         bound = await self._app.start()
         private.replace(self.client / "secret", f"{self._secret}\n".encode())
+        known = {name: Credentials(self.issuer, name, secret) for name, secret in self._people.items()}
+        places.keep(self.folder, known)
         return bound
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ from bastion.config import Api, Config, Tenant
 from bastion.config.apart import public_blob
 from bastion.errors import KeyUnusable
 from bastion.identity.authority import Authority, fingerprint
+from bastion.sinks.signature import key_of
 from bastion.targets import login_shell
 from bastion.targets.inventory import Inventory
 from bastion.targets.keyring import Keyring
@@ -54,6 +55,8 @@ def check(config: Config, keyring: Keyring) -> Iterator[Finding]:
     for tenant in config.tenants.values():
         if tenant.console is not None and tenant.console.secret is not None:
             yield _client_secret(tenant.name, tenant.console.secret, keyring)
+        for notice in tenant.notices:
+            yield _webhook(tenant.name, notice.secret, keyring)
     if config.api is not None:
         yield from _tls(config.api, keyring)
 
@@ -67,6 +70,15 @@ def _client_secret(tenant: str, secret: Secret, keyring: Keyring) -> Finding:
     if not known:
         return fail("key", f"{tenant}: console's client secret is empty", "or leave `client-secret` out: PKCE alone")
     return ok("key", f"{tenant}: console's client secret: {_place(secret)}")
+
+
+def _webhook(tenant: str, secret: Secret, keyring: Keyring) -> Finding:
+    """What signs the notices of requests for approval."""
+    try:
+        key_of(keyring.read(secret))
+    except KeyUnusable as error:
+        return _unusable(secret, f"{tenant}: secret of a webhook: {error}", "put it where `notices` says")
+    return ok("key", f"{tenant}: secret of a webhook: {_place(secret)}")
 
 
 def accounts(tenant: Tenant, inventory: Inventory, keyring: Keyring) -> Iterator[Finding]:

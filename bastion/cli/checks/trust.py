@@ -138,3 +138,5 @@ def _secrets(config: Config) -> Iterator[Secret]:
             yield tenant.target_ca
         if tenant.console is not None and tenant.console.secret is not None:
             yield tenant.console.secret
+        for notice in tenant.notices:
+            yield notice.secret

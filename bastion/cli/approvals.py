@@ -1,0 +1,237 @@
+"""See what waits for people, and decide on it.
+
+examples: bastion approvals list
+          bastion approvals list --all --json
+          bastion approvals show k7m2q9x4bd
+          bastion approvals approve k7m2q9x4bd --comment 'go on'
+          bastion approvals deny k7m2q9x4bd --comment 'not on a Friday'
+          bastion approvals watch
+          bastion approvals list --dir ~/bastion-demo --as rev@demo
+
+Whoever runs this is the bastion's operator, sees all, and is in no group: policy names groups that decide, so an
+operator decides on nothing here. Approvers use the console, or, in the demo, `--as`.
+
+What a client wrote is shown with everything escaped that a terminal would obey or a person would not see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bastion.characters import shown
+from bastion.cli import calling, tables
+from bastion.cli.reach import Bastion, Told, named
+from bastion.errors import Denied, NoSuchRequest
+
+_STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
+_HEAD = ("ID", "STATE", "WHO", "WHERE", "ASKED", "ENDS", "RULE", "WHAT")
+_OPERATOR = "; decide in the console, or in the demo with --dir DIR --as PERSON"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | show | approve | deny | watch")
+    of_list = actions.add_parser(
+        "list", help="what waits, the newest first", epilog="example: bastion approvals list --json"
+    )
+    which = of_list.add_mutually_exclusive_group()
+    which.add_argument("--state", choices=_STATES, default="pending", help="those in this state (default pending)")
+    which.add_argument("--all", action="store_true", help="whatever became of them")
+    calling.limit(of_list)
+    calling.configure(of_list, json="print an array of objects, as the API tells them")
+    of_show = actions.add_parser(
+        "show", help="one request, and what its session did before", epilog="example: bastion approvals show k7m2q9x4bd"
+    )
+    of_show.add_argument("id", metavar="ID")
+    calling.configure(of_show)
+    for name, told in (("approve", "let it run"), ("deny", "end it")):
+        deciding = actions.add_parser(
+            name, help=told, epilog=f"example: bastion approvals {name} k7m2q9x4bd --comment 'seen'"
+        )
+        deciding.add_argument("id", metavar="ID")
+        deciding.add_argument("--comment", default="", metavar="TEXT", help="told to the one who asked, and kept")
+        calling.configure(deciding)
+        if name == "approve":
+            deciding.add_argument(
+                "--grant", action="store_true", help="give the rule for as long as policy says, not for once"
+            )
+    of_watch = actions.add_parser(
+        "watch",
+        help="a line for each that waits, and for each change",
+        epilog="example: bastion approvals watch --json",
+    )
+    calling.configure(of_watch, json="print one object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with calling.bastion(arguments) as bastion:
+        match arguments.action:
+            case "list":
+                _list(bastion, arguments)
+            case "show":
+                _show(bastion, arguments)
+            case "watch":
+                _watch(bastion, arguments)
+            case _:
+                _decide(bastion, arguments)
+    return 0
+
+
+def _list(bastion: Bastion, arguments: argparse.Namespace) -> None:
+    state = None if arguments.all else arguments.state
+    found = list(bastion.items("/v1/approvals", calling.most(arguments), state=state))
+    if arguments.json:
+        print(json.dumps(found))
+    elif found:
+        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
+    else:
+        print("nothing waits" if state == "pending" else "none", file=sys.stderr)
+
+
+def _row(one: Told, now: float) -> tuple[object, ...]:
+    return (
+        one.get("id"),
+        one.get("state"),
+        one.get("identity"),
+        f"{one.get('account')}@{one.get('target')}",
+        tables.ago(one.get("asked"), now),
+        tables.ago(one.get("ends"), now),
+        one.get("rule"),
+        what(one),
+    )
+
+
+def what(one: Told) -> str:
+    """What will run, by the API's words."""
+    return str(one.get("text", "")).removesuffix("\\x0a") or f"(a whole {one.get('kind')})"
+
+
+def _show(bastion: Bastion, arguments: argparse.Namespace) -> None:
+    one = bastion.get(f"/v1/approvals/{named(arguments.id)}")
+    if arguments.json:
+        print(json.dumps(one))
+        return
+    print("\n".join([*tables.pairs(_told(one, time.time())), *_past(one)]))
+
+
+def _told(one: Told, now: float) -> Iterator[tuple[str, object]]:
+    yield "id", one.get("id")
+    yield "state", f"{one.get('state')}{', of the kind that comes again' if one.get('mode') == 'return' else ''}"
+    yield "who", f"{one.get('identity')} ({one.get('issuer')})"
+    yield "groups", _listed(one.get("groups"))
+    yield "owners", _listed(one.get("owners"))
+    yield "from", one.get("source")
+    yield "where", f"{one.get('account')}@{one.get('target')}"
+    yield "directory", one.get("directory")
+    yield "runs", what(one)
+    if one.get("written") != one.get("text"):
+        yield "written", one.get("written")
+    if one.get("escaped") or one.get("written_escaped"):
+        yield "note", "it has characters that are not seen, or that a terminal obeys; they stand escaped"
+    yield "rule", f"{one.get('rule')} (policy {one.get('policy')})"
+    yield "reason", one.get("reason")
+    yield "found", _listed([*one.get("categories", []), *one.get("techniques", [])])
+    yield "takes", " and ".join(f"{clause['count']} of {', '.join(clause['groups'])}" for clause in one.get("by", []))
+    if one.get("state") == "pending":
+        yield "missing", one.get("missing")
+    yield "asked", tables.when(one.get("asked"), now)
+    yield "ends", tables.when(one.get("ends"), now)
+    if one.get("grants"):
+        yield "grants", f"approvers may give this rule for {tables.span(one['grants'])} (--grant)"
+    for vote in one.get("votes", []):
+        yes = "approved" if vote.get("approves") else "denied"
+        comment = f": {vote['comment']}" if vote.get("comment") else ""
+        yield yes, f"by {vote.get('person')}, {tables.ago(vote.get('at'), now)}{comment}"
+    yield "settled", tables.when(one.get("settled"), now)
+    yield "why", one.get("why")
+    yield "session", one.get("session")
+    if not one.get("may_vote") and one.get("state") == "pending":
+        yield "you", f"may not decide: {one.get('why_not')}"
+
+
+def _past(one: Told) -> Iterator[str]:
+    """What its session did before."""
+    past = one.get("past", [])
+    if past:
+        yield ""
+        yield "its session was judged before for:"
+        yield from tables.table(
+            ("TIME", "VERDICT", "RULE", "WHAT"),
+            ((event.get("time"), event.get("effect"), event.get("rule"), event.get("text")) for event in past),
+            tables.columns(),
+        )
+    if not one.get("past_whole", True):
+        yield "(that is not all that it did)"
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, values or []))
+
+
+def _decide(bastion: Bastion, arguments: argparse.Namespace) -> None:
+    body: dict[str, Any] = {"comment": arguments.comment} if arguments.comment else {}
+    if arguments.action == "approve" and arguments.grant:
+        body["grant"] = True
+    try:
+        one = bastion.post(f"/v1/approvals/{named(arguments.id)}/{arguments.action}", body)
+    except Denied as error:
+        raise Denied(f"{error}{'' if arguments.person else _OPERATOR}") from error
+    if arguments.json:
+        print(json.dumps(one))
+    else:
+        missing = one.get("missing")
+        more = f"; {missing} more must approve" if one.get("state") == "pending" and missing else ""
+        print(f"{shown(one.get('id'))}: {shown(one.get('state'))}{more}: {shown(what(one), 2000)}")
+
+
+def _watch(bastion: Bastion, arguments: argparse.Namespace) -> None:
+    """Until the bastion or the user ends it. A stream that the bastion ends for its age is begun again."""
+    told: dict[str, str] = {}
+    last = ""
+    while True:
+        with bastion.stream("/v1/events", last) as events:
+            if not last:  # asked once it is known that no change will be missed
+                _all(bastion, arguments, told)
+            for event in events:
+                last = event.id or last
+                if event.kind == "reset":
+                    _all(bastion, arguments, told)
+                elif event.kind == "approval":
+                    _changed(bastion, arguments, told, str(json.loads(event.data).get("id")))
+
+
+def _all(bastion: Bastion, arguments: argparse.Namespace, told: dict[str, str]) -> None:
+    for one in reversed(list(bastion.items("/v1/approvals", calling.MOST, state="pending"))):
+        _line(one, arguments, told)
+
+
+def _changed(bastion: Bastion, arguments: argparse.Namespace, told: dict[str, str], id: str) -> None:
+    try:
+        _line(bastion.get(f"/v1/approvals/{named(id)}"), arguments, told)
+    except NoSuchRequest:
+        told.pop(id, None)  # forgotten meanwhile
+
+
+def _line(one: Told, arguments: argparse.Namespace, told: dict[str, str]) -> None:
+    """Once for each state and number of votes."""
+    id, state = str(one.get("id")), f"{one.get('state')} {len(one.get('votes', []))}"
+    if told.get(id) == state:
+        return
+    told[id] = state
+    if one.get("state") in ("denied", "expired", "withdrawn", "ended", "used"):
+        del told[id]
+    if arguments.json:
+        print(json.dumps(one), flush=True)
+        return
+    now = time.time()
+    more = (
+        f", {one['missing']} missing, ends {tables.ago(one.get('ends'), now)}" if one.get("state") == "pending" else ""
+    )
+    where = f"{one.get('identity')} at {one.get('account')}@{one.get('target')}"
+    stamp = time.strftime("%H:%M:%S", time.gmtime(now))
+    line = f"{stamp} {id} {one.get('state')}{more}: {where} ({one.get('rule')}): {what(one)}"
+    print(shown(line, tables.MAX_CELL), flush=True)

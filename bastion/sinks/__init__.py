@@ -1,0 +1,1 @@
+"""Sinks: where people and other systems are told of what happened here."""
