@@ -6,14 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 SET_UP := PYTHON="$(PYTHON)" VENV="$(VENV)" sh tests/prepare.sh
 
-# Projects of Node that tests use, each with its lock file beside it.
+# Packages of Node, each project with its lock file beside it: the player of the console, and what tests use.
+PLAYER := bastion/api/console/node_modules/.stamp
 NODE_LOCKS := $(wildcard tests/system/*/package-lock.json)
-NODE_STAMPS := $(NODE_LOCKS:package-lock.json=node_modules/.stamp)
+NODE_STAMPS := $(NODE_LOCKS:package-lock.json=node_modules/.stamp) $(PLAYER)
 
 .PHONY: demo test lint bench measure hunt clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
+	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(PLAYER) || echo "bastion: the console goes without its player" >&2
 	$(BIN)/python -m bastion demo --show
 
 test: $(VENV)/.test lint $(NODE_STAMPS)
@@ -46,6 +48,10 @@ tests/system/%/node_modules/.stamp: tests/system/%/package-lock.json $(VENV)/.te
 	cd $(dir $<) && npm ci --no-audit --no-fund
 	touch $@
 
+$(PLAYER): bastion/api/console/package-lock.json
+	cd $(dir $<) && npm ci --no-audit --no-fund --omit=dev --ignore-scripts
+	touch $@
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
-	rm -rf tests/system/*/node_modules
+	rm -rf tests/system/*/node_modules bastion/api/console/node_modules

@@ -7,7 +7,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     demo/        `bastion demo`: a development issuer, a target and a bastion on this one machine
     app          builds everything; the only file that names concrete classes
     serving      the HTTP side, whole: the API's parts joined to what they ask
-    serving      the HTTP side, whole: the API's parts joined to what they ask
+    keeping      the store, whole: approvals and what is known of sessions, kept up
     reload       what happens when a file of policy, inventory or revocation changes
     config/      bastion.yaml, read strictly
 
@@ -20,8 +20,9 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
 
     session/     one channel's life (service), what passes on it (relay); the registry of live ones, and what ends those
                  that were revoked; the login shells that had to be asked for; gated/: a shell whose every line is
-                 judged: editor, wire, markers
+                 judged: editor, script, wire, markers
     gate         login, admit, judge: the only maker of Context and Allowed
+    verdicts     what policy says of what is asked, by the shell that will read it and with its script; permits nothing
     asked        what a channel asks for: how it is put to the analysis, and how it is told
     recording/   one recording a channel; mending torn ones; what was asked in past ones
     approvals/   people decide on what is held: request and grant are pure; service asks, waits and counts votes
@@ -34,6 +35,8 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
                                          for authors: explain, cases, compare, schema
     analysis/    what would this text do?  bytes in, commands or "undecidable" out; the printer; profile/ is the
                                          language in which programs/ says what each program does
+    masking/     what may be shown?      detectors (data) and validators; plan: what is masked in one session, compiled;
+                                         masker: one stream, cut anywhere; columns: named fields of tables
     asciicast/   the format of recordings: encoder, reader, mending a torn end
     audit/       the catalogue of events, the chain, the log; what was asked in past ones
     document     YAML read strictly: every value knows its file, line and column

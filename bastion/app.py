@@ -26,24 +26,27 @@ from bastion.audit.log import AuditLog
 from bastion.background import Background
 from bastion.config import Config, apart
 from bastion.errors import OperatorError
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity import revocation
 from bastion.identity.authority import Authority
 from bastion.identity.fetch import HttpFetch
 from bastion.identity.issuance import Issuance, random_serial
 from bastion.identity.oidc import Verifier
 from bastion.identity.revocation import Revocation, Revocations
+from bastion.keeping import Keeping
 from bastion.notify import Notifier
 from bastion.policy import loader
 from bastion.recording.follow import Follower
 from bastion.recording.mend import mend
 from bastion.recording.recorder import Recordings
 from bastion.reload import Files, Reload
-from bastion.serving import Serving, Told
+from bastion.serving import Kept, Serving, Told
 from bastion.session.ending import Ending
 from bastion.session.login_shells import LoginShells
 from bastion.session.registry import Registry
 from bastion.session.service import Sessions
+from bastion.sinks.signature import key_of
+from bastion.sinks.webhook import Hook, Webhook
 from bastion.ssh.hostkeys import HostKeys
 from bastion.ssh.jump import House
 from bastion.ssh.listener import Limits, Listener
@@ -51,6 +54,7 @@ from bastion.ssh.logins import Logins
 from bastion.ssh.upstream import Keys, Settings, Upstreams
 from bastion.targets.keyring import Keyring
 from bastion.targets.target import Secret
+from bastion.verdicts import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +89,6 @@ class App:
         self._host_ca = self._authority(config.ssh.host_ca, "host-ca")
         self._audit = AuditLog.open(config.audit, clock=time.time)
         self._recordings = Recordings(config.recordings)
-        self._build()
 
     # -- building
 
@@ -107,12 +110,36 @@ class App:
                 (users[name].public_blob,),
                 loader.load(settings.policies),
                 self._secrets.load(settings.inventory, name),
+                users[name].secret_for("mask"),
             )
         apart.refuse_same(keys)
         return tenants, users, targets
 
     def _authority(self, secret: Secret, name: str) -> Authority:
         return Authority.load(self._keyring.read(secret), None, name)
+
+    def _hooks(self) -> dict[str, list[Hook]]:
+        """Who is told of requests for approval, by tenant."""
+        return {
+            name: [
+                Hook(notice.url, key_of(self._keyring.read(notice.secret)), notice.slack) for notice in tenant.notices
+            ]
+            for name, tenant in self._config.tenants.items()
+        }
+
+    def _link(self, tenant: str, request: str) -> str:
+        return self._serving.link(tenant, request)
+
+    async def _open_store(self) -> Keeping:
+        """The store; what it asks of the other parts it asks later, when they are made."""
+        return await Keeping.open(
+            self._config,
+            self._keyring,
+            self._audit,
+            self._notices,
+            self._link,
+            lambda session, reason: self._sessions.end_here(session, reason),
+        )
 
     def _build(self) -> None:
         config, clock = self._config, time.time
@@ -121,8 +148,12 @@ class App:
         keys = Keys(logins.held, logins.minted)
         self._upstreams = Upstreams(keys, Settings(upstream.connect, upstream.keep, upstream.sessions))
         self._shells = LoginShells(self._upstreams, self._audit)
-        self._gate = Gate(self._tenants, self._audit, self._revocations.revoked, clock, self._shells)
-        self._sessions = Sessions(self._gate, self._recordings, self._upstreams, self._audit, self._registry)
+        self._gate = Gate(
+            self._tenants, self._audit, self._revocations.revoked, clock, self._shells, self._keeping.approvals
+        )
+        self._sessions = Sessions(
+            self._gate, self._recordings, self._upstreams, self._audit, self._registry, self._keeping
+        )
         limits = config.ssh.limits
         host_keys = HostKeys(
             self._keyring.read(config.ssh.host_key),
@@ -154,7 +185,7 @@ class App:
             config.revocations,
             self._audit,
             self._end_revoked,
-            lambda: self._notifier.status(self._status()),
+            self._reloaded,
             load=self._secrets.load,
         )
         self._build_api()
@@ -164,7 +195,7 @@ class App:
         self._fetch = HttpFetch()
         issuers = [issuer for tenant in config.tenants.values() for issuer in tenant.issuers]
         verifier = Verifier(issuers, self._fetch, clock, time.monotonic)
-        issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock)
+        issuance = Issuance(verifier, self._authorities, self._audit, self._revocations, clock, self._keeping)
         told = Told(
             problems=self._unable,
             status=self._status,
@@ -190,16 +221,28 @@ class App:
             self._tenants,
             live,
             told,
+            Kept(
+                sessions=self._keeping.store.sessions,
+                recordings=self._keeping.store.recordings,
+                certificates=self._keeping.store.certificates,
+                deciding=self._keeping.approvals,
+            ),
         )
         self._audit.heard = self._serving.feed.heard
+        self._keeping.store.changes.subscribe(self._serving.feed.changed, self._serving.feed.failed)
 
     # -- life
 
     async def start(self) -> Bound:
         """Everything listens when this returns. OperatorError when something can not."""
         config = self._config
+        self._notices = Webhook(self._hooks(), self._link, time.time)
+        self._keeping = await self._open_store()
+        self._build()
         for mended in await asyncio.to_thread(mend, config.recordings):
             await self._audit.write(RecordingMended(**dataclasses.asdict(mended)))
+        self._reloaded()
+        await self._keeping.start()
         self._reload.start()
         try:
             ssh = await self._listener.start([(place.host, place.port) for place in config.ssh.listen])
@@ -238,6 +281,8 @@ class App:
         await self._reload.stop()
         await self._background.stop()
         await self._fetch.close()
+        await self._keeping.stop()
+        await self._notices.stop()
         await asyncio.to_thread(self._recordings.stop)
         await self._audit.close()
 
@@ -251,6 +296,12 @@ class App:
     async def _end_revoked(self, new: Sequence[Revocation]) -> None:
         self._serving.revoked()
         await self._ending.revoked(new)
+        await self._keeping.revoked(new)
+
+    def _reloaded(self) -> None:
+        """Files were read again: what waits under another policy is over."""
+        self._keeping.policies((name, tenant.policy.version) for name, tenant in self._tenants.items())
+        self._notifier.status(self._status())
 
     def _status(self) -> str:
         if self._audit.failed:

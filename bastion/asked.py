@@ -5,14 +5,19 @@ Nothing is decided or permitted here; the gate does that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from bastion.analysis.command import Analysis, Earlier
 from bastion.analysis.pagers import without_pager
+from bastion.analysis.printer import quote
 from bastion.analysis.shell import analyse
-from bastion.audit.events import CommandJudged
+from bastion.approvals.asking import Asking
+from bastion.approvals.request import Bound
+from bastion.audit.events import BreakGlass, CommandJudged
+from bastion.characters import shown
 from bastion.context import Context, in_session
 from bastion.policy.decision import Decision, Effect, Request
 from bastion.policy.model import GATED, RAW
@@ -22,11 +27,24 @@ COMMANDS = frozenset({"exec", "line", "completion"})
 """The kinds that are commands: judged by what their text would run, which is printed anew."""
 
 
+REASON = b"BASTION_REASON"
+"""The variable that a client breaks the glass with; it goes nowhere."""
+MAX_REASON = 500
+"""Characters of it."""
+
+
 class Input(Protocol):
     """The client's standard input. `whole` waits for its end: InputRefused when it is longer than `limit` bytes, or
     does not end in time; what ended the session when it did meanwhile."""
 
     async def whole(self, limit: int) -> bytes: ...
+
+
+class Client(Protocol):
+    """The one who asks. `hold` tells a line while what was asked waits for people; from the first one on a signal or
+    Ctrl-C ends the wait."""
+
+    def hold(self, line: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +62,16 @@ class Asked:
     stdin: Input | None = None
     number: int = 0
     directory: bytes = b""
+    client: Client | None = None
 
     def of_kind(self, kind: str) -> Asked:
         """The same of another kind."""
-        return Asked(self.session, kind, self.text, self.environment, self.terminal, self.stdin)
+        return Asked(self.session, kind, self.text, self.environment, self.terminal, self.stdin, client=self.client)
 
-    def piped(self, script: bytes) -> Asked:
-        """What a shell without a terminal asks for: what came by its standard input, as one text."""
-        return Asked(self.session, "exec", script, self.environment)
+    @property
+    def emergency(self) -> str:
+        """Why the client breaks the glass, on one line; empty where it does not say."""
+        return shown(self.environment.get(REASON, b"").decode("utf-8", "backslashreplace").strip(), MAX_REASON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +86,35 @@ class Verdict:
     wants_input: bool = False
     shell: str = ""
     """Of a gated shell the login shell, which will read the commands."""
-    piped: bool = False
-    """The script is all there is: a shell's commands, which came by its standard input."""
+
+    def approved_by(self, people: tuple[str, ...]) -> Verdict:
+        """The same, once people have approved it."""
+        decision = self.decision.approved(people)
+        return Verdict(decision, self.runs, self.analysis, self.script, self.wants_input, self.shell)
 
     def read_by(self, shell: str) -> Verdict:
         """The same of a gated shell whose commands that login shell will read."""
         return Verdict(self.decision, self.runs, self.analysis, shell=shell)
 
-    def of_script(self, script: bytes) -> Verdict:
-        """The same of a shell whose commands came by its standard input."""
-        return Verdict(self.decision, self.runs, self.analysis, script, piped=True)
+    @property
+    def takes_commands(self) -> bool:
+        """Whether something in it takes commands that nobody judges, as far as that is not a script that was read."""
+        return self.analysis is not None and self.analysis.takes_commands is not None
 
     @property
     def input_used(self) -> bool:
         """Whether the script is a part of `runs`."""
-        return self.piped or (self.analysis is not None and self.analysis.stdin_used)
+        return self.analysis is not None and self.analysis.stdin_used
 
 
 def request(asked: Asked, shell: str, script: bytes | None) -> Request:
     """What policy is asked; an exec is analysed as the login shell `shell` reads it."""
-    environment = tuple(sorted(names(asked)))
+    environment, emergency = tuple(sorted(names(asked))), asked.emergency
     match asked.kind:
         case _ if asked.kind in COMMANDS:
             earlier = Earlier(asked.directory) if asked.kind == "line" else None
             analysis = analyse(asked.text, reading(shell), asked.terminal, script, earlier)
-            return Request("exec", analysis=analysis, environment=environment)
+            return Request("exec", analysis=analysis, environment=environment, emergency=emergency)
         case "gated" | "shell":
             return Request("shell", name=GATED if asked.kind == "gated" else RAW, environment=environment)
         case kind:
@@ -110,6 +134,8 @@ def names(asked: Asked) -> dict[str, str]:
     """The environment as text; a name or value that is not UTF-8 is never passed on."""
     found = {}
     for name, value in asked.environment.items():
+        if name == REASON:
+            continue
         try:
             found[name.decode()] = value.decode()
         except UnicodeDecodeError:
@@ -117,25 +143,102 @@ def names(asked: Asked) -> dict[str, str]:
     return found
 
 
-def told(context: Context, asked: Asked, verdict: Verdict, passed: frozenset[str] = frozenset()) -> CommandJudged:
-    """The event. `passed` are the variables that are passed on."""
+def told(
+    context: Context,
+    asked: Asked,
+    verdict: Verdict,
+    hide: Callable[[bytes], bytes],
+    passed: frozenset[str] = frozenset(),
+    approved: str | None = None,
+) -> CommandJudged:
+    """The event, its texts without what `hide` takes away. `passed` are the variables that are passed on, `approved` is
+    the id of the approval, or of the grant, by which it may run."""
     decision = verdict.decision
-    given = [name.decode("utf-8", "backslashreplace") for name in asked.environment]
+    given = [name.decode("utf-8", "backslashreplace") for name in asked.environment if name != REASON]
     return CommandJudged(
         **in_session(context, asked.session),
         request=asked.kind,
         number=asked.number or None,
-        directory=asked.directory or None,
-        text=asked.text,
-        script=verdict.script,
-        runs=verdict.runs if decision.effect is Effect.ALLOW else None,
+        directory=hide(asked.directory) or None,
+        text=hide(asked.text),
+        script=None if verdict.script is None else hide(verdict.script),
+        runs=hide(verdict.runs) if verdict.runs is not None and decision.effect is Effect.ALLOW else None,
         effect=decision.effect.value,
         rule=decision.rule,
         reason=decision.reason,
         policy=decision.policy,
+        approval=approved,
+        takes_commands=verdict.takes_commands or None,
         would=None if decision.would is None else decision.would.value,
         categories=tuple(sorted(decision.categories)),
         techniques=tuple(sorted(decision.techniques)),
         passed=tuple(sorted(passed)),
         dropped=tuple(sorted(set(given) - passed)),
     )
+
+
+def broken_glass(context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]) -> BreakGlass:
+    """The event, which is loud."""
+    return BreakGlass(
+        **in_session(context, asked.session),
+        request=asked.kind,
+        text=hide(asked.text),
+        runs=None if verdict.runs is None else hide(verdict.runs),
+        rule=verdict.decision.rule,
+        policy=verdict.decision.policy,
+        reason=hide(asked.emergency.encode()).decode(),
+    )
+
+
+def asking(
+    context: Context,
+    asked: Asked,
+    verdict: Verdict,
+    passed: Mapping[str, str],
+    hide: Callable[[bytes], bytes],
+    key: bytes,
+) -> Asking:
+    """What people are asked, the variables that would be `passed` in it. What is kept of it and shown to them is
+    without what is masked; the whole text is bound by a seal under the tenant's `key` then, so that an approval is good
+    for no other."""
+    identity, decision = context.identity, verdict.decision
+    bound = Bound(
+        tenant=context.tenant,
+        identity=identity.name,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        serial=context.credential.serial,
+        target=context.target.name,
+        account=context.account.name,
+        session=asked.session,
+        kind=asked.kind,
+        text=_sealed((verdict.runs or b"") + b"".join(_variables(passed)), hide, key),
+        policy=decision.policy,
+        rule=decision.rule,
+        directory=hide(asked.directory),
+    )
+    return Asking(
+        bound=bound,
+        written=hide(asked.text),
+        reason=decision.reason,
+        clauses=decision.approvals,
+        owners=identity.owners,
+        principals=identity.principals,
+        groups=tuple(sorted(identity.groups)),
+        source=context.knock.source,
+        categories=tuple(sorted(decision.categories)),
+        techniques=tuple(sorted(decision.techniques)),
+    )
+
+
+def _sealed(text: bytes, hide: Callable[[bytes], bytes], key: bytes) -> bytes:
+    shown = hide(text)
+    if shown == text:
+        return text
+    return shown + b"\n# what is masked here is bound by " + hmac.new(key, text, "sha256").hexdigest().encode()
+
+
+def _variables(passed: Mapping[str, str]) -> Iterator[bytes]:
+    """As comments behind the text: with them it is another thing to approve."""
+    for name, value in sorted(passed.items()):
+        yield b"\n# with %s=%s" % (name.encode(), quote(value.encode()))

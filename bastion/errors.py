@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 EXIT_DENIED = 126
 """The command was refused by policy; nothing of it ran."""
 EXIT_NOT_APPROVED = 125
 """The command waits for approval elsewhere, or was not approved; nothing of it ran."""
 EXIT_NOT_RECORDED = 254
-"""A recording or an audit event that is required could not be written; the session was ended."""
+"""A recording or an audit event that is required could not be written, or what must be masked could not be; the session
+was ended."""
 EXIT_NOT_OPENED = 255
 """The session could not be opened: no such target, target down, connection lost (OpenSSH's own code for this)."""
 
@@ -52,16 +54,27 @@ class NoSuchTarget(ClientError):
 class Denied(ClientError):
     """The answer is no. `rule` is what the Decision names (a rule, `default`, …), None where policy was not asked."""
 
+    verb: ClassVar[str] = "denied"
+    status: ClassVar[int] = EXIT_DENIED
+
     def __init__(self, reason: str, *, rule: str | None = None, remedy: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.rule = rule
         self.remedy = remedy
 
+    @property
+    def line(self) -> str:
+        """What the client is told: `denied by RULE: REASON`."""
+        return f"{self.verb} by {self.rule}: {self.reason}"
+
 
 class NotApproved(Denied):
     """What policy holds for approval was not approved: denied, expired, withdrawn, ended, or too many wait. `request`
     is its id, empty where none was made."""
+
+    verb = "held"
+    status = EXIT_NOT_APPROVED
 
     def __init__(self, reason: str, *, rule: str, request: str = "") -> None:
         super().__init__(reason, rule=rule)
@@ -93,11 +106,11 @@ class InputRefused(ClientError):
 
 
 class Interrupted(ClientError):
-    """A signal of the client's ended its command before there was one that could take it. `signal` is its name (RFC
-    4254, section 6.10)."""
+    """A signal of the client's ended what it asked for before there was a command that could take it. `signal` is its
+    name (RFC 4254, section 6.10)."""
 
     def __init__(self, signal: str) -> None:
-        super().__init__(f"ended by {signal} before all of its script was there")
+        super().__init__(f"ended by {signal} before it ran")
         self.signal = signal
 
 
@@ -173,3 +186,10 @@ class NotRecorded(OutsideError):
 
 class StoreDown(OutsideError):
     """The store can not be reached, read or written: what needs it is denied. Never says what was to be stored."""
+
+
+# -- our own fault -----------------------------------------------------------------------------------------------------
+
+
+class NotMasked(BastionError):
+    """What a policy masks could not be masked, so nothing more of the session is shown (254)."""

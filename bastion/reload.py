@@ -32,11 +32,11 @@ from bastion.audit.events import (
 from bastion.background import Background
 from bastion.document import shown
 from bastion.errors import BadFile, NotRecorded, OperatorError
-from bastion.gate import Tenant
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets import inventory
 from bastion.targets.inventory import Inventory
+from bastion.verdicts import Tenant
 from bastion.watch import PATIENCE, Folders, Watch
 
 log = logging.getLogger(__name__)

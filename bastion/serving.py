@@ -44,13 +44,13 @@ from bastion.approvals.request import State
 from bastion.audit.events import Event
 from bastion.config import Config
 from bastion.config.people import for_people
-from bastion.gate import Tenant
 from bastion.identity.code_flow import CodeFlow, Web
 from bastion.identity.issuance import Issuance
 from bastion.identity.oidc import Verifier
 from bastion.identity.revocation import Revocations
 from bastion.policy.model import Policy
 from bastion.targets.keyring import Keyring
+from bastion.verdicts import Tenant
 
 BURST = 30
 RATE = 2.0
@@ -139,7 +139,7 @@ class Serving:
             observers=_observers(config),
             streams=self._streams,
             site=self._site,
-            console=files.read({"/": files.CONSOLE}),
+            console=files.read({"/": files.CONSOLE, "/player/": files.PLAYER}),
         )
 
     async def start(self, tls: ssl.SSLContext | None) -> tuple[str, int] | None:

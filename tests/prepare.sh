@@ -24,6 +24,11 @@ has_node() {
         node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 18 ? 0 : 1)'
 }
 
+has_postgresql() {
+    set -- /usr/lib/postgresql/*/bin/initdb
+    [ -x "$1" ]
+}
+
 has_venv() { # Debian splits venv and ensurepip off its Python.
     "$python" -c 'import ensurepip, venv' >/dev/null 2>&1
 }
@@ -39,6 +44,16 @@ if [ "$goal" = test ]; then
     need plink putty-tools
     need asciinema asciinema
     need tmux tmux
+    # Databases whose clients' tables are masked; PostgreSQL's programs stand apart, a folder a version.
+    has_postgresql || missing="$missing postgresql postgresql-client"
+    need mariadbd mariadb-server
+    need mariadb mariadb-client
+    need sqlite3 sqlite3
+    # What is used in a gated shell.
+    need vim vim
+    need nano nano
+    need less less
+    need top procps
     # Login shells: those that are used, and those that must be refused.
     need bash bash
     need dash dash
@@ -47,8 +62,8 @@ if [ "$goal" = test ]; then
     need mksh mksh
     need fish fish
     need tcsh tcsh
-    # Debian keeps its programs out of PATH.
-    [ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
+    # The console's browser.
+    need chromium chromium
     has_node || missing="$missing nodejs npm"
 fi
 

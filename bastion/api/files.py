@@ -32,6 +32,9 @@ TYPES = {
 }
 """A file of another kind is not served: what a browser would make of it is not known."""
 CONSOLE = Path(__file__).with_name("console")
+PLAYER = CONSOLE / "node_modules" / "asciinema-player" / "dist"
+"""The player, where `npm ci` has put it; the console says how where it has not."""
+_LEFT_OUT = ("node_modules", "package.json", "package-lock.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,6 @@ def read(folders: Mapping[str, Path]) -> Mapping[str, File]:
 def _below(folder: Path) -> list[Path]:
     paths = []
     for inner, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        paths += [Path(inner, name) for name in sorted(names) if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")) and name not in _LEFT_OUT)
+        paths += [Path(inner, name) for name in sorted(names) if not name.startswith(".") and name not in _LEFT_OUT]
     return paths

@@ -1,7 +1,8 @@
 """What every answer tells browsers: load nothing from elsewhere, guess no types, keep nothing, tell nobody.
 
 The console runs under this policy, so no text of a session can become a script, a style or a request to another host,
-whatever it holds. `'wasm-unsafe-eval'` is not in it: who needs WebAssembly in the console must decide so here.
+whatever it holds. `'wasm-unsafe-eval'` lets the player of recordings compile its terminal, which comes from our own
+origin as WebAssembly; no text can become that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from aiohttp import web
 POLICY = "; ".join(
     (
         "default-src 'none'",
-        "script-src 'self'",
+        "script-src 'self' 'wasm-unsafe-eval'",
         "style-src 'self'",
         "connect-src 'self'",
         "img-src 'self' data:",

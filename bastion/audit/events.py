@@ -19,6 +19,7 @@
     grant-made            an approval gave an identity its rule for a while
     grant-used            something passed by a grant, without being asked for again
     grant-revoked         a grant was ended before its time: by a person, or by what changed
+    break-glass           a rule for emergencies was used; LOOK AT IT
     line-ended            a command of a gated shell is over
     request-refused       something the bastion does not do was asked for: forwarding of ports, the agent or X11
     session-ended         a channel is over: how, how much, and where the recording is
@@ -41,7 +42,8 @@ Names are those of bastion.identity.principal and bastion.context: `identity` is
 `session` one channel.
 
 No event has a field for a secret: no token, key, passphrase, password, output or typed input, and no value of an
-environment variable. The text of a command is what its author wrote: a secret written into it is in the trail.
+environment variable. The text of a command is what its author wrote, without what the policy masks for that session: a
+secret of another kind is in the trail.
 
 Bounds: a text keeps 1 KiB, a command 16 KiB (its length and digest are told when cut, see text), a list 64 members.
 """
@@ -243,7 +245,9 @@ class CommandJudged(_InSession):
     which runs in `directory`; or `completion`, a listing for one. `text` is what the client wrote, `script` what it
     sent to the standard input where that is a script (None where it was not read), `runs` what is sent to the target.
     `effect` and `would` are effects of policy, `policy` its version; `categories` and `techniques` (ids of MITRE
-    ATT&CK) what was found. `passed` and `dropped` are names of environment variables, never values."""
+    ATT&CK) what was found. What is held is told twice: with effect `approve`, and with `allow` and the id of its
+    `approval` or grant once it may run. `takes_commands`: it was allowed to take commands by itself, which nobody
+    judges. `passed` and `dropped` are names of environment variables, never values."""
 
     kind = "command-judged"
     request: str
@@ -253,6 +257,8 @@ class CommandJudged(_InSession):
     rule: str
     reason: str
     policy: str
+    approval: str | None = None
+    takes_commands: bool | None = None
     would: str | None = None
     script: bytes | None = None
     number: int | None = None
@@ -261,6 +267,20 @@ class CommandJudged(_InSession):
     techniques: tuple[str, ...] = ()
     passed: tuple[str | bytes, ...] = ()
     dropped: tuple[str | bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass(_InSession):
+    """A rule for emergencies let through what another held back, or none allowed; `reason` is what the client said.
+    Told before it runs; somebody should look at every one."""
+
+    kind = "break-glass"
+    request: str
+    text: bytes
+    runs: bytes | None
+    rule: str
+    policy: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,8 +311,9 @@ class LineEnded(_InSession):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(_InSession):
     """`reason` says why it ended; one of `status` and `signal` is set when the command itself ended it. `received` and
-    `sent` are bytes from and to the client; `duration` is in seconds. The recording's fields are None when there is
-    none; the digest is of the closed file."""
+    `sent` are bytes from and to the client; `duration` is in seconds. `masked` tells what was hidden of the output,
+    each as `DETECTOR COUNT` or `column:NAME COUNT`. The recording's fields are None when there is none; the digest is
+    of the closed file."""
 
     kind = "session-ended"
     reason: str
@@ -301,6 +322,7 @@ class SessionEnded(_InSession):
     received: int = 0
     sent: int = 0
     duration: float = 0.0
+    masked: tuple[str, ...] | None = None
     recording: str | None = None
     sha256: str | None = None
     size: int | None = None

@@ -30,6 +30,7 @@ COMMANDS = {
     "login": "the same for people: sign in with a browser",
     "ssh-config": "print what OpenSSH needs to reach targets through the bastion",
     "policy": "check, explain, test and compare policies",
+    "mask": "show what output would look like by a policy's masks",
     "approvals": "see what waits for people, and decide on it",
     "sessions": "see sessions, watch a live one, end it",
     "recordings": "list, play, export and verify recordings",

@@ -20,6 +20,7 @@ from bastion.config import people
 from bastion.config.issuers import issuers, take_same_tokens
 from bastion.config.notices import Notice, notices
 from bastion.config.people import Console, Network
+from bastion.config.store import NAME, Store, read_store
 from bastion.document import Node, Section
 from bastion.errors import Problem
 from bastion.identity.oidc import Issuer
@@ -125,6 +126,7 @@ class Config:
     recordings: Path
     audit: Path
     revocations: Path
+    store: Store
     drain: int
     tenants: Mapping[str, Tenant]
 
@@ -146,6 +148,7 @@ def load(path: Path) -> Config:
         recordings=_place(section, "recordings", "directory", path.parent, state / "recordings"),
         audit=_place(section, "audit", "file", path.parent, state / "audit.jsonl"),
         revocations=_place(section, "revocations", "file", path.parent, state / "revocations" / "revocations.jsonl"),
+        store=section.read("store", lambda node: read_store(node, path.parent), Store(state / NAME, None)),
         drain=section.read("drain", lambda node: node.duration(0, 3600), 30),
         tenants=section.require("tenants", lambda node: _tenants(node, path.parent), _NO_TENANTS),
     )

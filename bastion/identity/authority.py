@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -75,6 +77,11 @@ class Authority:
         if not isinstance(key, ed25519.Ed25519PrivateKey):
             raise KeyUnusable(f"the key of authority {name} is not ed25519; make one with `bastion ca init`")
         return cls(key, name)
+
+    def secret_for(self, purpose: str) -> bytes:
+        """32 bytes that only this authority's key gives, always the same for one purpose (HKDF, RFC 5869)."""
+        seed = self._key.private_bytes_raw()
+        return HKDF(hashes.SHA256(), 32, salt=None, info=b"bastion " + purpose.encode()).derive(seed)
 
     def issue_user(
         self, public_key: str, identity: Identity, *, serial: int, valid_after: int, valid_before: int

@@ -46,6 +46,12 @@ class Revoking(Protocol):
     def key_revoked(self, tenant: str, fingerprint: str) -> str | None: ...
 
 
+class Keeping(Protocol):
+    """Who keeps a list of what was issued. StoreDown when that can not be done."""
+
+    async def issued(self, issued: Issued, fingerprint: str, source: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Issued:
     """A certificate (OpenSSH's one line), durable in the audit trail. Times are seconds since 1970."""
@@ -72,6 +78,7 @@ class Issuance:
         audit: Audit,
         revocations: Revoking,
         clock: Callable[[], float],
+        keeping: Keeping,
         serial: Callable[[], int] = random_serial,
     ) -> None:
         self._verifier = verifier
@@ -79,12 +86,13 @@ class Issuance:
         self._audit = audit
         self._revocations = revocations
         self._clock = clock
+        self._keeping = keeping
         self._serial = serial
 
     async def issue(self, token: str, public_key: str, tenant: str | None, source: str) -> Issued:
         """A certificate for the token's identity. `source` is the client's address, for the audit trail.
 
-        BadToken, BadPublicKey, Denied (revoked), IssuerDown, NotRecorded.
+        BadToken, BadPublicKey, Denied (revoked), IssuerDown, NotRecorded, StoreDown.
         """
         identity: Identity | None = None
         try:
@@ -97,6 +105,7 @@ class Issuance:
             await self._audit.write(_refused(error, identity, source))
             raise
         await self._audit.write(_told(issued, mark, source))
+        await self._keeping.issued(issued, mark, source)
         return issued
 
     async def identify(self, token: str, tenant: str | None) -> Identity:

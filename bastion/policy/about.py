@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from bastion.document import Node, Section
-from bastion.policy.model import Pairs, Where, Who
+from bastion.policy.decision import Subject
 from bastion.policy.patterns import NamePattern
 
 RESERVED_IDS = (
@@ -14,10 +16,53 @@ RESERVED_IDS = (
 )
 """Names that a Decision, or the gate, uses where no rule decided."""
 
+Pairs = tuple[tuple[str, NamePattern], ...]
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _NO_TEXTS: tuple[str, ...] = ()
 _NO_NAMES: tuple[NamePattern, ...] = ()
 _NO_PAIRS: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Identities that a rule is about: what is left out matches all, what is told must all hold."""
+
+    groups: frozenset[str] = frozenset()
+    identities: tuple[NamePattern, ...] = ()
+    claims: Pairs = ()
+
+    def matches(self, subject: Subject) -> bool:
+        if self.groups and self.groups.isdisjoint(subject.groups):
+            return False
+        if self.identities and not _any(self.identities, subject.principals):
+            return False
+        return _hold(self.claims, subject.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Targets and accounts that a rule is about. A subject whose account is "" stands for any account."""
+
+    targets: tuple[NamePattern, ...] = ()
+    labels: Pairs = ()
+    accounts: tuple[NamePattern, ...] = ()
+
+    def matches(self, subject: Subject) -> bool:
+        if self.targets and not _any(self.targets, [subject.target]):
+            return False
+        if self.accounts and subject.account and not _any(self.accounts, [subject.account]):
+            return False
+        return _hold(self.labels, subject.labels)
+
+
+def _any(patterns: Iterable[NamePattern], names: Iterable[str]) -> bool:
+    return any(pattern.matches(name) for name in names for pattern in patterns)
+
+
+def _hold(wanted: Pairs, held: Iterable[tuple[str, str]]) -> bool:
+    values = dict(held)
+    return all(name in values and pattern.matches(values[name]) for name, pattern in wanted)
 
 
 def read_id(node: Node) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bastion.analysis.command import Analysis
@@ -51,6 +51,8 @@ class Request:
     analysis: Analysis | None = None
     name: str = ""
     environment: tuple[str, ...] = ()
+    emergency: str = ""
+    """Why the client breaks the glass; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ class Decision:
     gate has some more (gate.py). `place` is where the rule stands. `remedy` is what would be allowed or who may
     approve, as one short line. `policy` is the version of the policy that decided. `approvals` say who may approve what
     is held for approval. `environment` are the client's variables that may pass. `categories` and `techniques` are
-    those of all that was found in the request, whoever decided.
+    those of all that was found in the request, whoever decided. `unmasked`: rules let all of it show what masks hide.
+    `broke_glass`: a rule for emergencies allowed what another holds back or none allows. What several rules hold for
+    approval has the ids of all of them, joined by `+`.
     """
 
     effect: Effect
@@ -88,6 +92,16 @@ class Decision:
     approvals: tuple[Approval, ...] = ()
     categories: frozenset[str] = field(default_factory=frozenset)
     techniques: frozenset[str] = field(default_factory=frozenset)
+    unmasked: bool = False
+    broke_glass: bool = False
+
+    def approved(self, people: tuple[str, ...]) -> Decision:
+        """The same, once these people have approved it."""
+        return replace(self, effect=Effect.ALLOW, reason=f"approved by {', '.join(people)}", remedy=None)
+
+    def unapprovable(self) -> Decision:
+        """The same where nothing could be approved: there is no text that would run."""
+        return replace(self, effect=Effect.DENY, approvals=(), remedy=None)
 
     def __str__(self) -> str:
         """For people: `deny by never (policies/demo/never.yaml:4:5)`."""

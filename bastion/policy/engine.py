@@ -21,6 +21,7 @@ from bastion.characters import briefly
 from bastion.policy import environment
 from bastion.policy.coverage import Objection, Question, holds_back, objection, of_the_script, questions
 from bastion.policy.decision import Approval, Decision, Effect, Request, Subject
+from bastion.policy.masks import carries_files
 from bastion.policy.model import SHELLS, Policy, Rule
 
 DEFAULT = "default"
@@ -35,7 +36,8 @@ _REMEDY_RULES_READ = 30
 def decide(policy: Policy, subject: Subject, request: Request) -> Decision:
     """Judge `request`. Total: every request has an answer, and an unknown kind is denied."""
     if request.kind == "exec" and request.analysis is not None:
-        each = (_simple(policy, subject, question, request.environment) for question in questions(request.analysis))
+        asked, analysis = request.environment, request.analysis
+        each = (_simple(policy, subject, question, asked, request.emergency) for question in questions(analysis))
         return _whole(policy, subject, request.analysis, each)
     if request.kind == "shell" and request.name in SHELLS:
         return _finished(policy, subject, _shell(policy, subject, request), observable=True)
@@ -126,13 +128,32 @@ def _exec(policy: Policy, subject: Subject, analysis: Analysis, each: Iterable[D
         reason = f"the command can not be judged: {reason}"
         return _answer(policy, policy.undecidable, UNDECIDABLE, reason)
     decisions = list(each)
-    if barred is not None:
+    if barred is not None and not all(decision.broke_glass for decision in decisions):
         decisions.append(barred)
     strictest = _strictest(decisions)
-    if strictest.effect is not Effect.ALLOW:
+    if strictest.effect is Effect.DENY:
         return strictest
-    by_rules = [decision.environment for decision in decisions if decision.place is not None]
-    return replace(strictest, environment=frozenset.intersection(*by_rules) if by_rules else frozenset())
+    if strictest.effect is Effect.APPROVE:
+        strictest = _held_by_all(strictest, decisions)
+    by_rules = [decision for decision in decisions if decision.place is not None]
+    passes = [decision.environment for decision in by_rules]
+    return replace(
+        strictest,
+        environment=frozenset.intersection(*passes) if passes else frozenset(),
+        unmasked=bool(by_rules) and all(decision.unmasked for decision in by_rules),
+        broke_glass=any(decision.broke_glass for decision in decisions),
+    )
+
+
+def _held_by_all(strictest: Decision, decisions: list[Decision]) -> Decision:
+    """What several rules hold waits for the people of each: an approval by one is none by the others."""
+    held = [decision for decision in decisions if decision.effect is Effect.APPROVE]
+    return replace(
+        strictest,
+        rule="+".join(dict.fromkeys(decision.rule for decision in (strictest, *held))),
+        reason="; ".join(dict.fromkeys(decision.reason for decision in (strictest, *held))),
+        approvals=tuple(dict.fromkeys(approval for decision in held for approval in decision.approvals)),
+    )
 
 
 def _strictest(decisions: list[Decision]) -> Decision:
@@ -150,23 +171,35 @@ def _by_category(policy: Policy, subject: Subject, analysis: Analysis) -> Decisi
     return _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})")
 
 
-def _simple(policy: Policy, subject: Subject, question: Question, names: tuple[str, ...]) -> Decision:
+def _simple(
+    policy: Policy, subject: Subject, question: Question, names: tuple[str, ...], emergency: str = ""
+) -> Decision:
     about = policy.about_command(subject, question.command.argv, question.unknown)
     about = [rule for rule in about if rule.concerns(subject)]
     holding = [rule for rule in about if rule.effect is not Effect.ALLOW and holds_back(rule, question)]
     for rule in holding:
         if rule.effect is Effect.DENY:
             return _ruled(policy, rule, rule.reason or f"this rule forbids {_what(question.command)}")
-    tried = [(rule, objection(rule, question)) for rule in about if rule.effect is not Effect.DENY]
+    ordinary = [rule for rule in about if rule.effect is not Effect.DENY and not rule.break_glass]
+    tried = [(rule, objection(rule, question)) for rule in ordinary]
     granting = [rule for rule, against in tried if against is None]
     if of_the_script(question):
         return Decision(Effect.ALLOW, SCRIPT, "a variable or function of the text's own", policy.version)
+    glass = [rule for rule in about if rule.break_glass and objection(rule, question) is None] if emergency else []
+    hidden = _unmaskable(policy, subject, question, granting or glass) if granting or glass else None
+    if hidden is not None:
+        return hidden
+    plain = granting and not any(rule.effect is Effect.APPROVE for rule in (*granting, *holding))
+    if glass and not plain:
+        return replace(_allowed(policy, glass[0], glass, names), broke_glass=True)
     if not granting:
         return _uncovered(policy, question, [(rule, against) for rule, against in tried if against is not None])
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
+    allowed = _allowed(policy, strictest, granting, names)
     if strictest.effect is Effect.APPROVE:
-        return _ruled(policy, strictest, strictest.reason or "this rule asks for an approval")
-    return _allowed(policy, strictest, granting, names)
+        held = _ruled(policy, strictest, strictest.reason or "this rule asks for an approval")
+        return replace(held, environment=allowed.environment, unmasked=allowed.unmasked)
+    return allowed
 
 
 def _uncovered(policy: Policy, question: Question, tried: list[tuple[Rule, Objection]]) -> Decision:
@@ -192,6 +225,18 @@ def _but_for_doubt(question: Question, tried: list[tuple[Rule, Objection]]) -> b
     """Whether a rule would cover it if it said `dynamic` and `interactive`."""
     trusting = (replace(rule, dynamic=True, interactive=True) for rule, _ in tried)
     return any(objection(rule, question) is None for rule in trusting)
+
+
+def _unmaskable(policy: Policy, subject: Subject, question: Question, granting: list[Rule]) -> Decision | None:
+    """A program that carries files in a protocol of its own says nothing that could be masked."""
+    if not carries_files(question.command.argv) or any(rule.unmasked for rule in granting):
+        return None
+    masks = policy.masked(subject)
+    if not masks:
+        return None
+    program = briefly(question.command.argv[0] or b"")
+    reason = f"what {program} carries can not be masked: a rule must say `unmasked: true` to let it run"
+    return replace(_answer(policy, Effect.DENY, masks[0].id, reason), place=masks[0].place)
 
 
 def _what(command: Command) -> str:
@@ -222,7 +267,8 @@ def _allowed(policy: Policy, rule: Rule, rules: list[Rule], names: tuple[str, ..
     patterns = [pattern for allowing in rules for pattern in allowing.env]
     passed = frozenset(name for name in names if any(environment.passes(pattern, name) for pattern in patterns))
     reason = rule.reason or "allowed by this rule"
-    return Decision(Effect.ALLOW, rule.id, reason, policy.version, rule.place, environment=passed)
+    unmasked = any(allowing.unmasked for allowing in rules)
+    return Decision(Effect.ALLOW, rule.id, reason, policy.version, rule.place, environment=passed, unmasked=unmasked)
 
 
 def _ruled(policy: Policy, rule: Rule, reason: str) -> Decision:

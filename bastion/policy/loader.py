@@ -6,6 +6,7 @@
     undecidable: deny        # or approve: what becomes of text that can not be read
     approval: {by: [sre], count: 1, within: 10m}
     rules: […]               # see rules.py, and policies/README.md
+    mask: […]                # see masks.py
 
 Files are read in the order of their names, which decides nothing but which of several equal rules is named. What a
 file leaves out of default and undecidable it does not vote on; the strictest of the files' votes holds, and where none
@@ -26,6 +27,7 @@ from bastion import characters, document
 from bastion.document import Node, Section
 from bastion.errors import BadFile, Place, Problem
 from bastion.policy.decision import Approval, Effect
+from bastion.policy.masks import Mask, read_mask
 from bastion.policy.model import Index, Policy, Rule
 from bastion.policy.rules import read_approval, read_rule
 
@@ -39,6 +41,7 @@ CASES = ".cases.yaml"
 
 _NEARLY = (".yaml", ".yml")
 _NO_RULES: tuple[Rule, ...] = ()
+_NO_MASKS: tuple[Mask, ...] = ()
 _APPROVE_OR_DENY = (Effect.DENY.value, Effect.APPROVE.value)
 
 
@@ -51,6 +54,7 @@ class _File:
     undecidable: str
     approval: Approval | None
     rules: tuple[Rule, ...]
+    masks: tuple[Mask, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,16 @@ def _built(sources: Iterable[Source], problems: list[Problem]) -> Policy:
     files: list[_File] = []
     names: list[str] = []
     rules: list[Rule] = []
+    masks: list[Mask] = []
     for source in sources:
         for part in (os.fsencode(source.name), source.content):
             digest.update(len(part).to_bytes(8, "big") + part)
         names.append(document.shown(Path(source.name)))
         files.append(_file(document.parse(source.content, source.shown, problems), len(rules)))
         rules.extend(files[-1].rules)
-    _unique(rules, problems)
+        masks.extend(files[-1].masks)
+    _unique([*rules, *masks], problems)
+    _unique_patterns(masks, problems)
     document.finish(problems)
     return Policy(
         version=f"sha256:{digest.hexdigest()}",
@@ -110,6 +117,7 @@ def _built(sources: Iterable[Source], problems: list[Problem]) -> Policy:
         undecidable=_strictest([file.undecidable for file in files]),
         approvals=tuple(file.approval for file in files if file.approval is not None),
         rules=tuple(rules),
+        masks=tuple(masks),
         index=Index.of(rules),
     )
 
@@ -172,13 +180,10 @@ def _file(section: Section, first_order: int) -> _File:
         node = section.key(key)
         if said == "approve" and approval is None and node is not None:
             node.problem(f"`{key}: approve` needs `approval: {{by: [GROUP]}}` at the top of this file")
-    section.take("mask")
-    mask = section.key("mask")
-    if mask is not None:
-        mask.problem("`mask` is not supported yet: nothing would be masked; take it out to load this policy")
+    masks = section.read("mask", _masks, _NO_MASKS)
     rules = section.read("rules", lambda node: _rules(node, first_order, approval is not None), _NO_RULES)
     section.close()
-    return _File(mode, default, undecidable, approval, rules)
+    return _File(mode, default, undecidable, approval, rules, masks)
 
 
 def _version(node: Node) -> int | None:
@@ -197,12 +202,26 @@ def _rules(node: Node, first_order: int, approvable: bool) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _unique(rules: Sequence[Rule], problems: list[Problem]) -> None:
-    first: dict[str, Rule] = {}
+def _masks(node: Node) -> tuple[Mask, ...]:
+    return tuple(mask for item in node.items() if (mask := read_mask(item)) is not None)
+
+
+def _unique(rules: Sequence[Rule | Mask], problems: list[Problem]) -> None:
+    first: dict[str, Rule | Mask] = {}
     for rule in rules:
         known = first.setdefault(rule.id, rule)
         if known is not rule:
             problems.append(Problem(rule.place, f"a second rule {rule.id!r}; the first is at {known.place}"))
+
+
+def _unique_patterns(masks: Sequence[Mask], problems: list[Problem]) -> None:
+    """Two patterns of one name could not be told apart where a count of what was masked names them."""
+    first: dict[str, Mask] = {mask.id: mask for mask in masks if mask.words}
+    for mask in masks:
+        for pattern in mask.patterns:
+            known = first.setdefault(pattern.id, mask)
+            if known is not mask or known.id == pattern.id or mask.patterns.count(pattern) > 1:
+                problems.append(Problem(mask.place, f"a second pattern {pattern.id!r}; the first is at {known.place}"))
 
 
 def _strictest(votes: Sequence[str]) -> Effect:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 from bastion.analysis.command import Unknown
 from bastion.errors import Place
+from bastion.policy.about import Where, Who
 from bastion.policy.decision import Approval, Effect, Subject
+from bastion.policy.masks import Mask
 from bastion.policy.patterns import (
     ArgumentKey,
     CommandPattern,
@@ -27,49 +29,6 @@ from bastion.policy.when import When
 RAW = "raw"
 GATED = "gated"
 SHELLS = (RAW, GATED)
-
-Pairs = tuple[tuple[str, NamePattern], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Identities that a rule is about: what is left out matches all, what is told must all hold."""
-
-    groups: frozenset[str] = frozenset()
-    identities: tuple[NamePattern, ...] = ()
-    claims: Pairs = ()
-
-    def matches(self, subject: Subject) -> bool:
-        if self.groups and self.groups.isdisjoint(subject.groups):
-            return False
-        if self.identities and not _any(self.identities, subject.principals):
-            return False
-        return _pairs(self.claims, subject.claims)
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Targets and accounts that a rule is about. A subject whose account is "" stands for any account."""
-
-    targets: tuple[NamePattern, ...] = ()
-    labels: Pairs = ()
-    accounts: tuple[NamePattern, ...] = ()
-
-    def matches(self, subject: Subject) -> bool:
-        if self.targets and not _any(self.targets, [subject.target]):
-            return False
-        if self.accounts and subject.account and not _any(self.accounts, [subject.account]):
-            return False
-        return _pairs(self.labels, subject.labels)
-
-
-def _any(patterns: Iterable[NamePattern], names: Iterable[str]) -> bool:
-    return any(pattern.matches(name) for name in names for pattern in patterns)
-
-
-def _pairs(wanted: Pairs, held: Iterable[tuple[str, str]]) -> bool:
-    values = dict(held)
-    return all(name in values and pattern.matches(values[name]) for name, pattern in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +50,8 @@ class Rule:
     forward: tuple[str, ...] = ()
     interactive: bool = False
     dynamic: bool = False
+    unmasked: bool = False
+    break_glass: bool = False
     env: tuple[NamePattern, ...] = ()
     reads: tuple[PathPattern, ...] = ()
     writes: tuple[PathPattern, ...] = ()
@@ -178,6 +139,11 @@ class Policy:
     approvals: tuple[Approval, ...]
     rules: tuple[Rule, ...]
     index: Index
+    masks: tuple[Mask, ...] = ()
+
+    def masked(self, subject: Subject) -> tuple[Mask, ...]:
+        """The masks that are about this subject, in order."""
+        return tuple(mask for mask in self.masks if mask.concerns(subject))
 
     def about_command(
         self, subject: Subject, argv: Sequence[bytes | None], unknown: Mapping[int, Unknown]

@@ -15,14 +15,14 @@ from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
 from bastion.document import Node, Section
 from bastion.policy import environment
-from bastion.policy.about import read_id, read_where, read_who
+from bastion.policy.about import Where, Who, read_id, read_where, read_who
 from bastion.policy.decision import Approval, Effect
-from bastion.policy.model import SHELLS, Rule, Where, Who
+from bastion.policy.model import SHELLS, Rule
 from bastion.policy.patterns import CommandPattern, NamePattern, PathPattern, command_pattern, path_pattern
 from bastion.policy.when import read_when
 from bastion.policy.words import BadPattern
 
-_NOT_YET = ("files", "unmasked")
+_NOT_YET = ("files",)
 APPROVAL_MODES = ("hold", "return")
 """What becomes of the one who asks while nobody has decided; `hold` where an approval does not say."""
 DOES = ("reads", "network", "writes", "changes", "unknown")
@@ -57,6 +57,8 @@ def read_rule(node: Node, order: int, default_approval: bool) -> Rule | None:
         forward=section.read("forward", _forwards, _NO_TEXTS),
         interactive=section.read("interactive", Node.boolean, False),
         dynamic=section.read("dynamic", Node.boolean, False),
+        unmasked=section.read("unmasked", Node.boolean, False),
+        break_glass=section.read("break-glass", Node.boolean, False),
         env=section.read("env", _environment, _NO_NAMES),
         reads=section.read("reads", _paths, _NO_PATHS),
         writes=section.read("writes", _paths, _NO_PATHS),
@@ -88,10 +90,10 @@ def _fits_together(section: Section, rule: Rule, default_approval: bool) -> None
     if rule.effect is Effect.ALLOW:
         _refuse(section, "categories", "`categories` hold back, they do not allow: name the `commands`")
     if rule.effect is Effect.DENY:
-        for key in ("env", "interactive", "dynamic"):
+        for key in ("env", "interactive", "dynamic", "unmasked"):
             _refuse(section, key, f"`{key}` says what may pass: it belongs to an allow or approve rule")
     elif not rule.commands:
-        for key in ("interactive", "dynamic", "reads", "writes"):
+        for key in ("interactive", "dynamic", "unmasked", "reads", "writes"):
             _refuse(section, key, f"`{key}` is about the `commands` that this rule names: it names none")
     if rule.effect is Effect.ALLOW:
         if not rule.commands:
@@ -103,6 +105,8 @@ def _fits_together(section: Section, rule: Rule, default_approval: bool) -> None
             _refuse(section, "does", "what is not known can not be allowed by `does`: name the `commands`")
     if rule.effect is Effect.APPROVE and "approval" not in section and not default_approval:
         section.problem("an approve rule needs `approval: {by: [GROUP]}`, here or at the top of the file")
+    if rule.effect is not Effect.ALLOW or not rule.commands:
+        _refuse(section, "break-glass", "`break-glass` belongs to an allow rule that names `commands`")
     if rule.effect is not Effect.APPROVE:
         _refuse(section, "approval", "`approval` belongs to a rule whose effect is approve")
     if rule.effect is Effect.APPROVE and "undecidable" in rule.categories:

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from bastion.analysis.profiles import CATEGORIES
 from bastion.analysis.sql import KINDS
+from bastion.masking import validators
+from bastion.masking.detector import FAMILIES, kinds
+from bastion.masking.style import Style
 from bastion.policy.about import RESERVED_IDS
 from bastion.policy.asker import MAX_MEMBERS, MAX_TEXT, SHELLS
 from bastion.policy.decision import Effect
@@ -27,7 +30,7 @@ _DURATION = r"^[0-9]{1,6}[smhd]$"
 _ABOUT = ("commands", "categories", "shell", "forward")
 _DEEDS = ("sql", "does")
 _FILES = ("reads", "writes")
-_PASSES = ("env", "interactive", "dynamic")
+_PASSES = ("env", "interactive", "dynamic", "unmasked")
 
 
 def policy() -> Schema:
@@ -40,6 +43,7 @@ def policy() -> Schema:
         "undecidable": _told(approves, "what becomes of text that can not be judged"),
         "approval": _told(_ref("approval"), "who may approve, where a rule or the lines above say approve"),
         "rules": {"type": "array", "items": _ref("rule")},
+        "mask": _told({"type": "array", "items": _ref("mask")}, "what is masked in what comes back"),
     }
     needs = {"required": ["approval"]}
     says_approve = {
@@ -57,7 +61,14 @@ def policy() -> Schema:
             {"if": says_approve, "then": needs},
             {"if": {"not": needs}, "then": {"properties": {"rules": {"items": of_rules}}}},
         ],
-        "$defs": {"rule": _rule(), "who": _who(), "where": _where(), "when": _when(), "approval": _approval()},
+        "$defs": {
+            "rule": _rule(),
+            "who": _who(),
+            "where": _where(),
+            "when": _when(),
+            "approval": _approval(),
+            "mask": _mask(),
+        },
     }
 
 
@@ -90,12 +101,7 @@ def cases() -> Schema:
 
 def _rule() -> Schema:
     properties: Schema = {
-        "id": {
-            "type": "string",
-            "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-            "not": {"enum": list(RESERVED_IDS)},
-            "description": "unique in the tenant; the one who is refused reads it",
-        },
+        "id": _told(_id(), "unique in the tenant; the one who is refused reads it"),
         "effect": {"enum": [effect.value for effect in Effect], "description": "the strictest of all rules holds"},
         "who": _ref("who"),
         "where": _ref("where"),
@@ -109,6 +115,8 @@ def _rule() -> Schema:
         "shell": _told({"enum": ["raw", "gated"]}, "raw: a shell that nobody filters"),
         "forward": _told(_list({"type": "string", "pattern": r"^[^ ]+:([0-9]{1,5}|\*)$"}), "HOST:PORT"),
         "interactive": _told({"type": "boolean"}, "let programs run that take commands, or are not known"),
+        "unmasked": _told({"type": "boolean"}, "show what masks would hide"),
+        "break-glass": _told({"type": "boolean"}, "for emergencies: only with a reason, and loud in the audit trail"),
         "dynamic": _told({"type": "boolean"}, "let a wildcard stand for words that only the target knows"),
         "env": _told(_list({"type": "string", "pattern": r"^(?!BASH_FUNC_)[A-Za-z_*][A-Za-z0-9_*]*$"}), "variables"),
         "reads": _told(_list(_TEXT), "paths that may be opened by <; in a deny rule, those that are read"),
@@ -134,10 +142,11 @@ def _fits_together() -> list[object]:
         {"if": deny, "then": {"anyOf": [*about, *deeds, *files]}},
         {"if": {"required": ["categories"]}, "then": _without("commands", *_DEEDS, *_FILES)},
         {"if": allow, "then": _without("categories", "approval")},
+        {"if": {"anyOf": [no_commands, {"not": allow}]}, "then": _without("break-glass")},
         {"if": deny, "then": _without(*_PASSES, "approval")},
         {
             "if": {"allOf": [no_commands, {"not": deny}]},
-            "then": _without("interactive", "dynamic", *_FILES),
+            "then": _without("interactive", "dynamic", "unmasked", *_FILES),
         },
         {"if": {"allOf": [no_commands, allow]}, "then": _without(*_DEEDS)},
         {"if": {"allOf": [allow, _has("does", "writes")]}, "then": {"required": ["writes"]}},
@@ -210,6 +219,31 @@ def _approval() -> Schema:
     )
 
 
+def _mask() -> Schema:
+    own = _mapping(
+        {
+            "id": _told({**_id(), "not": {"enum": [*RESERVED_IDS, *FAMILIES, *kinds()]}}, "what counts name it by"),
+            "pattern": _told(_TEXT, "RE2 syntax, every repetition with an end; a group `secret` is what is masked"),
+            "check": _told({"enum": list(validators.NAMES)}, "a validator of what the pattern found"),
+            "label": _told(_TEXT, "what stands in its place"),
+        },
+        "id",
+        "pattern",
+    )
+    properties: Schema = {
+        "id": _told(_id(), "unique in the tenant"),
+        "who": _ref("who"),
+        "where": _ref("where"),
+        "detectors": _told(_list({"enum": [*FAMILIES, *kinds()]}), "detectors by name, or families of them"),
+        "patterns": _told(_list(own), "of one's own"),
+        "words": _told(_list(_TEXT), "literal texts"),
+        "columns": _told(_list(_TEXT), "fields of tables and of JSON, by name, whatever they hold; * in a name"),
+        "style": _told({"enum": [style.value for style in Style]}, "what stands in its place; a terminal gets stars"),
+    }
+    about = {"anyOf": [{"required": [key]} for key in ("detectors", "patterns", "words", "columns")]}
+    return {**_mapping(properties, "id"), **about}
+
+
 def _asker() -> Schema:
     name: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
     names: Schema = {"type": "array", "items": name, "maxItems": MAX_MEMBERS}
@@ -234,6 +268,14 @@ def _asker() -> Schema:
 
 
 # -- pieces
+
+
+def _id() -> Schema:
+    return {
+        "type": "string",
+        "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        "not": {"enum": list(RESERVED_IDS)},
+    }
 
 
 def _ref(name: str) -> Schema:

@@ -39,13 +39,15 @@ _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A recording that is whole. `name` is relative to the directory; `size` in bytes; `duration` in seconds."""
+    """A recording that is whole. `name` is relative to the directory; `size` in bytes; `duration` in seconds; `markers`
+    are places to jump to."""
 
     name: str
     sha256: str
     size: int
     events: int
     duration: float
+    markers: int = 0
 
 
 class Recorder:
@@ -69,6 +71,7 @@ class Recorder:
         self._size = 0
         self._unflushed = False
         self._finished: Closed | None = None
+        self._markers = 0
         self.tap = Tap()
         """For those who follow it while it grows."""
         self._flushing = threading.Lock()
@@ -89,6 +92,7 @@ class Recorder:
     def marker(self, label: str) -> None:
         """A place to jump to in the player."""
         self._write(self._encoder.marker(self._clock() - self._began, label))
+        self._markers += 1
 
     def finish(self) -> Closed:
         """Write the end, durably, and nothing after it. Waits for the disk: call it where that is no harm
@@ -102,7 +106,7 @@ class Recorder:
             except OSError as error:
                 raise self._fail(error) from error
             digest = self._digest.hexdigest()
-            self._finished = Closed(self.name, digest, self._size, self._encoder.events, duration)
+            self._finished = Closed(self.name, digest, self._size, self._encoder.events, duration, self._markers)
         return self._finished
 
     def close(self) -> Closed:

@@ -1,8 +1,8 @@
 """What passes between one client channel and one target channel: bytes, ends, signals, sizes, and the brakes.
 
-Every byte of output is recorded before the client is given it (law 4), the bastion's own lines among them. Nothing
-here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so the memory a
-relay holds is bounded by the two channel windows however slow a reader is.
+Every byte of output is masked and recorded before the client is given it (showing.py), the bastion's own lines among
+them. Nothing here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so
+the memory a relay holds is bounded by the two channel windows however slow a reader is.
 
 A script on standard input is the exception: `whole` gathers it, within bounds, and `drop_input` keeps it from the
 target, where what was judged and printed of it runs instead.
@@ -16,26 +16,25 @@ import asyncio
 from typing import Any, Protocol
 
 from bastion.errors import InputRefused, Interrupted, NotRecorded, TargetDown
-from bastion.session.channel import STDERR, ClientChannel, Control, Ended, Resize, Signal, TargetChannel
+from bastion.session.channel import STDOUT, ClientChannel, Control, Ended, Resize, Signal, TargetChannel
+from bastion.session.showing import Masks, Showing, Tape
 
 MAX_EARLY = 64
 """Signals and sizes that wait for a target that is being opened, or that takes nothing; of sizes only the last does."""
 
 INPUT_SECONDS = 30.0
 """How long a client may take to send all of a script."""
+FRONT = "front"
+"""Why reading from the client pauses where the front has enough; signals pass all the same."""
+_INTERRUPT = b"\x03"
+"""Ctrl-C on a terminal."""
 _ENDS = frozenset({"HUP", "INT", "KILL", "QUIT", "TERM"})
 """Signals that end a command which reads its script."""
 
 
-class Tape(Protocol):
-    """The recording of this channel. Both raise NotRecorded, and the session ends then."""
-
-    def output(self, stream: int, data: bytes) -> None: ...
-    def resize(self, columns: int, rows: int) -> None: ...
-
-
 class Front(Protocol):
-    """Who stands between the two sides, such as a gated shell: gets what each sends, in the place of the other."""
+    """Who stands between the two sides, such as a gated shell: gets what each sends, in the place of the other; of
+    output nothing at its end."""
 
     def keys(self, data: bytes) -> None: ...
     def output(self, data: bytes, stream: int) -> None: ...
@@ -52,11 +51,14 @@ class Relay:
     ConnectionError when the client was, or what `end` was called with.
     """
 
-    def __init__(self, client: ClientChannel, tape: Tape, *, terminal: bool, session: str = "") -> None:
+    def __init__(
+        self, client: ClientChannel, tape: Tape, *, terminal: bool, session: str = "", masks: Masks | None = None
+    ) -> None:
         self.session = session
         """The name in the audit trail of the session whose relay this is."""
         self._client = client
         self._tape = tape
+        self._terminal = terminal
         self._newline = "\r\n" if terminal else "\n"
         self._target: TargetChannel | None = None
         self._early: list[bytes | Control] = []
@@ -65,6 +67,7 @@ class Relay:
         self._gathering: tuple[int, asyncio.Future[None]] | None = None
         """How many bytes of input may be gathered, and what is done once it is known whether they are all."""
         self._dropping = False
+        self._held = False
         self._front: Front | None = None
         self._target_eof = False
         self._exit: Ended | None = None
@@ -74,8 +77,12 @@ class Relay:
         self.ended.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, awaited or not
         self.received = 0
         """Bytes from the client so far."""
-        self.sent = 0
+        self._showing = Showing(client, tape, masks, terminal=terminal, end=self.end)
+
+    @property
+    def sent(self) -> int:
         """Bytes of output so far, on both streams."""
+        return self._showing.sent
 
     def check(self) -> None:
         """Raise what ended the relay, if it has ended: nothing is opened for a client that has gone."""
@@ -102,25 +109,45 @@ class Relay:
     def show(self, data: bytes, stream: int) -> None:
         """To the client, recorded first; for the front."""
         if data and not self.ended.done():
-            self._show(stream, data)
+            self._showing.show(data, stream)
+
+    def settle(self) -> None:
+        """What ran has ended, and the client is waiting: show all of its output; for the front."""
+        if not self.ended.done():
+            self._showing.settle()
+
+    def mask(self, on: bool) -> None:
+        """Whether what is shown from now on is masked, where policy has a mask: not, where what runs may show all."""
+        self._showing.mask(on)
 
     def type(self, data: bytes) -> None:
         """To the target's terminal; for the front."""
         if self._target is not None and not self.ended.done():
             self._target.write(data)
 
+    def brake(self, full: bool) -> None:
+        """Whether as much of the client's input waits in the front as may; for the front."""
+        self._wait(FRONT, full)
+
     def say(self, text: str) -> None:
         """A line of the bastion's own, to the client's stderr, recorded like everything it is shown."""
         line = (text + self._newline).encode()
-        if self._front is not None:
+        if self._front is not None and not self.ended.done():
             self._front.notice(line)
         else:
-            self._show(STDERR, line)
+            self._showing.say(line)
+
+    def hold(self, line: str) -> None:
+        """Tell a line while what was asked waits for people. From now on, and until the target is open, what would
+        interrupt a command ends the wait."""
+        self._held = True
+        self.say(f"bastion: {line} [{self.session}]")
 
     def end(self, error: Exception) -> None:
         """End from outside (revoked, shutting down, client lost): `ended` raises `error`; the target is closed."""
         if not self.ended.done():
             self.ended.set_exception(error)
+            self._showing.close()
         if self._target is not None:
             self._target.close()
 
@@ -166,7 +193,9 @@ class Relay:
         self.received += len(data)
         if self._dropping:
             return
-        if self._target is None:
+        if self._target is None and self._held and self._terminal and _INTERRUPT in data:
+            self.end(Interrupted("INT"))
+        elif self._target is None:
             self._early.append(data)
             self._early_bytes += len(data)
             if self._gathering is None:
@@ -196,10 +225,11 @@ class Relay:
             except NotRecorded as error:
                 self.end(error)
                 return
-        if self._gathering is not None and isinstance(control, Signal) and control.name in _ENDS:
+        waits = self._gathering is not None or (self._held and self._target is None)
+        if waits and isinstance(control, Signal) and control.name in _ENDS:
             self.end(Interrupted(control.name))
             return
-        if self._target is not None and not self._waits:
+        if self._target is not None and not self._waits - {FRONT}:
             self._target.tell(control)
             if self._front is not None and isinstance(control, Signal):
                 self._front.signalled()
@@ -229,12 +259,15 @@ class Relay:
         if self._front is not None:
             self._front.output(data, stream)
         else:
-            self._show(stream, data)
+            self._showing.show(data, stream)
 
     def target_eof(self) -> None:
         """The target's command has closed its output."""
         self._target_eof = True
+        if self._front is not None and not self.ended.done():
+            self._front.output(b"", STDOUT)
         if not self.ended.done():
+            self._showing.settle()
             self._client.write_eof()
 
     def target_exit(self, ended: Ended) -> None:
@@ -244,7 +277,7 @@ class Relay:
     def target_blocked(self, what: str, blocked: bool) -> None:
         """The target can not take more input (`what` says where it is stuck), or can again."""
         self._wait(what, blocked)
-        if not self._waits and self._target is not None:
+        if not self._waits - {FRONT} and self._target is not None:
             self._pass_early(self._target)
 
     def target_lost(self, error: Exception | None) -> None:
@@ -253,6 +286,9 @@ class Relay:
         An exit status whose output may have been cut off is not told: the client would take it for the whole.
         """
         if self.ended.done():
+            return
+        self._showing.close()
+        if self.ended.done():  # by what could not be masked, or recorded
             return
         if self._exit is not None and (error is None or self._target_eof):
             self.ended.set_result(self._exit)
@@ -279,12 +315,3 @@ class Relay:
         (self._waits.add if waits else self._waits.discard)(why)
         if bool(self._waits) != before:
             (self._client.pause if self._waits else self._client.resume)()
-
-    def _show(self, stream: int, data: bytes) -> None:
-        try:
-            self._tape.output(stream, data)
-        except NotRecorded as error:
-            self.end(error)
-            return
-        self.sent += len(data)
-        self._client.write(data, stream)

@@ -11,28 +11,32 @@ import asyncio
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bastion.asked import Asked
 from bastion.audit.events import Event, SessionEnded
 from bastion.background import Background
 from bastion.context import Context, in_session
 from bastion.errors import (
-    EXIT_DENIED,
     EXIT_NOT_OPENED,
     EXIT_NOT_RECORDED,
     BastionError,
     Denied,
     Interrupted,
+    NotMasked,
     NotRecorded,
+    StoreDown,
     TargetDown,
 )
 from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential
+from bastion.policy.masks import Chosen, without
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
 from bastion.session.gated.commands import Opens
+from bastion.session.gated.piped import PipedShell
 from bastion.session.gated.shell import GatedShell
+from bastion.session.masks import Masks
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
 
@@ -45,6 +49,13 @@ class Audit(Protocol):
     async def write(self, event: Event) -> None: ...
 
 
+class Keeps(Protocol):
+    """What is known of sessions, by every process: `begin` before anything runs, or StoreDown; `over` once."""
+
+    async def begin(self, context: Context, session: str, kind: str, command: bytes) -> None: ...
+    async def over(self, context: Context, session: str, status: int | None, reason: str, closed: Closed) -> None: ...
+
+
 class SessionOver(BastionError):
     """The session was ended by the bastion: revoked, or stopping."""
 
@@ -52,25 +63,31 @@ class SessionOver(BastionError):
 class Sessions:
     """Life: `start` for each channel; `stop` once, after what lives was ended through the registry."""
 
-    def __init__(self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry) -> None:
+    def __init__(
+        self, gate: Gate, recordings: Recordings, upstream: Opens, audit: Audit, registry: Registry, keeps: Keeps
+    ) -> None:
         self._gate = gate
         self._recordings = recordings
         self._upstream = upstream
         self._audit = audit
         self._registry = registry
+        self._keeps = keeps
         self._background = Background()
 
     def start(self, context: Context, wanted: Wanted, client: ClientChannel) -> Relay | None:
         """Begin what the client wants; None when it could not even be recorded (the client was told)."""
         session = secrets.token_hex(8)
+        chosen = self._gate.masking(context)
         try:
-            recorder = self._recordings.open(_head(context, session, wanted))
+            recorder = self._recordings.open(_head(context, session, wanted, chosen()))
         except NotRecorded as error:
             name = f"session {session}, not recorded"
             self._background.start(self._never(context, session, wanted, client, error), name)
             return None
-        relay = Relay(client, recorder, terminal=wanted.terminal is not None, session=session)
-        one = _One(session, context, wanted, client, recorder, relay)
+        terminal = wanted.terminal is not None
+        masks = Masks(chosen, terminal=terminal)
+        relay = Relay(client, recorder, terminal=terminal, session=session, masks=masks)
+        one = _One(session, context, wanted, client, recorder, relay, masks)
         self._background.start(self._run(one), f"session {session}")
         return relay
 
@@ -83,6 +100,12 @@ class Sessions:
         """End this session, if it lives here."""
         for one in self._registry:
             if isinstance(one, _One) and (one.context.tenant, one.session) == (tenant, session):
+                one.end(reason)
+
+    def end_here(self, session: str, reason: str) -> None:
+        """The same by its id alone, which no two sessions share, of whatever tenant."""
+        for one in self._registry:
+            if isinstance(one, _One) and one.session == session:
                 one.end(reason)
 
     async def settle(self) -> None:
@@ -103,6 +126,7 @@ class Sessions:
             finished = await asyncio.to_thread(one.recorder.finish)
             await self._audit.write(_end(one, outcome, why, finished))
             one.recorder.close()  # only now: a recording that looks closed has its digest in the trail
+            await self._keeps.over(one.context, one.session, outcome.status, why, finished)
             ended = outcome
         except NotRecorded as error:
             ended = Ended(EXIT_NOT_RECORDED)
@@ -141,12 +165,16 @@ class Sessions:
         """Judge, open, relay. How it ended, and why for the audit trail."""
         try:
             wanted = one.wanted
+            await self._keeps.begin(one.context, one.session, wanted.kind, one.masks.text(wanted.text))
             terminal = wanted.terminal is not None
-            asked = Asked(one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay)
-            allowed = await self._gate.judge(one.context, asked)
-            one.recorder.marker(_marker(one, allowed))
+            asked = Asked(
+                one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay, client=one.relay
+            )
+            allowed = await self._judged(one, asked)
+            one.marker(_marker(one, allowed))
+            one.relay.mask(not allowed.decision.unmasked)
             one.relay.check()
-            if allowed.kind == "gated" and wanted.terminal is not None:
+            if allowed.kind == "gated":
                 return await self._gated(one, allowed, wanted.terminal)
             if allowed.input_used:
                 one.relay.drop_input()
@@ -154,14 +182,17 @@ class Sessions:
             one.relay.attach(target)
             return await one.relay.ended, "exit"
         except Denied as error:
-            one.recorder.marker(f"denied by {error.rule}")
-            one.say(f"denied by {error.rule}: {error.reason}")
+            one.marker(f"{error.verb} by {error.rule}")
+            one.say(error.line)
             if error.remedy:
                 one.relay.say(f"bastion: {error.remedy}")
-            return Ended(EXIT_DENIED), "denied"
+            return Ended(error.status), error.verb
         except TargetDown as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
+        except (NotMasked, StoreDown) as error:
+            one.say(str(error))
+            return Ended(EXIT_NOT_RECORDED), str(error)
         except SessionOver as error:
             one.say(str(error))
             return Ended(EXIT_NOT_OPENED), str(error)
@@ -178,22 +209,33 @@ class Sessions:
         finally:
             one.relay.end(SessionOver("ended"))
 
-    async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal) -> tuple[Ended, str]:
-        """A shell whose every line is judged."""
-        shell = GatedShell(
-            self._gate,
-            self._audit,
-            self._upstream,
-            one.context,
-            allowed,
-            terminal,
-            one.relay,
-            one.recorder,
-            secrets.token_hex(16),
-        )
+    async def _judged(self, one: _One, asked: Asked) -> Allowed:
+        """What the gate says. It may wait for people: the end of the session ends that, and is raised then."""
+        judging: asyncio.Task[Allowed] = asyncio.create_task(self._gate.judge(one.context, asked))
+        try:
+            either: list[asyncio.Future[Any]] = [judging, one.relay.ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not judging.done():
+                judging.cancel()
+                await asyncio.wait([judging])
+                if judging.cancelled():
+                    one.relay.check()
+            return judging.result()
+        finally:
+            judging.cancel()
+
+    async def _gated(self, one: _One, allowed: Allowed, terminal: Terminal | None) -> tuple[Ended, str]:
+        """A shell whose every command is judged."""
+        shell: GatedShell | PipedShell
+        made = self._gate, self._audit, self._upstream, one.context, allowed
+        nonce = secrets.token_hex(16)
+        if terminal is not None:
+            shell = GatedShell(*made, terminal, one.relay, one, nonce)
+        else:
+            shell = PipedShell(*made, one.relay, one, nonce)
         try:
             await shell.open()
-            return await one.relay.ended, "exit"
+            return shell.outcome(await one.relay.ended)
         finally:
             await shell.close()
 
@@ -208,6 +250,7 @@ class _One:
     client: ClientChannel
     recorder: Recorder
     relay: Relay
+    masks: Masks
 
     @property
     def credential(self) -> Credential:
@@ -219,12 +262,16 @@ class _One:
     def end(self, reason: str) -> None:
         self.relay.end(SessionOver(f"session ended: {reason}"))
 
+    def marker(self, label: str) -> None:
+        """In the recording, without what is masked. NotRecorded."""
+        self.recorder.marker(self.masks.text(label.encode()).decode())
+
     def say(self, text: str) -> None:
         """One line to the client, with the session's name, so that it can be asked about."""
         self.relay.say(f"bastion: {text} [{self.session}]")
 
 
-def _head(context: Context, session: str, wanted: Wanted) -> Head:
+def _head(context: Context, session: str, wanted: Wanted, chosen: Chosen | None) -> Head:
     identity, terminal = context.identity, wanted.terminal
     return Head(
         session=session,
@@ -236,7 +283,7 @@ def _head(context: Context, session: str, wanted: Wanted) -> Head:
         target=context.target.name,
         account=context.account.name,
         kind=wanted.kind,
-        command=wanted.text.decode("utf-8", "backslashreplace"),
+        command=without(chosen, wanted.text).decode("utf-8", "backslashreplace"),
         columns=terminal.columns if terminal else 0,
         rows=terminal.rows if terminal else 0,
         term=terminal.kind if terminal else "",
@@ -253,7 +300,7 @@ def _head(context: Context, session: str, wanted: Wanted) -> Head:
 
 def _marker(one: _One, allowed: Allowed) -> str:
     command = one.wanted.text.decode("utf-8", "backslashreplace") or one.wanted.kind
-    return f"{command} (allowed by {allowed.decision.rule})"
+    return f"{command} ({allowed.told})"
 
 
 def _end(one: _One, ended: Ended, why: str, closed: Closed) -> SessionEnded:
@@ -265,6 +312,7 @@ def _end(one: _One, ended: Ended, why: str, closed: Closed) -> SessionEnded:
         received=one.relay.received,
         sent=one.relay.sent,
         duration=closed.duration,
+        masked=tuple(f"{name} {count}" for name, count in one.masks.counts.items()) or None,
         recording=closed.name,
         sha256=closed.sha256,
         size=closed.size,

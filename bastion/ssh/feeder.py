@@ -1,6 +1,7 @@
 """The command channel of a gated shell: the only way by which a command gets to the target's shell.
 
-It takes no text: `run` takes the Allowed of one judged command, and the other calls send constants (gated/wire.py).
+It takes no text: `run` takes the Allowed of one judged command, and the other calls send constants (gated/wire.py, and
+wire_piped.py for a shell without a terminal, whose commands come by its own channel).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from bastion.analysis.pagers import NO_PAGER
 from bastion.context import Context
 from bastion.errors import Denied
 from bastion.gate import Allowed
-from bastion.session.gated import wire
+from bastion.session.gated import wire, wire_piped
 from bastion.session.gated.boot import Kind
 
 
@@ -54,23 +55,23 @@ class Feeder(asyncssh.SSHClientSession[bytes]):
         """Set the shell up. Its first prompt is number 0."""
         self._write(wire.setup(self._kind, self._nonce))
 
-    def prepare(self, number: int) -> None:
+    def prepare(self, number: int) -> bool:
         """A unit that tells the programs of this shell to start no pager."""
         self._write(wire.unit(self._kind, number, NO_PAGER))
+        return True
 
-    def run(self, number: int, allowed: Allowed) -> None:
+    def run(self, number: int, allowed: Allowed, line: int) -> None:
         """Send what was allowed, as unit `number`. Raises Denied for a text that can not be a unit."""
-        allowed.for_context(self._context)
-        if allowed.kind != "line" or allowed.runs is None:
-            raise Denied("this permission is not for a command of a gated shell")
+        del line  # a person at the prompt counts none
+        runs = _text(allowed, self._context)
         try:
-            self._write(wire.unit(self._kind, number, allowed.runs))
+            self._write(wire.unit(self._kind, number, runs))
         except wire.NotAUnit as error:
             raise Denied(f"it can not be sent to the shell: {error}") from error
 
-    def refused(self, number: int) -> None:
-        """A unit that does nothing and ends with the status of a command that was refused."""
-        self._write(wire.unit(self._kind, number, b"(exit 126)"))
+    def refused(self, number: int, status: int) -> None:
+        """A unit that does nothing and ends with the status of a command that was refused, such as 126."""
+        self._write(wire.unit(self._kind, number, b"(exit %d)" % status))
 
     def exit(self, number: int) -> None:
         """A unit that ends the shell, with the status of its last command."""
@@ -87,3 +88,67 @@ class Feeder(asyncssh.SSHClientSession[bytes]):
     def _write(self, data: bytes) -> None:
         if self._channel is not None and not self._channel.is_closing():
             self._channel.write(data)
+
+
+class PipedFeeder:
+    """The input of a shell without a terminal, whose channel is open; the same calls as Feeder's. What the shell says
+    comes by the channel's session."""
+
+    def __init__(self, context: Context, kind: Kind, nonce: str, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._context = context
+        self._kind = kind
+        self._nonce = nonce
+        self._channel = channel
+        self._units = 0
+
+    def begin(self) -> None:
+        """Set the shell up. It tells marker number 0."""
+        self._write(wire_piped.setup(self._kind, self._nonce))
+
+    def prepare(self, number: int) -> bool:
+        """Nothing: programs start a pager on terminals."""
+        del number
+        return False
+
+    def run(self, number: int, allowed: Allowed, line: int) -> None:
+        """Send what was allowed, as unit `number`. Raises Denied for a text that can not be a unit."""
+        runs = _text(allowed, self._context)
+        try:
+            self._unit(number, line, runs)
+        except wire.NotAUnit as error:
+            raise Denied(f"it can not be sent to the shell: {error}") from error
+
+    def refused(self, number: int, status: int) -> None:
+        """A unit that does nothing and ends with the status of a command that was refused, such as 126."""
+        self._unit(number, 0, b"(exit %d)" % status)
+
+    def exit(self, number: int) -> None:
+        """The end of the shell's input, at which it ends with the status of its last command."""
+        del number
+        if self._units:
+            self._write(wire_piped.LEAVE)
+        if not self._channel.is_closing():
+            self._channel.write_eof()
+
+    def again(self, number: int) -> None:
+        """Nothing: what loses a marker ends the shell."""
+        del number
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _unit(self, number: int, line: int, runs: bytes) -> None:
+        self._write(wire_piped.unit(self._kind, number, line, runs))
+        self._units += 1
+
+    def _write(self, data: bytes) -> None:
+        if not self._channel.is_closing():
+            self._channel.write(data)
+
+
+def _text(allowed: Allowed, context: Context) -> bytes:
+    """The text of one judged command, if this is the permission for it."""
+    allowed.for_context(context)
+    if allowed.kind != "line" or allowed.runs is None:
+        raise Denied("this permission is not for a command of a gated shell")
+    return allowed.runs

@@ -103,3 +103,14 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
                 self._channel.send_signal("HUP")
             self._channel.close()
         self.let_go()
+
+
+class CommandsSession(TargetSession):
+    """The channel of a gated shell without a terminal, whose input is its commands: a feeder writes them, and the relay
+    nothing."""
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError(f"{len(data)} bytes of input are no command")
+
+    def write_eof(self) -> None:
+        raise RuntimeError("the end of a client's input is not that of the commands")

@@ -29,10 +29,10 @@ from bastion.session.gated import boot
 from bastion.session.gated.boot import kind_of
 from bastion.session.relay import Relay
 from bastion.ssh import algorithms, question
-from bastion.ssh.feeder import Feeder
+from bastion.ssh.feeder import Feeder, PipedFeeder
 from bastion.ssh.hooks import ClientConnection, connect
 from bastion.ssh.intake import MAX_PACKET, WINDOW
-from bastion.ssh.target_channel import TargetSession
+from bastion.ssh.target_channel import CommandsSession, TargetSession
 from bastion.targets.target import Target
 
 KEEPALIVE = 30
@@ -117,6 +117,22 @@ class Upstreams:
             return await self._feeder(line, feeder, path)
 
         return await self._on_line(context, opened, lambda: None)
+
+    async def pipe(
+        self, context: Context, allowed: Allowed, relay: Relay, nonce: str
+    ) -> tuple[TargetChannel, PipedFeeder]:
+        """A gated shell without a terminal: the account's login shell, and what its commands are sent by. Nothing else
+        is sent to it. TargetDown when it can not be had."""
+        allowed.for_context(context)
+        if allowed.kind != "gated":
+            raise TargetDown("this permission is not for a gated shell")
+
+        async def opened(line: Line) -> tuple[TargetChannel, PipedFeeder]:
+            session = CommandsSession(line.connection, relay, line.carries, lambda: self._give_back(line))
+            channel = await self._session(line, session, allowed, None, None)
+            return session, PipedFeeder(context, kind_of(allowed.shell), nonce, channel)
+
+        return await self._on_line(context, opened, relay.check)
 
     async def ask(self, context: Context) -> bytes:
         """What the account's login shell answers to QUESTION. TargetDown when there is no answer in time."""
@@ -216,11 +232,18 @@ class Upstreams:
         self, line: Line, allowed: Allowed, terminal: Terminal | None, relay: Relay, nonce: str
     ) -> TargetChannel:
         session = TargetSession(line.connection, relay, line.carries, lambda: self._give_back(line))
+        await self._session(line, session, allowed, _text(allowed, nonce), terminal)
+        return session
+
+    async def _session(
+        self, line: Line, session: TargetSession, allowed: Allowed, text: str | None, terminal: Terminal | None
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        """Its channel, opened: an exec of `text`, or a shell."""
         try:
             async with asyncio.timeout(self._settings.connect):
-                await line.connection.create_session(
+                channel, _ = await line.connection.create_session(
                     lambda: session,
-                    _text(allowed, nonce),
+                    text,
                     subsystem=None,
                     env=list(allowed.environment.items()),
                     send_env=None,
@@ -243,7 +266,7 @@ class Upstreams:
         except (OSError, asyncssh.Error) as error:
             session.let_go()
             raise TargetDown(f"the connection to target {line.target.name} was lost: {_fault(error)}") from error
-        return session
+        return channel
 
     async def _feeder(self, line: Line, feeder: Feeder, path: bytes) -> Feeder:
         try:

@@ -1,7 +1,7 @@
-"""`make bench`: decisions first (`python -m tests.benchmarks.decisions` alone), approvals (likewise), then sessions.
-Figures that were kept are in figures.md.
+"""`make bench`: decisions, masking and approvals, then sessions, then gated shells (each but sessions also alone, as
+`python -m tests.benchmarks.decisions`). Figures that were kept are in figures.md.
 
-BENCH_ROUNDS (20) and BENCH_MIB (256) and BENCH_SESSIONS (200) make it shorter or longer.
+BENCH_ROUNDS (20), BENCH_MIB (256), BENCH_SESSIONS (200) and BENCH_SHELLS (500) make it shorter or longer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import approvals, decisions, measure
+from tests.benchmarks import approvals, decisions, gated, masking, measure
 from tests.benchmarks.servers import CIPHERS, Servers, servers
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
@@ -24,7 +24,9 @@ BULK_ROUNDS = 3
 
 def main() -> None:
     print(f"{_openssh()}, Python {platform.python_version()}, {os.cpu_count()} cores, all on loopback.")
-    print(f"\n{decisions.table()}\n\n{approvals.table()}\n", flush=True)
+    print(f"\n{decisions.table()}\n", flush=True)
+    print(f"{masking.table()}\n", flush=True)
+    print(f"{approvals.table()}\n", flush=True)
     print(f"{ROUNDS} rounds of opening, {BULK_ROUNDS} of {SIZE // measure.MIB} MiB each way; ways take turns.\n")
     with tempfile.TemporaryDirectory(prefix="bastion-bench-") as name, servers(Path(name)) as running:
         text = Path(name) / "text"
@@ -34,6 +36,7 @@ def main() -> None:
         with running.fresh(Path(name)) as (bastion, way):
             each = measure.memory(bastion, way, SESSIONS)
         print(f"Idle memory of the bastion at {SESSIONS} sessions: {each:.2f} MiB a session (to reach: at most 0.5)")
+    print(f"\n{gated.table()}")
 
 
 def _one_cipher(running: Servers, folder: Path, text: Path, cipher: str) -> None:

@@ -32,7 +32,16 @@ rules:
     when: {days: [mon]}
     approval: {by: [sre]}
 """
+MASKS = """version: 1
+mask:
+  - id: m
+    who: {groups: [x]}
+    where: {targets: [x]}
+    patterns:
+      - {id: p, pattern: 'E[0-9]{6}'}
+"""
 FULL_AT = {1: (), 2: ("approval",), 4: ("rule",), 7: ("who",), 8: ("where",), 9: ("when",), 10: ("approval",)}
+MASKS_AT = {1: (), 3: ("mask",), 4: ("who",), 5: ("where",), 7: ("mask", "patterns")}
 FULL_CASES = "version: 1\nas:\n  {target: x}\ncases:\n  - {command: ls, effect: allow}\n"
 FULL_CASES_AT = {1: (), 3: ("asker",), 5: ("cases",)}
 
@@ -76,6 +85,8 @@ def properties(whole: schema.Schema, path: tuple[str, ...]) -> set[str]:
         found = found["properties"]["cases"]["items"]
     elif path:
         found = found["$defs"][path[0]]
+        for key in path[1:]:
+            found = found["properties"][key]["items"]
     assert found["additionalProperties"] is False
     return set(found["properties"])
 
@@ -92,6 +103,15 @@ def test_the_loader_and_the_schema_know_the_same_keys(monkeypatch: pytest.Monkey
             text = f"version: 1\n{key}: []\n" if not path else FULL + f"    {key}: []\n"
             with pytest.raises(BadFile, match=NOT_YET):
                 loader.load_texts({"a.yaml": text.encode()})
+
+
+def test_the_reader_of_masks_and_the_schema_know_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = asked(monkeypatch)
+    loader.load_texts({"a.yaml": MASKS.encode()})
+    assert {line: found[line] for line in MASKS_AT if line != 1} == {
+        line: properties(schema.policy(), path) for line, path in MASKS_AT.items() if line != 1
+    }
+    assert [error.message for error in POLICY.iter_errors(read(MASKS))] == []
 
 
 def test_the_reader_of_cases_and_its_schema_know_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +154,7 @@ def test_the_policies_of_other_tests_are_valid(entry: dict[str, Any]) -> None:
 # What the inside of a pattern is, what stands in another rule, and how the YAML is written: no schema sees it.
 UNSEEN = (
     *("': **", "a quote", "can not be empty", "stars in a row", "a backslash", "one path"),
-    *("a second rule", "duplicate key", "anchors"),
+    *("a second rule", "a second pattern", "has no end", "duplicate key", "anchors"),
 )
 
 

@@ -17,11 +17,12 @@ from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import Denied
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.loader import load
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from bastion.verdicts import Tenant
 from tests.core.evasions.cage import Cage
 from tests.core.evasions.generator import evasions
 from tests.core.oracle.sandbox import named
@@ -147,7 +148,9 @@ def everything_allowed(folder: Path, commands: str = EVERYTHING) -> tuple[Gate, 
     account = Account("deploy", None, None, True, "bash")
     target = Target("t", "web", "host", 22, {}, (), (), {"deploy": account})
     tenant = Tenant("t", (), load(folder), Inventory([target]))
-    gate = Gate({"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0, shells=NotAsked())
+    gate = Gate(
+        {"t": tenant}, NoAudit(), revoked=lambda _: None, clock=lambda: 0.0, shells=NotAsked(), approvals=NotAsked()
+    )
     identity = Identity("t", "issuer", "subject", ("agent",), frozenset(), {})
     return gate, Context(Credential(identity, 1, "id", "SHA256:x", b"", 0, 1), target, account, Knock("c", "127.0.0.1"))
 

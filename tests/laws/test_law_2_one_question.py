@@ -29,9 +29,16 @@ def starts() -> list[tuple[str, str, ast.Call]]:
 def test_three_places_start_something_on_a_target_and_say_what() -> None:
     assert [(file, text) for file, text, _ in starts()] == [
         ("question.py", "cast(str, QUESTION)"),
-        ("upstream.py", "_text(allowed, nonce)"),
+        ("upstream.py", "text"),
         ("upstream.py", "cast(str, boot.feeder(path))"),
     ]
+    tree = ast.parse((ROOT / "ssh" / "upstream.py").read_text())
+    given = [
+        ast.unparse(node.args[3])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "self._session"
+    ]
+    assert sorted(given) == ["None", "_text(allowed, nonce)"], "a plain shell, or what was allowed"
 
 
 def test_the_command_channel_takes_what_was_allowed_and_constants() -> None:
@@ -43,13 +50,28 @@ def test_the_command_channel_takes_what_was_allowed_and_constants() -> None:
         "wire.again(number)",
         "wire.setup(self._kind, self._nonce)",
         "wire.unit(self._kind, number, NO_PAGER)",
-        "wire.unit(self._kind, number, allowed.runs)",
-        "wire.unit(self._kind, number, b'(exit 126)')",
+        "wire.unit(self._kind, number, b'(exit %d)' % status)",
         "wire.unit(self._kind, number, b'exit')",
+        "wire.unit(self._kind, number, runs)",
+        "wire_piped.LEAVE",
+        "wire_piped.setup(self._kind, self._nonce)",
+        "wire_piped.unit(self._kind, number, line, runs)",
+    ]
+    units = [ast.unparse(call.args[2]) for call in calls if ast.unparse(call.func) == "self._unit"]
+    assert sorted(units) == ["b'(exit %d)' % status", "runs"]
+    runs = [
+        ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "runs"
+    ]
+    assert runs == ["_text(allowed, self._context)"] * 2
+    (text,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_text")
+    assert [ast.unparse(node.value) for node in ast.walk(text) if isinstance(node, ast.Return) and node.value] == [
+        "allowed.runs"
     ]
     assert [ast.unparse(call.func) for call in calls if ast.unparse(call.func).endswith(".write")] == [
         "self._channel.write"
-    ]
+    ] * 2
 
 
 def test_the_question_is_sent_bare() -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2] / "bastion"
-BETWEEN = [*(ROOT / "ssh").glob("*.py"), *(ROOT / "session").glob("*.py"), ROOT / "gate.py"]
+BETWEEN = [*(ROOT / "ssh").glob("*.py"), *(ROOT / "session").glob("*.py"), ROOT / "gate.py", ROOT / "verdicts.py"]
 """The rooms that a request passes between the client and the target."""
 
 CATCH_ALL = {"Exception", "BaseException", ""}
 ALLOWED_CATCH_ALL = {
-    ("gate.py", "_decide"): "denies, with an event",
+    ("verdicts.py", "_decide"): "denies, with an event",
+    ("gate.py", "_hiding"): "tells nothing of the text",
+    ("showing.py", "_masked"): "shows nothing, and ends the session",
     ("service.py", "_outcome"): "ends the session, with a reason and an event",
 }
 

@@ -94,6 +94,9 @@ def test_nothing_that_is_written_or_answered_holds_a_secret(ran: tuple[Bastion, 
     written = [path for path in (bastion.folder / "state").rglob("*") if path.is_file()]
     assert len(bastion.recordings()) >= 3
     assert len(secrets) > 30
-    texts = {str(path): path.read_text() for path in written} | {"answers": answers, "log": bastion.log}
+    texts = {str(path): path.read_bytes().decode("latin-1") for path in written} | {
+        "answers": answers,
+        "log": bastion.log,
+    }
     assert [(name, secret) for name, text in texts.items() for secret in secrets if secret in text] == []
     assert ACCOUNT in texts[str(bastion.folder / "state" / "audit.jsonl")], "this reads the right file"

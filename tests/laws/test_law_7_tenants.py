@@ -13,12 +13,13 @@ from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Knock
 from bastion.errors import BadCertificate, Denied, NoSuchTarget
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity.authority import Authority, generate
 from bastion.identity.principal import Identity
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from bastion.verdicts import Tenant
 from tests.laws.not_asked import NotAsked
 
 NOW = 1_800_000_000
@@ -92,7 +93,7 @@ async def test_no_path_crosses(
         )
         for tenant in TENANTS
     }
-    gate = Gate(tenants, trail, lambda _: None, lambda: float(NOW), NotAsked())
+    gate = Gate(tenants, trail, lambda _: None, lambda: float(NOW), NotAsked(), NotAsked())
     try:
         credential = gate.check(KNOCK, certificate(authorities[signer], mine))
         context = await gate.admit(KNOCK, credential, asks, "deploy")

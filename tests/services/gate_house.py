@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bastion.approvals.asking import Approved, Asking
 from bastion.asked import Asked
 from bastion.audit.events import Event
 from bastion.context import Context, Knock
 from bastion.errors import NotRecorded
-from bastion.gate import Gate, Tenant
+from bastion.gate import Gate
 from bastion.identity.authority import Authority, generate
 from bastion.identity.principal import Credential, Identity
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
 from bastion.targets.inventory import Inventory
 from bastion.targets.target import Account, Target
+from bastion.verdicts import Tenant
 
 NOW = 1_800_000_000
 KNOCK = Knock("c0ffee", "192.0.2.7")
@@ -77,6 +80,34 @@ class Shells:
         return self.answer
 
 
+class People:
+    """Those who approve: `answer` is how they do, or what is raised; `asked` what they were asked."""
+
+    def __init__(self) -> None:
+        self.answer: tuple[str, ...] | Exception = ("rev",)
+        self.asked: list[Asking] = []
+        self.meanwhile: Any = lambda: None
+
+    async def wait(self, asking: Asking, say: Callable[[str], None]) -> Approved:
+        self.asked.append(asking)
+        say("held")
+        await asyncio.sleep(0)
+        self.meanwhile()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return Approved(asking.bound, self.answer, request="r2345abcde")
+
+
+class Client:
+    """The one who asks, and what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def hold(self, line: str) -> None:
+        self.told.append(line)
+
+
 def target(name: str, tenant: str = "acme") -> Target:
     accounts = {account: Account(account, None, None, True, "bash") for account in ("deploy", "root")}
     return Target(tenant, name, "192.0.2.1", 22, {}, ("ssh-ed25519 AAAA",), (), accounts)
@@ -95,12 +126,14 @@ class House:
             "acme", (self.authority.public_blob,), loader.load(folder), Inventory([target("web-1"), target("db-1")])
         )
         self.shells = Shells()
+        self.people = People()
         self.gate = Gate(
             {"acme": self.tenant},
             self.trail,
             lambda one: self.revocations.revoked(one),
             lambda: self.now,
             self.shells,
+            self.people,
         )
 
     def blob(self, identity: Identity) -> bytes:

@@ -152,7 +152,9 @@ async def test_nothing_is_allowed_while_the_trail_can_not_be_written(house: Hous
         await house.gate.judge(context, asked())
 
 
-@pytest.mark.parametrize("part", ["asked.analyse", "gate.decide", "gate.request", "gate.Subject", "gate.runs"])
+@pytest.mark.parametrize(
+    "part", ["asked.analyse", "verdicts.decide", "verdicts.request", "verdicts.Subject", "verdicts.runs"]
+)
 @pytest.mark.parametrize(
     "fault", [RuntimeError("boom"), RecursionError(), MemoryError(), KeyError("x"), NotImplementedError()]
 )
@@ -176,7 +178,7 @@ async def test_whatever_fails_between_request_and_decision_denies(
 async def test_what_can_not_be_printed_is_not_allowed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law 1, should analysis and policy ever disagree: an allowed exec without a text would be a raw shell."""
     context = await house.context()
-    monkeypatch.setattr("bastion.gate.runs", lambda *_: None)
+    monkeypatch.setattr("bastion.verdicts.runs", lambda *_: None)
     with pytest.raises(Denied, match="nothing could be printed"):
         await house.gate.judge(context, asked())
 

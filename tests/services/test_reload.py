@@ -12,13 +12,13 @@ import pytest
 
 from bastion.audit.events import Event, PolicyReloaded
 from bastion.errors import NotRecorded
-from bastion.gate import Tenant
 from bastion.identity.principal import Credential, Identity
 from bastion.identity.revocation import Revocation, Revocations, add
 from bastion.policy import loader
 from bastion.reload import Files, Reload
 from bastion.session.registry import Registry
 from bastion.targets import inventory
+from bastion.verdicts import Tenant
 from bastion.watch import Watch
 
 GOOD = 'version: 1\nrules: [{id: one, effect: allow, who: {groups: [a]}, commands: ["true"]}]\n'

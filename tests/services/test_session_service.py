@@ -18,11 +18,11 @@ from bastion.errors import Denied, Interrupted, NotRecorded, TargetDown
 from bastion.gate import Allowed, Gate
 from bastion.identity.principal import Credential, Identity
 from bastion.policy.decision import Decision, Effect
-from bastion.recording.recorder import Recordings
+from bastion.recording.recorder import Closed, Recordings
 from bastion.session.channel import STDERR, STDOUT, Control, Ended, Terminal, Wanted
 from bastion.session.registry import Registry
 from bastion.session.relay import Relay
-from bastion.session.service import Sessions
+from bastion.session.service import Keeps, Sessions
 from bastion.targets.target import Account, Target
 
 IDENTITY = Identity("acme", "https://issuer.example.com", "agent-1", ("agent-1",), frozenset({"agents"}), {})
@@ -44,6 +44,7 @@ class World:
     input_used: bool = False
     opening: Exception | None = None
     audit_fails: Exception | None = None
+    store_fails: Exception | None = None
     judging: Callable[[], None] = lambda: None
     relay: Relay | None = None
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,9 +59,26 @@ class World:
         if self.verdict is not None:
             raise self.verdict
         decision = Decision(Effect.ALLOW, "look-around", "allowed", "v1")
-        return cast(
-            Allowed, type("Fake", (), {"decision": decision, "input_used": self.input_used, "kind": asked.kind})
-        )
+        told = "allowed by look-around"
+        values = {"decision": decision, "input_used": self.input_used, "kind": asked.kind, "told": told}
+        return cast(Allowed, type("Fake", (), values))
+
+    def masking(self, _: Context) -> Callable[[], None]:
+        return lambda: None
+
+    async def begin(self, context: Context, session: str, kind: str, command: bytes) -> None:
+        assert context is self.context
+        assert session
+        if self.store_fails is not None:
+            raise self.store_fails
+        self.seen.append(f"kept {kind} {command.decode()}")
+
+    async def over(self, context: Context, session: str, status: int | None, reason: str, closed: Closed) -> None:
+        assert context is self.context
+        assert session
+        assert reason
+        assert closed.sha256
+        self.seen.append(f"kept over {status}")
 
     def request_refused(self, *told: object) -> None:
         _, credential, what, context, session = told
@@ -112,7 +130,7 @@ class World:
     @property
     def sessions(self) -> Sessions:
         audit = cast(Any, type("Audit", (), {"write": staticmethod(self.write_event)}))
-        return Sessions(cast(Gate, self), self.recordings, cast(Any, self), audit, self.registry)
+        return Sessions(cast(Gate, self), self.recordings, cast(Any, self), audit, self.registry, cast(Keeps, self))
 
     async def run(self, wanted: Wanted = UPTIME) -> Ended:
         """A session whose target, if it is opened, says `up` and exits with 3."""
@@ -156,10 +174,12 @@ async def test_the_order_of_a_good_session(world: World) -> None:
     """Judged, opened, relayed, closed, told to the trail, and only then to the client."""
     assert await world.run() == Ended(3)
     assert world.seen == [
+        "kept exec uptime",
         "judged exec uptime",
         "opened",
         "target closed",
         "audit session-ended",
+        "kept over 3",
         "finished 3",
     ]
     assert world.shown == b"up\n"
@@ -334,4 +354,4 @@ async def test_a_signal_while_the_script_is_read_is_how_it_ended(world: World) -
     world.verdict = Interrupted("INT")
     assert await world.run() == Ended(None, "INT")
     assert (world.end.signal, world.end.status) == ("INT", None)
-    assert world.end.reason == "ended by INT before all of its script was there"
+    assert world.end.reason == "ended by INT before it ran"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bastion.errors import NotRecorded
 from bastion.session.channel import Control, Ended
 
@@ -13,15 +15,27 @@ class Wires:
         self.seen: list[tuple[object, ...]] = []
         self.full = False
         """The disk is."""
+        self._more = asyncio.Event()
+
+    async def more(self) -> None:
+        """Until the client is shown something."""
+        self._more.clear()
+        async with asyncio.timeout(5):
+            await self._more.wait()
+
+    def shown(self) -> None:
+        self._more.set()
 
 
 class FakeClient:
     def __init__(self, wires: Wires) -> None:
+        self._wires = wires
         self._seen = wires.seen
         self.paused = False
 
     def write(self, data: bytes, stream: int) -> None:
         self._seen.append(("shown", stream, data))
+        self._wires.shown()
 
     def write_eof(self) -> None:
         self._seen.append(("client eof",))

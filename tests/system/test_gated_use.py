@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +15,7 @@ import pytest
 
 from tests.system.harness.waiting import until
 from tests.system.hostile import Site, site
+from tests.system.test_gated_shell import running
 
 pytestmark = pytest.mark.slow
 
@@ -24,11 +27,12 @@ rules:
     effect: allow
     dynamic: true
     reads: ["/**"]
-    commands: ["echo **", "cd **", "ls **", "cat **", "sleep **", "seq **", "printf **", "stty **", "true", "trap **"]
+    commands: ["echo **", "cd **", "ls **", "cat **", "sleep **", "seq **", "printf **", "stty **", "true", "false",
+               "trap **"]
   - id: by-hand
     effect: allow
     interactive: true
-    commands: ["vim **", "less **", "top **", "python3 **", "fg **"]
+    commands: ["vim **", "nano **", "less **", "top **", "python3 **", "fg **"]
 """
 
 
@@ -67,6 +71,11 @@ class Screen:
         found = re.compile(pattern, re.MULTILINE)
         until(lambda: found.search(self.picture()), seconds=seconds, told=self.picture)
         return self.picture()
+
+    def answers(self, keys: str, text: str) -> bool:
+        """Whether this text is there, the keys having been typed once more."""
+        self.type(keys)
+        return text in self.picture()
 
     def line(self, text: str) -> None:
         self.type(text)
@@ -121,6 +130,21 @@ def test_a_file_is_edited(screen: Screen, tmp_path: Path) -> None:
     assert "~" not in back(screen)
 
 
+def test_a_file_is_edited_in_nano(screen: Screen, tmp_path: Path) -> None:
+    """Its control keys are its own, those that the editor at the prompt has too among them."""
+    file = tmp_path / "file"
+    file.write_text("second\n")
+    screen.line(f"nano -I {file}")
+    screen.shows(r"\^G Help")
+    screen.type("first")
+    screen.key("Enter", "C-e", "C-u", "Up", "C-a", "C-o", "Enter")
+    screen.shows(r"Wrote 2 lines")
+    screen.key("C-x")
+    screen.shows(r"^at .*[$#] ?$")
+    assert file.read_text() == "first\nsecond\n"
+    assert "second" not in back(screen)
+
+
 def test_a_pager(screen: Screen, tmp_path: Path) -> None:
     (tmp_path / "long").write_text("".join(f"row {number}\n" for number in range(200)))
     screen.line(f"less {tmp_path}/long")
@@ -163,8 +187,8 @@ def test_a_loop_is_interrupted(screen: Screen) -> None:
 
 
 def test_a_program_stops_and_goes_on(screen: Screen) -> None:
-    screen.line("sleep 60")
-    until(lambda: "sleep 60" in screen.picture())
+    screen.line("sleep 61.25")
+    until(partial(running, "sleep 61.25"))
     screen.key("C-z")
     screen.shows(r"^at .*[$#] ?$")
     screen.line("fg")
@@ -185,8 +209,7 @@ def test_a_size_that_changes_is_seen_by_what_runs(screen: Screen) -> None:
     screen.line("vim -u NONE -n")
     screen.shows(r"^~$")
     screen.resize(61, 17)
-    screen.type(":set columns? lines?\r")
-    screen.shows(r"columns=61\s+lines=17|columns=61")
+    until(partial(screen.answers, "\r:set columns? lines?\r", "columns=61"))
     screen.type("\r:q\r")
     screen.shows(r"^at .*[$#] ?$")
     screen.line("stty size")
@@ -238,3 +261,50 @@ def test_a_command_of_several_lines(screen: Screen) -> None:
     screen.line("if true; then")
     screen.key("C-c")
     back(screen)
+
+
+def test_the_recording_plays_as_it_was_seen(place: Site, tmp_path: Path) -> None:
+    """An editor, a new size and what was refused: the player's picture, the markers and the audit trail tell the
+    same."""
+    (tmp_path / "player").mkdir()
+    with Screen(tmp_path, place.client.command("-tt", "-q", "gated")) as screen:
+        screen.shows(r"^at .*[$#] ?$")
+        screen.line(f"cd {tmp_path}")
+        screen.shows(r"^at .*[$#] cd .*\n(?:.*\n)*at .*[$#] ?$")
+        screen.line("vim -u NONE -n file")
+        screen.shows(r"^~$")
+        screen.resize(120, 31)
+        until(partial(screen.answers, ":set columns?\r", "columns=120"))
+        screen.type("ihello\x1b:wq\r")
+        screen.shows(r"file\nat .*[$#] ?$")
+        screen.line("reboot")
+        screen.shows(r"^bastion: denied by default")
+        screen.line("false")
+        screen.shows(r"false\nat .*[$#] ?$")
+        seen = back(screen)
+        session = [event["session"] for event in place.bastion.audit("command-judged")][-1]
+        screen.line("exit")
+        place.bastion.wait_audit(lambda event: event["kind"] == "session-ended" and event["session"] == session)
+    assert (tmp_path / "file").read_text() == "hello\n"
+    (recording,) = place.bastion.folder.rglob(f"{session}.cast")
+    with Screen(
+        tmp_path / "player", ["sh", "-c", f"asciinema play -s 4 {recording}; exec sleep 60"], columns=120, rows=31
+    ) as player:
+        played = player.shows(r"^at .*[$#] exit$").rpartition("exit")[0]
+        # Above that tmux leaves some of vim's screen, whose size has changed, where people watch; players do not.
+        assert played.partition("vim -u")[2].rstrip() == seen.partition("vim -u")[2].rstrip()
+    events = [json.loads(line) for line in recording.read_text().splitlines()[1:]]
+    assert [data for _, code, data in events if code == "r"] == ["120x31"]
+    assert [data for _, code, data in events if code == "m"] == [
+        "shell (allowed by gated)",
+        f"cd {tmp_path} (allowed by look)",
+        "vim -u NONE -n file (allowed by by-hand)",
+        "reboot (denied by default)",
+        "false (allowed by look)",
+        "echo back (allowed by look)",
+        "exit (allowed by script)",
+    ]
+    ended = [event for event in place.bastion.audit("line-ended") if event["session"] == session]
+    assert [(event["number"], event["status"], event["directory"]) for event in ended] == [
+        (number, status, str(tmp_path)) for number, status in ((2, 0), (3, 0), (5, 1), (6, 0))
+    ]

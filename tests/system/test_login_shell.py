@@ -26,13 +26,15 @@ version: 1
 rules:
   - {id: tests, effect: allow, who: {groups: [agents]}, commands: ["echo **", "cat **", "printf **", "test **"]}
 """
-# What sshd does with an account's login shell: argv[0] is its name, and the text follows `-c`.
+# What sshd does with an account's login shell: argv[0] is its name, and the text follows `-c`; without a text, for a
+# shell, its name begins with a dash.
 LOGIN = """\
 #!{python}
 import os, sys
 sys.stdout.write({noise!r}); sys.stdout.flush()
 os.environ["SHELL"] = {program!r}
-os.execv({program!r}, [{name!r}, "-c", os.environ["SSH_ORIGINAL_COMMAND"]])
+text = os.environ.pop("SSH_ORIGINAL_COMMAND", None)
+os.execv({program!r}, ["-" + {name!r}] if text is None else [{name!r}, "-c", text])
 """
 READS_RIGHT = {"bash": "bash", "rbash": "rbash", "dash": "dash", "ash": "busybox", "sh": "sh"}
 """What the shell is called, and the program that it is."""

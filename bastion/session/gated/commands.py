@@ -28,7 +28,7 @@ from bastion.background import Background
 from bastion.context import Context, in_session
 from bastion.errors import BastionError, Denied, NotRecorded, TargetDown
 from bastion.gate import Allowed, Gate
-from bastion.session.channel import Terminal
+from bastion.session.channel import STDOUT, TargetChannel, Terminal
 from bastion.session.gated.boot import Kind, kind_of
 from bastion.session.gated.listed import Upstream
 from bastion.session.gated.markers import Fifo, Markers, Output, Prompt, Refused
@@ -39,7 +39,8 @@ OPEN_SECONDS = 15.0
 AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """How long after a unit was sent its marker is asked for again, each time; then every 60 s. busybox ash throws away
 what it has read when an error or an interrupt ends a unit, its marker with it. Bash loses a whole unit to an interrupt
-that comes before it has read all of it, so bash is asked after signals alone."""
+that comes before it has read all of it, so bash is asked after signals alone. A shell without a terminal ends by these,
+and is not asked."""
 SIGNAL_SECONDS = 5.0
 """How long after a signal a unit may be lost to it."""
 
@@ -51,23 +52,26 @@ class Audit(Protocol):
 
 
 class Feeder(Protocol):
-    """The command channel (ssh/feeder.py)."""
+    """What commands are sent by: the command channel, or the input of a shell without a terminal (ssh/feeder.py)."""
 
     def begin(self) -> None: ...
-    def prepare(self, number: int) -> None: ...
-    def run(self, number: int, allowed: Allowed) -> None: ...
-    def refused(self, number: int) -> None: ...
+    def prepare(self, number: int) -> bool: ...
+    def run(self, number: int, allowed: Allowed, line: int) -> None: ...
+    def refused(self, number: int, status: int) -> None: ...
     def exit(self, number: int) -> None: ...
     def again(self, number: int) -> None: ...
     def close(self) -> None: ...
 
 
 class Opens(Upstream, Protocol):
-    """Opens the two channels of a gated shell, and those of listings."""
+    """Opens the two channels of a gated shell, or the one of a shell without a terminal, and those of listings."""
 
     async def feed(
         self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
     ) -> Feeder: ...
+    async def pipe(
+        self, context: Context, allowed: Allowed, relay: Relay, nonce: str
+    ) -> tuple[TargetChannel, Feeder]: ...
 
 
 class Marks(Protocol):
@@ -135,6 +139,8 @@ class Commands:
         self._again: asyncio.TimerHandle | None = None
         self._signalled = float("-inf")
         self.state = State.OPENING
+        self.refusing = False
+        """What runs is the end of a refusal: nothing of the client's, and nothing that wants its keys."""
 
     @property
     def directory(self) -> bytes:
@@ -144,15 +150,25 @@ class Commands:
     async def open(self, terminal: Terminal | None) -> None:
         """Raises Denied when the target can have no gated shell, TargetDown when it could not be opened in time, and
         what ended the relay."""
-        target = await self._upstream.open(self._context, self._allowed, terminal, self._relay, self._nonce)
+        target = await self._opened(terminal)
         self._relay.attach(target)
+        if self._feeder is not None:
+            self._feeder.begin()
         either: list[asyncio.Future[object]] = [self._first, self._relay.ended]  # type: ignore[list-item]  # each of its own type; only that they end counts
         await asyncio.wait(either, timeout=OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self._first.done():
             self._first.result()
             return
         self._relay.check()
+        if self._relay.ended.done():
+            return  # a start-up file has ended the shell
         raise TargetDown(f"target {self._context.target.name} showed no prompt within {OPEN_SECONDS:g} s")
+
+    async def _opened(self, terminal: Terminal | None) -> TargetChannel:
+        if self._terminal:
+            return await self._upstream.open(self._context, self._allowed, terminal, self._relay, self._nonce)
+        target, self._feeder = await self._upstream.pipe(self._context, self._allowed, self._relay, self._nonce)
+        return target
 
     async def close(self) -> None:
         self.state = State.ENDED
@@ -164,12 +180,12 @@ class Commands:
 
     # -- the source's side
 
-    def submit(self, command: str) -> None:
-        """Have it judged, and run if it may; at the prompt only."""
+    def submit(self, command: str, line: int = 0) -> None:
+        """Have it judged, and run if it may; at the prompt only. `line` is where it stands in a script."""
         self.state = State.JUDGING
         self._number += 1
         self._unwanted = False
-        self._background.start(self._judge(command), "a command of a gated shell")
+        self._background.start(self._judge(command, line), "a command of a gated shell")
 
     def withdraw(self) -> None:
         """What is with the gate is not wanted any more: it will not run."""
@@ -189,26 +205,28 @@ class Commands:
         self._signalled = time.monotonic()
         self._ask_again(0)
 
-    async def _judge(self, command: str) -> None:
+    async def _judge(self, command: str, line: int) -> None:
         asked = Asked(
             self._relay.session,
             "line",
-            command.encode(),
+            command.encode("utf-8", "surrogateescape"),
             {},
             terminal=self._terminal,
             number=self._number,
             directory=self._prompt.directory,
+            client=self._relay,
         )
         try:
-            allowed = await self._judged(asked)
-            self._marks.marker(f"{command} (allowed by {allowed.decision.rule})")
-            self._run(allowed)
-        except Denied as error:
-            self._refuse(command, error)
-        except asyncio.CancelledError:
-            if not self._unwanted or self.state is State.ENDED:
-                raise
-            self._refuse(command, _withdrawn())
+            try:
+                allowed = await self._judged(asked)
+                self._marks.marker(f"{_label(command)} ({allowed.told})")
+                self._run(allowed, line)
+            except Denied as error:
+                self._refuse(command, error)
+            except asyncio.CancelledError:
+                if not self._unwanted or self.state is State.ENDED:
+                    raise
+                self._refuse(command, _withdrawn())
         except Exception as error:  # noqa: BLE001 - raised by `ended`; nobody waits for an answer that will not come
             self._relay.end(error)
 
@@ -218,35 +236,47 @@ class Commands:
             raise _withdrawn()
         self._judging = asyncio.current_task()
         try:
-            return await self._gate.judge(self._context, asked)
+            allowed = await self._gate.judge(self._context, asked)
         finally:
             self._judging = None
+        if self._unwanted:  # the gate did not let itself be broken off
+            raise _withdrawn()
+        return allowed
 
-    def _run(self, allowed: Allowed) -> None:
+    def _run(self, allowed: Allowed, line: int) -> None:
         if self._feeder is None or self.state is not State.JUDGING:
             return
-        self._feeder.run(self._number, allowed)
+        self._relay.mask(not allowed.decision.unmasked)
+        self._feeder.run(self._number, allowed, line)
         self.state = State.RUNNING
         self._sent = time.monotonic()
         self._ask_again(0)
 
     def _refuse(self, command: str, error: Denied) -> None:
-        """Nothing ran; the status of the last command is 126."""
+        """Nothing ran; the status of the last command is that of a refusal, such as 126."""
         try:
-            self._marks.marker(f"{command} (denied by {error.rule})")
+            self._marks.marker(f"{_label(command)} ({error.verb} by {error.rule})")
         except NotRecorded as fault:
             self._relay.end(fault)
             return
         self._source.refused(error)
         if self._feeder is not None and self.state is State.JUDGING:
             self.state = State.RUNNING
-            self._feeder.refused(self._number)
+            self.refusing = True
+            self._feeder.refused(self._number, error.status)
             self._ask_again(0)
 
     # -- the target's side
 
     def output(self, data: bytes, stream: int) -> None:
-        """What the target's shell, and what runs in it, prints."""
+        """What the target's shell, and what runs in it, prints; nothing, when it will print no more. Markers come by
+        standard output."""
+        if not data:
+            self._held()
+            return
+        if stream != STDOUT:
+            self._source.printed(data, stream)
+            return
         for seen in self._markers.feed(data):
             match seen:
                 case Output(text):
@@ -258,6 +288,11 @@ class Commands:
                         self._background.start(self._feed(path), "the command channel of a gated shell")
                 case Refused(reason):
                     self._fail(Denied(f"the target can have no gated shell: {reason}", rule="gated-shell"))
+
+    def _held(self) -> None:
+        """What only began like a marker."""
+        if held := self._markers.flush():
+            self._source.printed(held, STDOUT)
 
     async def _feed(self, path: bytes) -> None:
         try:
@@ -287,12 +322,14 @@ class Commands:
             return
         if self.state is State.RUNNING and prompt.number != self._number:
             return
-        if prompt.number == 0:
+        if prompt.number == 0 and self._feeder.prepare(1):
             self._number = 1
-            self._feeder.prepare(1)
             return
         self._prompt = prompt
+        self.refusing = False
         self._ask_again(None)
+        self._relay.settle()
+        self._relay.mask(True)
         if self._sent is not None:
             self._tell(time.monotonic() - self._sent, prompt)
             self._sent = None
@@ -307,7 +344,7 @@ class Commands:
             self._again.cancel()
             self._again = None
         signalled = time.monotonic() - self._signalled < SIGNAL_SECONDS
-        if times is None or not (times or signalled or self._kind is not Kind.BASH):
+        if times is None or not self._terminal or not (times or signalled or self._kind is not Kind.BASH):
             return
         seconds = AGAIN_SECONDS[times] if times < len(AGAIN_SECONDS) else 60.0
 
@@ -339,3 +376,8 @@ class Commands:
 
 def _withdrawn() -> Denied:
     return Denied("it was withdrawn", rule="withdrawn")
+
+
+def _label(command: str) -> str:
+    """For a marker of the recording, which is text."""
+    return command.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

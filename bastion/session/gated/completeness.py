@@ -35,15 +35,24 @@ def cut(text: str, shell: str) -> tuple[list[str], str]:
     in pieces of MAX_OPEN + 1, which the judge refuses; whoever cuts stops at a refusal.
     """
     commands: list[str] = []
-    while text:
-        window = text[: MAX_OPEN + 1]
-        lexer = Lexer(window, bash=shell == "bash", one=True).read()
-        ends = lexer.line_end
-        if ends is None:
-            if len(window) <= MAX_OPEN:
-                break
-            ends = len(window)
-        command, text = text[:ends], text[ends:]
-        if not lexer.empty:
-            commands.append(command.removesuffix("\n"))
+    while (found := first(text, shell)) is not None:
+        ends, command = found
+        text = text[ends:]
+        if command is not None:
+            commands.append(command)
     return commands, text
+
+
+def first(text: str, shell: str) -> tuple[int, str | None] | None:
+    """Where the first piece of `text` ends that `cut` would take off, and its command (None for blank lines and
+    comments); None when it has not ended."""
+    if not text:
+        return None
+    window = text[: MAX_OPEN + 1]
+    lexer = Lexer(window, bash=shell == "bash", one=True).read()
+    ends = lexer.line_end
+    if ends is None:
+        if len(window) <= MAX_OPEN:
+            return None
+        ends = len(window)
+    return ends, None if lexer.empty else text[:ends].removesuffix("\n")

@@ -36,7 +36,7 @@ class Line:
         self._undo: deque[tuple[str, int]] = deque()
         self._undo_characters = 0
         self._did = self._did_before = ""
-        self._yanked = 0  # where what was yanked begins
+        self._yanked = 0  # where what was yanked, or the word from the history, begins
 
     def reset(self, limit: int, text: str = "") -> None:
         """An empty line, or one that begins with `text`, of at most `limit` bytes of UTF-8. What was killed stays."""
@@ -83,6 +83,15 @@ class Line:
         """Another line instead, as from the history; undone as one change."""
         self._did = ""
         return self._bounded(text, len(text))
+
+    def insert_word(self, word: str, *, instead: bool) -> bool:
+        """Put a word at the cursor, all of it; or `instead` of the one that was put there so by the key before."""
+        start = self._yanked if instead else self.cursor
+        self._did = ""
+        if not self._bounded(self.text[:start] + word + self.text[self.cursor :], start + len(word)):
+            return False
+        self._yanked = start
+        return True
 
     def move(self, cursor: int) -> None:
         self._did = ""

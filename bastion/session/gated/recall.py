@@ -1,11 +1,17 @@
-"""Lines out of the history: one after the other (Up, Down and their kind), or by the incremental search."""
+"""Out of the history: lines, one after the other (Up, Down and their kind) or by the incremental search; and the last
+word of a line (Meta-dot)."""
 
 from __future__ import annotations
+
+import re
 
 from bastion.session.gated.history import History
 from bastion.session.gated.keys import Key, Text
 from bastion.session.gated.line import Line
 from bastion.session.gated.search import Search
+
+_WORDS = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\S)+""", re.DOTALL)
+"""Words as they were typed, each with its quotes."""
 
 
 class Recall:
@@ -17,6 +23,7 @@ class Recall:
         self._line = line
         self._draft = ""
         self._sought = ""
+        self._worded: int | None = None  # the entry whose last word the key before this one took
         self.number = 0
         """Of the entry that is shown; `history.end`: the line that is being typed."""
         self.search: Search | None = None
@@ -25,12 +32,14 @@ class Recall:
     def begin(self, number: int) -> None:
         self.number = number
         self._draft = ""
+        self._worded = None
         self.search = None
 
     def press(self, key: Key, name: str) -> bool:
         """Take the key, if it is for the history or goes on with the search. A key that does not ends the search, and
         is for the line that was found."""
         self.done = True
+        worded, self._worded = self._worded, None
         if self.search is not None:
             if self._searched(self.search, key, name):
                 return True
@@ -47,6 +56,8 @@ class Recall:
         }
         if name in ways:
             self.done = self._recall(ways[name])
+        elif name == "M-.":
+            self.done = self._last_word(worded)
         elif name in ("C-r", "C-s"):
             line = self._line
             self.search = Search(
@@ -62,6 +73,14 @@ class Recall:
         if text is None or number == self.number:
             return False
         return self._show(text, number)
+
+    def _last_word(self, worded: int | None) -> bool:
+        """Put the last word of the newest entry at the cursor; pressed again, that of the one before in its place."""
+        number = self._history.end if worded is None else worded
+        words = _WORDS.findall(self._history.entry(number - 1) or "")
+        done = bool(words) and self._line.insert_word(words[-1], instead=worded is not None)
+        self._worded = number - 1 if done else worded
+        return done
 
     def _show(self, text: str, number: int) -> bool:
         typed = self._line.text

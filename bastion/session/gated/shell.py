@@ -1,7 +1,8 @@
 """A gated shell on a terminal: an interactive session in which nothing that was not judged becomes a command.
 
-At the prompt keys go to the bastion's own editor, and none to the target; while a line is with the gate, they wait in
-the editor; while a unit runs, they go to its program, as they come (commands.py has the states).
+At the prompt keys go to the bastion's own editor, and none to the target; while a line is with the gate, and until the
+prompt is back after a refusal, they wait in the editor; while a unit runs, they go to its program, as they come
+(commands.py has the states).
 
 Limits: what an allowed program does with the keys that it is sent is its own; rules name the programs that take
 commands (`interactive: true`).
@@ -15,7 +16,7 @@ from bastion.background import Background
 from bastion.context import Context
 from bastion.errors import BastionError, Denied, NotRecorded
 from bastion.gate import Allowed, Gate
-from bastion.session.channel import STDOUT, Terminal
+from bastion.session.channel import STDOUT, Ended, Terminal
 from bastion.session.gated.commands import Audit, Commands, Marks, Opens, State
 from bastion.session.gated.completeness import more
 from bastion.session.gated.completion import Completed, Completer
@@ -72,17 +73,26 @@ class GatedShell:
         await self._commands.close()
         await self._background.stop()
 
+    def outcome(self, ended: Ended) -> tuple[Ended, str]:
+        """How the session ended, and why for the audit trail."""
+        return ended, "exit"
+
     # -- what the relay calls
 
     def keys(self, data: bytes) -> None:
         state = self._commands.state
-        if state is State.RUNNING and not self._editor.pasting:
-            self._relay.type(data)
-            if not _SIGNALS.isdisjoint(data):
+        signal = not _SIGNALS.isdisjoint(data)
+        if state is State.RUNNING and not self._editor.pasting and (signal or not self._commands.refusing):
+            # After a refusal no program wants keys, and only signals are passed on: its prompt may not come.
+            end = 1 + max(map(data.rfind, _SIGNALS)) if self._commands.refusing else len(data)
+            self._relay.type(data[:end])
+            if signal:
                 self._commands.signalled()
+            if end < len(data):
+                self._take(data[end:])
         elif state is not State.ENDED:
             if state is State.JUDGING and _INTERRUPT in data and not self._editor.pasting:
-                self._commands.withdraw()
+                data = self._withdraw(data)
             self._take(data)
 
     def output(self, data: bytes, stream: int) -> None:
@@ -120,12 +130,25 @@ class GatedShell:
     def refused(self, error: Denied) -> None:
         """What was pasted behind it is not run either."""
         remedy = f"bastion: {error.remedy}\r\n" if error.remedy else ""
-        self._above(f"bastion: denied by {error.rule}: {error.reason} [{self._relay.session}]\r\n{remedy}".encode())
+        self._above(f"bastion: {error.line} [{self._relay.session}]\r\n{remedy}".encode())
+        self._drop_paste()
+
+    def _drop_paste(self) -> None:
         dropped = self._editor.drop_paste() if self._pasted else 0
         if dropped:
             self._above(f"bastion: {dropped} more pasted lines were not run\r\n".encode())
 
     # -- the editor
+
+    def _withdraw(self, keys: bytes) -> bytes:
+        """Ctrl-C is among these keys while a line is with the gate: the line is not wanted any more, and neither is
+        what was typed behind it. What came behind Ctrl-C is left."""
+        before, _, behind = keys.rpartition(_INTERRUPT)
+        self._take(before + _INTERRUPT)
+        self._drop_paste()
+        self._editor.forget()
+        self._commands.withdraw()
+        return behind
 
     def _begin(self) -> None:
         self._show(self._editor.begin(self._prompt, fresh=self._fresh))

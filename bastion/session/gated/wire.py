@@ -46,8 +46,7 @@ def setup(kind: Kind, nonce: str) -> bytes:
     begin = OSC + check(nonce) + b";"
     script = _SETUP[kind].replace(b"BEGIN", begin).replace(b"BEL", BEL)
     # One line: dash shows PS2 for each further one.
-    whole = b'eval "$(printf %b ' + b"".join(_ESCAPED[Kind.POSIX][byte] for byte in script) + b')"\n'
-    return _QUIET[kind] + whole + _TAIL[kind].replace(b"NUMBER", b"0")
+    return _QUIET[kind] + evaluated(script) + _TAIL[kind].replace(b"NUMBER", b"0")
 
 
 def unit(kind: Kind, number: int, runs: bytes) -> bytes:
@@ -55,14 +54,23 @@ def unit(kind: Kind, number: int, runs: bytes) -> bytes:
 
     The caller sends it after the marker of the unit before and not earlier. Raises NotAUnit.
     """
+    return encoded(kind, number, runs, b"__bastion\n") + _TAIL[kind].replace(b"NUMBER", b"%d" % number)
+
+
+def encoded(kind: Kind, number: int, runs: bytes, before: bytes, after: bytes = b"") -> bytes:
+    """The line that runs the printed text `runs` between two constants of ours. Raises NotAUnit."""
     if not 0 < number <= MAX_NUMBER:
         raise ValueError("a unit's number is above 0")
     if b"\0" in runs or RESERVED.search(runs):
         raise NotAUnit("a NUL" if b"\0" in runs else "names that begin with __b are the bastion's own")
-    code = b"".join(_ESCAPED[kind][byte] for byte in b"__bastion\n" + runs)
+    code = b"".join(_ESCAPED[kind][byte] for byte in before + runs + after)
     length = b"%d" % (_LENGTH_BASE + len(code) - code.count(b"\\\\"))
-    line = b"\\__bastion %d %s %s %d; \\eval $__bastion_eval\n" % (number, length, code, number)
-    return line + _TAIL[kind].replace(b"NUMBER", b"%d" % number)
+    return b"\\__bastion %d %s %s %d; \\eval $__bastion_eval\n" % (number, length, code, number)
+
+
+def evaluated(script: bytes) -> bytes:
+    """A line that runs a script of ours."""
+    return b'eval "$(printf %b ' + b"".join(_ESCAPED[Kind.POSIX][byte] for byte in script) + b')"\n'
 
 
 def again(number: int) -> bytes:
@@ -95,15 +103,21 @@ _QUIET = {
     Kind.POSIX: b"",
 }
 
+DECODING = {
+    Kind.BASH: b"__bastion_unit=${3@E}",
+    # A function called printf would make other text of it; none can be called `unset`, which is a special builtin.
+    Kind.POSIX: b'\\unset -f printf; __bastion_unit=$(printf %b "$3")',
+}
+"""How the code of a unit becomes its text."""
+
 _PARTS = {
     Kind.BASH: {
-        b"DECODING": b"__bastion_unit=${3@E}",
+        b"DECODING": DECODING[Kind.BASH],
         b"RESTORE": b"PS1=$__bastion_ps1 __bastion_blank=",
         b"SHOW": b":",
     },
     Kind.POSIX: {
-        # A function called printf would make other text of it; none can be called `unset`, which is a special builtin.
-        b"DECODING": b'\\unset -f printf; __bastion_unit=$(printf %b "$3")',
+        b"DECODING": DECODING[Kind.POSIX],
         b"RESTORE": b":",
         b"SHOW": b"__bastion_show",
     },

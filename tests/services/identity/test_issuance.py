@@ -7,9 +7,9 @@ import base64
 import pytest
 
 from bastion.audit.events import CertificateIssued, CertificateRefused, Event
-from bastion.errors import BadPublicKey, BadToken, BastionError, Denied, IssuerDown, NotRecorded
+from bastion.errors import BadPublicKey, BadToken, BastionError, Denied, IssuerDown, NotRecorded, StoreDown
 from bastion.identity.authority import Authority, fingerprint, generate, verify_user
-from bastion.identity.issuance import MAX_SERIAL, Issuance, random_serial
+from bastion.identity.issuance import MAX_SERIAL, Issuance, Issued, random_serial
 from bastion.identity.oidc import Verifier
 from bastion.identity.revocation import Revocation, Revocations
 from tests.services.identity.parts import CLAIMS, ISSUER, NOW, URL, Clock, Documents, published, token
@@ -31,16 +31,43 @@ class Trail:
         self.events.append(event)
 
 
-def issuance(trail: Trail, *entries: Revocation, down: bool = False, authority: bool = True) -> Issuance:
+class Kept:
+    """A list of what was issued. `failing`: one that can not be written."""
+
+    def __init__(self) -> None:
+        self.serials: list[int] = []
+        self.failing = False
+
+    async def issued(self, issued: Issued, fingerprint: str, source: str) -> None:
+        assert fingerprint.startswith("SHA256:")
+        assert source
+        if self.failing:
+            raise StoreDown("the disk is full")
+        self.serials.append(issued.serial)
+
+
+def issuance(
+    trail: Trail, *entries: Revocation, down: bool = False, authority: bool = True, kept: Kept | None = None
+) -> Issuance:
     documents = Documents(published("first"))
     documents.down = down
     authorities = {"demo": AUTHORITY} if authority else {}
     verifier = Verifier([ISSUER], documents, Clock())
-    return Issuance(verifier, authorities, trail, Revocations(None, entries), Clock(), lambda: 4711)
+    return Issuance(verifier, authorities, trail, Revocations(None, entries), Clock(), kept or Kept(), lambda: 4711)
 
 
 def revocation(**what: str) -> Revocation:
     return Revocation(tenant="demo", reason="lost", time="2026-01-31T12:00:00Z", **what)  # type: ignore[arg-type]  # only texts here
+
+
+async def test_what_can_not_be_listed_does_not_go_out() -> None:
+    """It is in the trail by then, and on the list of what was issued before anyone has it."""
+    kept, trail = Kept(), Trail()
+    await issuance(trail, kept=kept).issue(TOKEN, KEY, None, "192.0.2.1")
+    assert kept.serials == [4711]
+    kept.failing = True
+    with pytest.raises(StoreDown):
+        await issuance(trail, kept=kept).issue(TOKEN, KEY, None, "192.0.2.1")
 
 
 async def test_a_certificate_is_issued_and_told() -> None:

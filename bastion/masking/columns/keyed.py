@@ -1,0 +1,252 @@
+"""Values behind a key: JSON objects, whatever they stand in, and MariaDB's XML.
+
+A key is a quoted name and a colon; its string, number, word or nested value is masked, in nested ones every string
+(also keys: they may be data) and every scalar, so that the text stays JSON. A key may stand in a string of JSON
+(`\\"`). Off a terminal a replacement that is no string becomes one.
+
+Limits: a key with escapes of its own (`\\u0065mail`), keys in single quotes, JSON in a quoted field of CSV
+(`""email""`).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+from bastion.masking.columns.text import ESCAPE, plain, torn
+from bastion.masking.columns.value import Hold, Mask
+
+_SEEN = 200
+"""Bytes that have passed and are looked at again for a key that was cut."""
+_NAME = 128
+_BLANK = re.compile(rb"(?:[\s|+]|" + ESCAPE.pattern + rb")+")
+_SCALAR = re.compile(rb"[^\s,{}\[\]\"\\\x1b]+")
+_WORDS = re.compile(rb"[-+.0-9eE]+|true|false|null|\*+")
+_STOP = re.compile(rb'[\\"\n]')
+_RUN = 32
+"""Backslashes in which every quoting that is known turns round."""
+_UNQUOTED = bytes.maketrans(b'"\\', b"'/")
+"""What a replacement may not hold in a string."""
+
+
+class _In(Enum):
+    TEXT = auto()
+    KEY = auto()
+    """Behind a key: a colon must come."""
+    VALUE = auto()
+    """Behind the colon, or between the values of a nested one."""
+    STRING = auto()
+    SCALAR = auto()
+    XML = auto()
+
+
+class Keyed:
+    """`feed` in whatever pieces, `release` at any time, `flush` at the end of a command's output."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._torn = b""
+        self._seen = b""
+        self._lowered = b""
+        """The piece that is read."""
+        self._reset()
+
+    def feed(self, data: bytes) -> bytes:
+        data = self._torn + data
+        cut = torn(data)
+        self._torn = data[len(data) - cut :] if cut else b""
+        return self._through(data[: len(data) - cut] if cut else data)
+
+    def passed(self, data: bytes) -> bytes:
+        """The same as `feed` for bytes in which, with the line before them, no name stands."""
+        if self._in is not _In.TEXT or self._torn:
+            return self.feed(data)
+        self._seen = (self._seen + data[-_SEEN:])[-_SEEN:]
+        return data
+
+    def release(self) -> bytes:
+        rest, self._torn = self._torn, b""
+        out = self._through(rest) if rest else b""
+        return out + self._hold.release()
+
+    def flush(self) -> bytes:
+        rest, self._torn = self._torn, b""
+        out = self._through(rest) if rest else b""
+        if self._in is _In.SCALAR:
+            out += self._scalar_end()
+        elif self._in in (_In.STRING, _In.XML):
+            out += self._hold.add(b"\\" * self._run) + self._hold.end()
+        self._reset()
+        return out
+
+    @property
+    def holding(self) -> int:
+        """How many bytes are held."""
+        return len(self._torn) + len(self._hold.held)
+
+    def _reset(self) -> None:
+        self._in = _In.TEXT
+        self._seen = b""
+        self._column = ""
+        self._field = False
+        """The key is the name of a field of XML."""
+        self._depth = 0
+        self._slashes = 0
+        """Backslashes before the quotes of this text: 0, 1 within a string of JSON, 3 within one within one."""
+        self._run = 0
+        """Backslashes at the end of what was read of a string."""
+        self._hold = Hold(self._mask, "")
+
+    def _through(self, data: bytes) -> bytes:
+        out = bytearray()
+        at = 0
+        self._lowered = data.lower()
+        while at < len(data):
+            at = self._step(data, at, out)
+        return bytes(out)
+
+    def _step(self, data: bytes, at: int, out: bytearray) -> int:
+        if self._in is _In.TEXT:
+            return self._text(data, at, out)
+        if self._in is _In.STRING:
+            return self._string(data, at, out)
+        if self._in is _In.SCALAR:
+            return self._scalar(data, at, out)
+        if self._in is _In.XML:
+            return self._xml(data, at, out)
+        blank = _BLANK.match(data, at)
+        if blank:
+            out += blank.group()
+            return blank.end()
+        if self._in is _In.KEY:
+            return self._behind_key(data, at, out)
+        return self._value(data, at, out)
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    def _text(self, data: bytes, at: int, out: bytearray) -> int:
+        """Up to behind a key that is a named column's; a key that was cut is looked at again."""
+        seen = len(self._seen)
+        buffer = self._seen + data[at:] if seen else data
+        lowered = buffer.lower() if seen else self._lowered
+        begin = 0 if seen else at
+        keys = (self._key(buffer, place, seen or at) for place in self._mask.names.places(lowered, begin))
+        key = next((key for key in keys if key is not None), None)
+        if key is None:
+            out += data[at:]
+            self._seen = buffer[max(begin, len(buffer) - _SEEN) :]
+            return len(data)
+        stop, self._slashes, self._column, self._field = key
+        self._seen = b""
+        self._in = _In.KEY
+        stop = at + stop - seen if seen else stop
+        out += data[at:stop]
+        return stop
+
+    def _key(self, buffer: bytes, place: int, seen: int) -> tuple[int, int, str, bool] | None:
+        """The end of the quoted name round `place`, its backslashes, its column, and whether it is a field of XML."""
+        left = buffer.rfind(b'"', max(0, place - _NAME), place)
+        right = buffer.find(b'"', place, place + _NAME)
+        if left < 0 or right < seen:
+            return None
+        name = buffer[left + 1 : right]
+        bare = name.rstrip(b"\\")
+        before = buffer[max(0, left - 16) : left]
+        slashes = len(before) - len(before.rstrip(b"\\"))
+        column = self._mask.names.find(plain(bare)) if b"\n" not in bare else None
+        if column is None or slashes != len(name) - len(bare) or slashes & (slashes + 1):
+            return None
+        return right + 1, slashes, column, before.endswith(b"<field name=")
+
+    def _behind_key(self, data: bytes, at: int, out: bytearray) -> int:
+        mark = data[at : at + 1]
+        if mark == b":":
+            self._in = _In.VALUE
+        elif mark == b">" and self._field:
+            self._in = _In.XML
+            self._hold = Hold(self._mask, self._column)
+        else:
+            self._in = _In.TEXT
+            return at
+        out += mark
+        return at + 1
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def _value(self, data: bytes, at: int, out: bytearray) -> int:
+        """Where a value begins, or what stands between the values of a nested one."""
+        mark = data[at : at + 1]
+        run, self._run = self._run, 0
+        if mark == b"\\" and run < self._slashes:
+            self._run = run + 1
+        elif mark == b'"' and run == self._slashes:
+            self._in = _In.STRING
+            self._hold = Hold(self._mask, self._column)
+        elif mark in (b"{", b"["):
+            self._depth += 1
+        elif self._depth and mark in (b"}", b"]"):
+            self._depth -= 1
+            self._in = _In.VALUE if self._depth else _In.TEXT
+        elif not (self._depth and mark in (b",", b":")):
+            scalar = _SCALAR.match(data, at) is not None
+            self._in = _In.SCALAR if scalar else _In.TEXT
+            self._hold = Hold(self._mask, self._column)
+            self._depth = self._depth if scalar else 0
+            return at
+        out += mark
+        return at + 1
+
+    def _string(self, data: bytes, at: int, out: bytearray) -> int:
+        if data[at : at + 1] == b"\\":
+            self._run += 1
+            if self._run > 2 * _RUN:  # a whole number of turns less makes no other quote the last
+                self._run -= _RUN
+                out += self._hold.add(b"\\" * _RUN)
+            return at + 1
+        if data[at : at + 1] == b'"' and self._run % (2 * (self._slashes + 1)) == self._slashes:
+            out += self._hold.add(b"\\" * (self._run - self._slashes))
+            out += self._hold.end().translate(_UNQUOTED) + b"\\" * self._slashes + b'"'
+            self._over()
+            return at + 1
+        found = _STOP.search(data, at + 1)
+        stop = found.start() if found else len(data)
+        if data[at : at + 1] == b"\n":  # no string of JSON goes on in the next line
+            out += self._hold.add(b"\\" * self._run) + self._hold.end().translate(_UNQUOTED)
+            self._depth = 0
+            self._over()
+            return at
+        out += self._hold.add(b"\\" * self._run + data[at:stop])
+        self._run = 0
+        return stop
+
+    def _scalar(self, data: bytes, at: int, out: bytearray) -> int:
+        found = _SCALAR.match(data, at)
+        if found:
+            out += self._hold.add(found.group())
+            return found.end()
+        out += self._scalar_end()
+        self._over()
+        return at
+
+    def _scalar_end(self) -> bytes:
+        """A number or a word; in a nested value any other word than JSON's is the end of all of it."""
+        if not self._hold.passing and not _WORDS.fullmatch(self._hold.held):
+            self._depth = 0
+        if self._hold.passing or self._mask.terminal:
+            return self._hold.end()
+        quote = b"\\" * self._slashes + b'"'
+        return quote + self._hold.end().translate(_UNQUOTED) + quote
+
+    def _xml(self, data: bytes, at: int, out: bytearray) -> int:
+        stop = data.find(b"<", at)
+        if stop < 0:
+            out += self._hold.add(data[at:])
+            return len(data)
+        out += self._hold.add(data[at:stop]) + self._hold.end()
+        self._over()
+        return stop
+
+    def _over(self) -> None:
+        """A value has ended."""
+        self._run = 0
+        self._in = _In.VALUE if self._depth else _In.TEXT

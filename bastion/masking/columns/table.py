@@ -1,0 +1,89 @@
+"""What every table in force has in common: lines come in, and are rows until an end of the table stands in their place.
+
+Life: `feed` (again and again; it tells what is no longer the table's), `release` at any time, `end` once.
+"""
+
+from __future__ import annotations
+
+from bastion.masking.columns.ends import WINDOW, Look, look
+from bastion.masking.columns.text import ESCAPE
+from bastion.masking.columns.value import Mask
+
+KEPT = 128 * 1024
+"""The most bytes of a line that are kept (not held: they have passed) to see whether it is a header."""
+
+
+class Table:
+    """A table in force. Whoever inherits says what a row is: `row`, `let_go`, `held`.
+
+    `data` of `feed` holds whole characters and escapes only.
+    """
+
+    copy = False
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        self.fresh = True
+        """Whether the next byte begins a row, or an end."""
+        self.over = False
+        """Set by `row` when what follows is no longer the table's."""
+        self.turned: Table | None = None
+        """Set by `row` when what follows is another table's."""
+        self.back = b""
+        """What `row` has taken of a line that is no longer the table's."""
+        self._start = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """What passes, and the bytes that are no longer this table's; None while it is in force."""
+        out = bytearray()
+        data = self._start + data
+        self._start = b""
+        at = 0
+        while at < len(data):
+            if self.fresh:
+                seen = look(data[at : at + WINDOW], terminal=self.mask.terminal, copy=self.copy)
+                if seen is Look.WAIT:
+                    self._start = data[at:]
+                    break
+                if seen is Look.END:
+                    return bytes(out), data[at:]
+                self.fresh = False
+            passed, at = self.row(data, at)
+            out += passed
+            if self.over or self.turned is not None:
+                return bytes(out), self.back + data[at:]
+        return bytes(out), None
+
+    def release(self) -> bytes:
+        """All that is held, masked where it may be a named field's; the table stays in force."""
+        out = b""
+        if self._start:
+            start, self._start = self._start, b""
+            self.fresh = False
+            out = self.row(start, 0)[0]
+        return out + self.let_go()
+
+    def end(self) -> bytes:
+        """The stream has ended here."""
+        return self.release()
+
+    @property
+    def holding(self) -> int:
+        """How many bytes are held."""
+        return len(self._start) + self.held()
+
+    def row(self, data: bytes, at: int) -> tuple[bytes, int]:
+        """Read from `at` to the end of the row (then `fresh` is set), or of `data`: what passes, and where it ended."""
+        raise NotImplementedError
+
+    def let_go(self) -> bytes:
+        raise NotImplementedError
+
+    def held(self) -> int:
+        raise NotImplementedError
+
+
+def line_of(raw: bytes | bytearray) -> bytes:
+    """A line without its end and without escapes."""
+    bare = bytes(raw)
+    return (ESCAPE.sub(b"", bare) if b"\x1b" in bare else bare).rstrip(b"\r\n")

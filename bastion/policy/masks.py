@@ -1,0 +1,204 @@
+"""The section `mask` of a policy: what is masked in what comes back, for whom and where.
+
+    mask:
+      - id: personal
+        who: {groups: [agents]}                # as in rules; what is left out matches all
+        where: {labels: {env: prod}}
+        detectors: [credit-card, email, secrets]     # by name, or a family: secrets, personal, payment
+        patterns: [{id: employee, pattern: 'E[0-9]{6}', check: luhn, label: "[employee]"}]
+        words: ["Project Aurora"]              # literal texts
+        columns: [email, "*_ssn"]              # fields of tables, whatever they hold
+        style: label                           # or stars, last-four, hash; a terminal gets stars
+
+All masks that are about a session hold together, and no rule takes one away: only an allow rule's `unmasked: true`
+lets what it covers show what it has. Where two say another style for one detector, the one that shows less wins.
+
+Limits: what is masked is told by what it looks like. It stops accidents, not someone who wants a secret out.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bastion.document import Node, Section
+from bastion.errors import Place
+from bastion.masking import validators
+from bastion.masking.detector import FAMILIES, detectors, kinds
+from bastion.masking.masker import Masker
+from bastion.masking.pattern import BadPattern
+from bastion.masking.plan import Custom, Plan, Words
+from bastion.masking.style import Style
+from bastion.policy.about import Where, Who, read_id, read_where, read_who
+from bastion.policy.decision import Subject
+
+STRICTEST = (Style.LABEL, Style.STARS, Style.HASH, Style.LAST_FOUR)
+"""Of two styles for one text the first of these holds: what shows less."""
+MAX_COLUMNS = 256
+MAX_CHOICES = 16
+"""Plans of one tenant that are kept: each is some megabytes."""
+
+_ABOUT = ("detectors", "patterns", "words", "columns")
+_NO_TEXTS: tuple[str, ...] = ()
+_NO_PATTERNS: tuple[Custom, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """One member of `mask`. `detectors` are names of kinds of detectors, and of families, as they were written."""
+
+    id: str
+    place: Place
+    who: Who
+    where: Where
+    detectors: tuple[str, ...] = ()
+    patterns: tuple[Custom, ...] = ()
+    words: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    style: Style = Style.LABEL
+
+    def concerns(self, subject: Subject) -> bool:
+        return self.who.matches(subject) and self.where.matches(subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is masked in one session: by `plans`, one behind the other, and in `columns`, each with its style."""
+
+    masks: tuple[str, ...]
+    plans: tuple[Plan, ...]
+    columns: tuple[tuple[Style, frozenset[str]], ...]
+    key: bytes
+
+
+_CARRY = frozenset(
+    b"""
+    scp rsync rrsync sftp-server git-upload-pack git-receive-pack git-upload-archive git-shell svnserve borg
+    rdiff-backup unison mosh-server
+    """.split()
+)
+"""Programs that speak a protocol with the client's own program, in which a mask would break what it hides."""
+_GIT = (b"upload-pack", b"receive-pack", b"upload-archive", b"http-backend", b"shell")
+
+
+def carries_files(argv: Sequence[bytes | None]) -> bool:
+    """Whether a command's output is a transfer of files and not text.
+
+    Limits: by the program's name. What `cat` or `tar` print is text like any other: a mask changes what it finds in it.
+    """
+    program = argv[0].rpartition(b"/")[2] if argv and argv[0] is not None else b""
+    return program in _CARRY or (program == b"git" and any(word in _GIT for word in argv[1:]))
+
+
+def choose(masks: Sequence[Mask], key: bytes) -> Chosen:
+    """What these masks are together; `key` is the tenant's, for hashes. Takes tens of milliseconds: keep the answer."""
+    plans: list[Plan] = []
+    columns: list[tuple[Style, frozenset[str]]] = []
+    taken: set[str] = set()
+    for style in STRICTEST:
+        of_style = [mask for mask in masks if mask.style is style]
+        names = {name for mask in of_style for name in mask.detectors}
+        chosen = _detectors(names) - taken
+        taken |= chosen
+        patterns = [pattern for mask in of_style for pattern in mask.patterns]
+        words = [Words(mask.id, mask.words) for mask in of_style if mask.words]
+        if chosen or patterns or words:
+            plans.append(Plan.compile(detectors=chosen, patterns=patterns, words=words, style=style, key=key))
+        fields = frozenset(name for mask in of_style for name in mask.columns)
+        if fields:
+            columns.append((style, fields))
+    return Chosen(tuple(mask.id for mask in masks), tuple(plans), tuple(columns), key)
+
+
+class Choices:
+    """What was chosen lately, by the masks: many sessions of one policy share it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Mask, ...], Chosen] = OrderedDict()
+
+    def of(self, masks: tuple[Mask, ...], key: bytes) -> Chosen | None:
+        """None where there are no masks; else the same object for the same masks while it is kept."""
+        if not masks:
+            return None
+        chosen = self._kept.get(masks)
+        if chosen is None:
+            chosen = self._kept[masks] = choose(masks, key)
+        self._kept.move_to_end(masks)
+        while len(self._kept) > MAX_CHOICES:
+            self._kept.popitem(last=False)
+        return chosen
+
+
+def without(chosen: Chosen | None, text: bytes) -> bytes:
+    """A text that is whole, such as a command's, as it may be told: with the styles of no terminal."""
+    for plan in () if chosen is None else chosen.plans:
+        masker = Masker(plan, terminal=False)
+        text = masker.feed(text) + masker.flush()
+    return text
+
+
+def _detectors(names: Iterable[str]) -> set[str]:
+    """The ids of the detectors that these names of kinds and families mean."""
+    wanted = set(names)
+    return {found.id for found in detectors().values() if found.kind in wanted or found.families & wanted}
+
+
+# -- reading
+
+
+def read_mask(node: Node) -> Mask | None:
+    """One member of `mask`. Problems are noted at their places; None when nothing of it can be used."""
+    section = node.section()
+    name = section.require("id", read_id, "")
+    mask = Mask(
+        id=name,
+        place=section.place,
+        who=section.read("who", read_who, Who()),
+        where=section.read("where", read_where, Where()),
+        detectors=section.read("detectors", lambda found: found.filled(_detector), _NO_TEXTS),
+        patterns=section.read("patterns", lambda found: found.filled(_pattern), _NO_PATTERNS),
+        words=section.read("words", lambda found: found.filled(Node.text), _NO_TEXTS),
+        columns=section.read("columns", lambda found: found.filled(Node.text), _NO_TEXTS),
+        style=section.read("style", _style, Style.LABEL),
+    )
+    if not any(key in section for key in _ABOUT):
+        section.problem("a mask says what it masks: `detectors: [secrets]` is all that gives access")
+    if mask.words:
+        _checked(section, "words", lambda: Plan.compile(words=[Words(name or "words", mask.words)]))
+    if len(mask.columns) > MAX_COLUMNS:
+        section.problem(f"{len(mask.columns)} columns; at most {MAX_COLUMNS} can be named")
+    section.close()
+    return mask if name else None
+
+
+def _detector(node: Node) -> str | None:
+    return node.choice(*FAMILIES, *kinds())
+
+
+def _style(node: Node) -> Style | None:
+    name = node.choice(*Style)
+    return Style(name) if name in tuple(Style) else None
+
+
+def _pattern(node: Node) -> Custom | None:
+    section = node.section()
+    custom = Custom(
+        id=section.require("id", read_id, ""),
+        pattern=section.require("pattern", Node.text, ""),
+        check=section.read("check", lambda found: found.choice(*validators.NAMES), "") or None,
+        label=section.read("label", Node.text, ""),
+    )
+    if custom.id in kinds() or custom.id in FAMILIES:
+        section.problem(f"{custom.id!r} is the name of a detector or family: choose another")
+    elif custom.id and custom.pattern:
+        _checked(section, "pattern", lambda: Plan.compile(patterns=[custom]))
+    section.close()
+    return custom if custom.id and custom.pattern else None
+
+
+def _checked(section: Section, key: str, build: Callable[[], Plan]) -> None:
+    try:
+        build()
+    except BadPattern as error:
+        (section.key(key) or section).problem(str(error))

@@ -1,0 +1,112 @@
+"""What one channel shows, masked by the policy of the moment: stdout and stderr apart, columns first, then patterns.
+
+A policy that changes is in force from the next piece of output on. What the old one held is given out by its rules; a
+table that has begun is under the new one's columns only from its next header on, unless they are the same.
+
+Whatever goes wrong in here is raised, and ends the channel: nothing is shown that was not masked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from operator import methodcaller
+from typing import Protocol
+
+from bastion.masking.columns import ColumnMasker
+from bastion.masking.masker import Masker
+from bastion.masking.style import Style, hashed, stars
+from bastion.policy.masks import Chosen, without
+
+
+class Stage(Protocol):
+    """One masker of a stream; what it gives out goes to the next."""
+
+    @property
+    def holding(self) -> bool: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    def feed(self, data: bytes) -> bytes: ...
+    def release(self) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+class Masks:
+    """Life: `feed` what comes, `release` a while later where `holding`, `flush` at a stream's end, or when the channel
+    waits for its client; any stream may be fed again after that."""
+
+    def __init__(self, chosen: Callable[[], Chosen | None], *, terminal: bool) -> None:
+        """`chosen` says what to mask now: the same object for as long as nothing has changed."""
+        self._chosen = chosen
+        self._terminal = terminal
+        self.on = True
+        """Whether anything is masked: not while what runs was allowed to show all that it has."""
+        self._streams: dict[int, tuple[Chosen | None, list[Stage]]] = {}
+        self._past: Counter[str] = Counter()
+
+    @property
+    def holding(self) -> bool:
+        """Whether anything is held back."""
+        return any(stage.holding for _, stages in self._streams.values() for stage in stages)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often each detector, or `column:NAME`, has masked something, by name; those that did."""
+        counts = Counter(self._past)
+        for _, stages in self._streams.values():
+            for stage in stages:
+                counts.update(stage.counts)
+        return {name: count for name, count in sorted(counts.items()) if count}
+
+    def feed(self, data: bytes, stream: int) -> bytes:
+        """What may be shown now of this stream."""
+        chosen = self._chosen() if self.on else None
+        known, stages = self._streams.get(stream, (None, []))
+        before = b""
+        if chosen is not known:
+            before = _given(stages, methodcaller("flush"))
+            for stage in stages:
+                self._past.update(stage.counts)
+            stages = [] if chosen is None else self._stages(chosen)
+            self._streams[stream] = chosen, stages
+        for stage in stages:
+            data = stage.feed(data)
+        return before + data
+
+    def release(self, stream: int) -> bytes:
+        """Time has passed: what a terminal shows of what is held."""
+        return _given(self._streams.get(stream, (None, []))[1], methodcaller("release"))
+
+    def flush(self, stream: int) -> bytes:
+        """All that is held, as the end of the stream leaves it."""
+        return _given(self._streams.get(stream, (None, []))[1], methodcaller("flush"))
+
+    def text(self, text: bytes) -> bytes:
+        """A text that is whole, such as a command's, as it may be told; also while nothing is masked of the output."""
+        return without(self._chosen(), text)
+
+    def _stages(self, chosen: Chosen) -> list[Stage]:
+        columns: list[Stage] = [
+            ColumnMasker(names, _replacing(style, chosen.key, self._terminal), self._terminal)
+            for style, names in chosen.columns
+        ]
+        return columns + [Masker(plan, self._terminal) for plan in chosen.plans]
+
+
+def _given(stages: Sequence[Stage], give: Callable[[Stage], bytes]) -> bytes:
+    """What all stages give out, each through those behind it."""
+    shown = b""
+    for stage in stages:
+        shown = (stage.feed(shown) if shown else b"") + give(stage)
+    return shown
+
+
+def _replacing(style: Style, key: bytes, terminal: bool) -> Callable[[bytes, str], bytes]:
+    """What stands in the place of a field's value. Nothing else is known of it, so no style shows any of it."""
+
+    def replaced(value: bytes, column: str) -> bytes:
+        if terminal or style in (Style.STARS, Style.LAST_FOUR):
+            return stars(value)
+        return hashed(column, value, key) if style is Style.HASH else f"[{column}]".encode()
+
+    return replaced

@@ -1,0 +1,136 @@
+"""What a client is shown: masked, then recorded, then sent, in this order (law 4), each stream by itself.
+
+What a mask holds back of a terminal's output is given out after RELEASE_SECONDS; of any other stream when more has
+come, or when `settle` says that what ran has ended.
+
+A mask that fails ends the session. Nothing that came from the target is shown after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from bastion.errors import NotMasked, NotRecorded
+from bastion.session.channel import STDERR, STDOUT, ClientChannel
+
+log = logging.getLogger(__name__)
+
+RELEASE_SECONDS = 0.02
+"""How long a terminal waits for what is held back: a person does not see it, and a program's next write has come."""
+
+
+class Tape(Protocol):
+    """The recording of this channel. Both raise NotRecorded, and the session ends then."""
+
+    def output(self, stream: int, data: bytes) -> None: ...
+    def resize(self, columns: int, rows: int) -> None: ...
+
+
+class Masks(Protocol):
+    """What of a stream may be shown now; all of it while not `on`. Whatever is raised ends the session."""
+
+    on: bool
+
+    @property
+    def holding(self) -> bool: ...
+    def feed(self, data: bytes, stream: int) -> bytes: ...
+    def release(self, stream: int) -> bytes: ...
+    def flush(self, stream: int) -> bytes: ...
+
+
+class Showing:
+    """Life: `show` at will, `settle` where something has ended, `close` once. `end` is called with what ends the
+    session: NotRecorded, or NotMasked."""
+
+    def __init__(
+        self,
+        client: ClientChannel,
+        tape: Tape,
+        masks: Masks | None,
+        *,
+        terminal: bool,
+        end: Callable[[Exception], None],
+    ) -> None:
+        self._client = client
+        self._tape = tape
+        self._masks = masks
+        self._terminal = terminal
+        self.end = end
+        self._later: asyncio.TimerHandle | None = None
+        self._broken = False
+        self.sent = 0
+        """Bytes of output so far, on both streams."""
+
+    def show(self, data: bytes, stream: int) -> None:
+        """Output of the target, or of what stands before it."""
+        if self._masks is None:
+            self._give(data, stream)
+            return
+        self._masked(stream, lambda masks: masks.feed(data, stream))
+        if self._terminal and self._later is None and self._masks.holding:
+            self._later = asyncio.get_running_loop().call_later(RELEASE_SECONDS, self._release)
+
+    def say(self, line: bytes) -> None:
+        """A line of the bastion's own, on stderr, in its place among what is shown; also when a mask has failed."""
+        if self._broken:
+            self._give(line, STDERR)
+        else:
+            self.show(line, STDERR)
+
+    def settle(self) -> None:
+        """Show what is held back, as the end of the stream leaves it."""
+        for stream in (STDOUT, STDERR):
+            self._masked(stream, partial(_flush, stream))
+
+    def mask(self, on: bool) -> None:
+        """Whether what comes from now on is masked."""
+        if self._masks is not None and self._masks.on != on:
+            self.settle()
+            self._masks.on = on
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self.settle()
+        if self._later is not None:
+            self._later.cancel()
+
+    def _release(self) -> None:
+        self._later = None
+        for stream in (STDOUT, STDERR):
+            self._masked(stream, partial(_release, stream))
+
+    def _masked(self, stream: int, give: Callable[[Masks], bytes]) -> None:
+        if self._masks is None or self._broken:
+            return
+        try:
+            shown = give(self._masks)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what it would have shown is not
+            self._broken = True
+            # Not its message, in which there may be what had to be masked.
+            log.error("masking failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            self.end(NotMasked("what has to be masked could not be masked"))
+            return
+        if shown:
+            self._give(shown, stream)
+
+    def _give(self, data: bytes, stream: int) -> None:
+        try:
+            self._tape.output(stream, data)
+        except NotRecorded as error:
+            self.end(error)
+            return
+        self.sent += len(data)
+        self._client.write(data, stream)
+
+
+def _flush(stream: int, masks: Masks) -> bytes:
+    return masks.flush(stream)
+
+
+def _release(stream: int, masks: Masks) -> bytes:
+    return masks.release(stream)

@@ -1,0 +1,1 @@
+"""The masking of named columns: random tables as clients print them, cut anywhere."""
