@@ -25,11 +25,13 @@ from typing import Any
 
 from bastion.characters import shown
 from bastion.cli import calling, tables
-from bastion.cli.reach import Bastion, Told, named
-from bastion.errors import Denied, NoSuchRequest
+from bastion.cli.reach import Bastion, Sent, Told, named
+from bastion.errors import Denied, NoSuchRequest, OutsideError
 
 _STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
 _HEAD = ("ID", "STATE", "WHO", "WHERE", "ASKED", "ENDS", "RULE", "WHAT")
+_AGAIN = 1.0
+"""Seconds before a stream that ended at once is begun again."""
 _OPERATOR = "; decide in the console, or in the demo with --dir DIR --as PERSON"
 
 
@@ -193,6 +195,7 @@ def _watch(bastion: Bastion, arguments: argparse.Namespace) -> None:
     told: dict[str, str] = {}
     last = ""
     while True:
+        began = time.monotonic()
         with bastion.stream("/v1/events", last) as events:
             if not last:  # asked once it is known that no change will be missed
                 _all(bastion, arguments, told)
@@ -201,7 +204,16 @@ def _watch(bastion: Bastion, arguments: argparse.Namespace) -> None:
                 if event.kind == "reset":
                     _all(bastion, arguments, told)
                 elif event.kind == "approval":
-                    _changed(bastion, arguments, told, str(json.loads(event.data).get("id")))
+                    _changed(bastion, arguments, told, _id(event))
+        if time.monotonic() - began < _AGAIN:
+            time.sleep(_AGAIN)
+
+
+def _id(event: Sent) -> str:
+    match event.value:
+        case {"id": str(id)}:
+            return id
+    raise OutsideError("the bastion sent an event that is none")
 
 
 def _all(bastion: Bastion, arguments: argparse.Namespace, told: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ _LOOK = 0.2
 
 
 def show(demo: Demo) -> None:
-    """Run all of it."""
+    """Run all of it, one after the other."""
     for told, command in (("An allowed command", ALLOWED), ("A refused one", REFUSED)):
         line = _ssh(demo, command)
         print(f"\n-- {told}:\n$ {line}", flush=True)

@@ -59,6 +59,14 @@ class Sent:
     data: str
     id: str
 
+    @property
+    def value(self) -> Any:
+        """The data as JSON. OutsideError."""
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError):
+            raise OutsideError("the bastion sent an event that is none") from None
+
 
 class Bastion:
     """Life: `with`. `tenant` is sent with every request where it is known; `token` makes one another person."""
@@ -72,8 +80,8 @@ class Bastion:
         self._folder = -1
 
     def __enter__(self) -> Bastion:
+        self._look()
         try:
-            unix.connect(self._socket).close()  # told apart here, where the system's own error is at hand
             # By the folder's descriptor: the kernel takes 107 bytes of a path, and a demo's may be longer.
             self._folder = os.open(self._socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -142,8 +150,16 @@ class Bastion:
             wait = answer.headers.get("Retry-After", "1")
             return answer.status_code, _object(raw), min(float(wait), 10.0) if wait.isdecimal() else 1.0
 
+    def _look(self) -> None:
+        """Whether anybody listens, here, where the system's own error is at hand."""
+        try:
+            unix.connect(self._socket).close()
+        except OSError as error:
+            raise _unreachable(self._socket, error) from error
+
     @contextlib.contextmanager
     def _opened(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        self._look()
         with self._sent("GET", path, {}, headers, None, SILENCE) as answer:
             if answer.status_code != 200:
                 raw = b""

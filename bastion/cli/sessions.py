@@ -142,7 +142,7 @@ def _watch(bastion: Bastion, arguments: argparse.Namespace) -> None:
     with bastion.stream(f"/v1/sessions/{named(arguments.id)}/live") as events:
         if arguments.json:
             for event in events:
-                print(json.dumps({"kind": event.kind or "event", "data": json.loads(event.data)}), flush=True)
+                print(json.dumps({"kind": event.kind or "event", "data": event.value}), flush=True)
             return
         ended = False
         with Lent() as lent:
@@ -155,8 +155,7 @@ def _watch(bastion: Bastion, arguments: argparse.Namespace) -> None:
 
 def _shown(event: Sent, lent: Lent) -> bool:
     """One event of the stream; whether it is the last."""
-    data = json.loads(event.data)
-    match event.kind, data:
+    match event.kind, event.value:
         case "header", {"width": int(width), "height": int(height)}:
             mine = size()
             if mine is not None and (mine[0] < width or mine[1] < height):

@@ -114,9 +114,15 @@ def _row(event: Told) -> tuple[object, ...]:
     target = event.get("target")
     account = event.get("account")
     what = next((str(event[name]) for name in _TEXTS if event.get(name)), "")
-    effect = f"{event['effect']} ({event.get('rule')}): " if event.get("effect") else ""
+    effect = f"{event['effect']} ({event.get('rule')})" if event.get("effect") else event.get("state", "")
     place = f"{account}@{target}" if account and target else target or "-"
-    return str(event.get("time", ""))[:19], event.get("kind"), who, place, f"{effect}{what}"
+    return (
+        str(event.get("time", ""))[:19],
+        event.get("kind"),
+        who,
+        place,
+        ": ".join(str(part) for part in (effect, what) if part),
+    )
 
 
 def moment(text: str | None, now: float) -> str | None:

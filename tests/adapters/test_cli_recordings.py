@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import json
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from bastion.characters import hidden
 from bastion.cli import player
 from bastion.cli.player import Pace
 from tests.adapters.cli_house import Line, line
+from tests.system.terminal import Terminal
 
 SESSION = "past-acme"
 EVENTS = [(0.5, "o", "one \x1b[31m"), (1.0, "m", "uptime"), (1.0, "r", "90x30"), (61.0, "o", "two\r\n")]
@@ -57,6 +60,15 @@ async def test_play_writes_what_was_shown_as_it_was_and_leaves_nothing_on_the_di
     assert list(place.iterdir()) == []
     assert (told.status, told.out) == (0, "one \x1b[31mtwo\r\n")
     assert cli.api.audit.told[-1]["action"] == "replay"
+
+
+async def test_on_a_terminal_asciinema_plays_and_the_terminal_is_put_right(cli: Line) -> None:
+    where = ["--tenant", "acme", "--dir", str(cli.folder)]
+    bastion = [sys.executable, "-m", "bastion", "recordings", "play", SESSION, "-s", "1000", "-i", "1", *where]
+    script = 'before=$(stty -g); "$@"; echo "status $?"; [ "$before" = "$(stty -g)" ] && echo same'
+    with await asyncio.to_thread(Terminal, ["sh", "-c", script, "sh", *bastion]) as terminal:
+        for text in (b"one \x1b[31m", b"two", b"\x1b[?25h", b"status 0", b"same"):
+            await asyncio.to_thread(terminal.wait_for, text)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,19 @@ def test_people_who_may_do_nothing_and_a_console_without_its_secret_are_told(mad
     assert "s3cr3t" not in str(found)
 
 
+def test_a_webhook_that_could_not_sign_is_told(made: Bastion) -> None:
+    secret = made.folder / "keys" / "webhook"
+    notice = {"url": "https://hooks.example.com/x", "secret": {"file": str(secret)}}
+    made.settings["tenants"][TENANT]["notices"] = [notice]
+    assert any("secret of a webhook" in str(finding) for finding in failures(made))
+    secret.write_text("s3cr3t-and-no-key")
+    secret.chmod(0o600)
+    assert any("`whsec_` and base64" in str(finding) for finding in failures(made))
+    secret.write_text(f"whsec_{'A' * 43}=\n")
+    assert failures(made) == []
+    assert "s3cr3t" not in str(findings(made))
+
+
 def test_json_is_a_list_of_the_same_findings(made: Bastion) -> None:
     made.config.write_text(json.dumps(made.settings))
     command = [sys.executable, "-m", "bastion", "doctor", "--json", "--config", str(made.config)]
