@@ -116,6 +116,8 @@ def _own(config: Config) -> Iterator[tuple[str, Secret]]:
             yield f"a webhook's secret of tenant {tenant.name!r}", notice.secret
     if config.api is not None and config.api.key is not None:
         yield "the API's key", config.api.key
+    if config.store.postgresql is not None:
+        yield "the store's address", config.store.postgresql
 
 
 def _held(read: Inventory) -> Iterator[tuple[str, Secret]]:

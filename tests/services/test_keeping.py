@@ -1,0 +1,99 @@
+"""The store, joined to sessions: none begins that it does not know of, and what it is told of reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bastion.errors import StoreDown
+from bastion.keeping import Keeping
+from bastion.recording.recorder import Closed
+from bastion.store.store import Store
+from tests.services.gate_house import House, Trail
+from tests.services.store.house import Notices
+
+CLOSED = Closed("acme/2026/01/31/5e55.cast", "ab" * 32, 100, 3, 1.5, 2)
+
+
+class Place:
+    """A store in a file, and the sessions that were ended."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self.keeping = keeping
+        self.ended: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+
+    def end(session: str, reason: str) -> None:
+        made.ended.put_nowait((session, reason))
+
+    made = Place(Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end))
+    await made.keeping.start()
+    yield made
+    await made.keeping.stop()
+
+
+async def test_a_session_is_known_from_its_begin_to_its_end(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    sessions = place.keeping.store.sessions
+    await place.keeping.begin(context, "5e55", "exec", b"uptime")
+    (live,) = await sessions.page("acme", True, None, 10)
+    assert (live.id, live.identity, live.target, live.command, live.instance) == (
+        *("5e55", "agent-1", "web-1"),
+        *(b"uptime", "here"),
+    )
+    await place.keeping.over(context, "5e55", 3, "exit", CLOSED)
+    assert await sessions.page("acme", True, None, 10) == []
+    (past,) = await sessions.page("acme", False, None, 10)
+    assert (past.status, past.reason, past.recording) == (3, "exit", CLOSED.name)
+    (recording,) = await place.keeping.store.recordings.page("acme", None, 10)
+    assert (recording.sha256, recording.commands, recording.path) == (CLOSED.sha256, 2, CLOSED.name)
+
+
+async def test_who_wants_a_session_to_end_reaches_it(place: Place, tmp_path: Path) -> None:
+    """Also from another process on the same store; once."""
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    await place.keeping.begin(context, "5e55", "shell", b"")
+    other = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    try:
+        assert await other.sessions.request_end("acme", "5e55", 1.0, "enough")
+        async with asyncio.timeout(5):
+            assert await place.ended.get() == ("5e55", "enough")
+        assert await other.sessions.request_end("acme", "5e55", 2.0, "again")
+    finally:
+        await other.close()
+    assert place.ended.empty()
+
+
+async def test_what_an_earlier_life_had_open_is_over(place: Place, tmp_path: Path) -> None:
+    """A process that comes back under its name finds none of its sessions alive."""
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    await place.keeping.begin(context, "5e55", "shell", b"")
+    store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    again = Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None)
+    await again.start()
+    (past,) = await store.sessions.page("acme", False, None, 10)
+    assert "gone" in past.reason
+    await again.stop()
+
+
+async def test_without_the_store_nothing_begins(place: Place, tmp_path: Path) -> None:
+    """Law 3; and an end that can not be kept is no failure of what has ended."""
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    with sqlite3.connect(tmp_path / "store.db") as broken:
+        broken.execute("DROP TABLE sessions")
+    broken.close()
+    with pytest.raises(StoreDown):
+        await place.keeping.begin(context, "5e55", "exec", b"uptime")
+    await place.keeping.over(context, "5e55", 0, "exit", CLOSED)
