@@ -51,6 +51,7 @@ def server(folder: Path, *, durable: bool = False) -> Iterator[Server]:
     measuring; tests do without. The folder's path must be short: it holds a socket."""
     user = _user()
     folder.mkdir(mode=0o700)
+    folder.parent.chmod(folder.parent.stat().st_mode | 0o011)  # it goes through, and reads nothing
     if user is not None:
         shutil.chown(folder, user)
     data = folder / "data"

@@ -75,7 +75,7 @@ def test_a_recording_from_begin_to_end(recordings: Recordings, clock: Clock) -> 
         Event(1.75, "o", "\ufffd"),
     ]
     digest = hashlib.sha256(content(recordings)).hexdigest()
-    assert closed == Closed(NAME, digest, len(content(recordings)), 6, 1.75)
+    assert closed == Closed(NAME, digest, len(content(recordings)), 6, 1.75, markers=1)
 
 
 def test_it_is_playable_at_every_moment(recordings: Recordings) -> None:
