@@ -37,15 +37,16 @@ class Lent:
 
     def __init__(self) -> None:
         self._terminal = sys.stdout.isatty()
+        self._keys = -1
         self._saved: list[Any] | None = None
 
     def __enter__(self) -> Lent:
         sys.stdout.flush()
-        if self._terminal and sys.stdin.isatty():
-            self._saved = termios.tcgetattr(sys.stdin.fileno())
-            quiet = termios.tcgetattr(sys.stdin.fileno())
+        if self._terminal and (place := _keys()) is not None:
+            self._keys, self._saved = place, termios.tcgetattr(place)
+            quiet = termios.tcgetattr(place)
             quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays a signal
-            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, quiet)
+            termios.tcsetattr(place, termios.TCSADRAIN, quiet)
         return self
 
     def write(self, text: str) -> None:
@@ -56,23 +57,32 @@ class Lent:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._terminal or isinstance(error, BrokenPipeError):
+        if not self._terminal:
             return
         try:
             self.write(RESET)
         finally:
             if self._saved is not None:
                 self._drop()
-                termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, self._saved)
+                termios.tcsetattr(self._keys, termios.TCSAFLUSH, self._saved)
+                os.close(self._keys)
 
     def _drop(self) -> None:
         """What the terminal says back."""
-        place, dropped = sys.stdin.fileno(), 0
-        while dropped < MOST and select.select([place], [], [], QUIET)[0]:
-            piece = os.read(place, 4096)
+        dropped = 0
+        while dropped < MOST and select.select([self._keys], [], [], QUIET)[0]:
+            piece = os.read(self._keys, 4096)
             if not piece:
                 return
             dropped += len(piece)
+
+
+def _keys() -> int | None:
+    """A descriptor of the terminal that keys come from, also where standard input is something else."""
+    try:
+        return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def size() -> tuple[int, int] | None:

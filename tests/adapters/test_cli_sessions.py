@@ -84,14 +84,16 @@ async def test_what_can_not_be_watched_is_told(cli: Line) -> None:
     assert (await cli.run("sessions", "watch", LIVE, who="rev@demo")).status == 4
 
 
-async def test_a_hostile_session_leaves_the_terminal_as_it_was(cli: Line) -> None:
+@pytest.mark.parametrize("given", ["", "</dev/null"], ids=["keys", "nothing"])
+async def test_a_hostile_session_leaves_the_terminal_as_it_was(cli: Line, given: str) -> None:
     """It asks the terminal where its cursor is, hides it, takes the other screen and mouse reports. The shell
     afterwards gets none of the terminal's answers for its input."""
     recorder = cli.api.files.open(head("acme", LIVE))
     recorder.output(0, b"\x1b[?1049h\x1b[?25l\x1b[?1003h\x1b[6nhostile")
     bastion = [sys.executable, "-m", "bastion", "sessions", "watch", LIVE, "--tenant", "acme", "--dir", str(cli.folder)]
     script = (
-        'before=$(stty -g); "$@"; echo "status $?"; [ "$before" = "$(stty -g)" ] && echo same; read -r x; echo "<$x>"'
+        f'before=$(stty -g); "$@" {given}; echo "status $?"; [ "$before" = "$(stty -g)" ] && echo same;'
+        ' read -r x; echo "<$x>"'
     )
     with await asyncio.to_thread(Terminal, ["sh", "-c", script, "sh", *bastion]) as terminal:
         await asyncio.to_thread(terminal.wait_for, b"hostile")
