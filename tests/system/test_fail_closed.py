@@ -67,8 +67,8 @@ def test_what_can_not_be_recorded_does_not_run(bastion: Bastion, client: Maker, 
 def test_output_that_can_not_be_recorded_is_not_shown(bastion: Bastion, client: Maker, tmp_path: Path) -> None:
     """The disk fills in the middle of a command's output: what is shown is what is on disk, and then 254."""
     big = tmp_path / "big"
-    big.write_bytes(b"0123456789abcde\n" * 65536)
-    limit = trail(bastion).stat().st_size + 65536
+    big.write_bytes(b"0123456789abcde\n" * (1 << 19))
+    limit = max(path.stat().st_size for path in trail(bastion).parent.iterdir()) + (1 << 20)  # the store's are larger
     with full_at(bastion, limit):
         done = client().run("web-1", "cat", str(big))
         assert done.returncode == 254
@@ -80,6 +80,18 @@ def test_output_that_can_not_be_recorded_is_not_shown(bastion: Bastion, client: 
     assert client().run("web-1", "echo again").stdout == b"again\n"
     ended = bastion.wait_audit(lambda event: event["kind"] == "session-ended" and event.get("status") == 254)
     assert "recording" in ended["reason"]
+
+
+def test_what_the_store_can_not_be_told_of_does_not_run(bastion: Bastion, client: Maker, tmp_path: Path) -> None:
+    """254 and a reason; and all is well when it can be written again."""
+    touched = tmp_path / "touched"
+    assert client().run("web-1", "echo once").returncode == 0
+    with full_at(bastion, trail(bastion).stat().st_size + 65536):
+        done = client().run("web-1", "sh", "-c", f"touch {touched}")
+        assert (done.returncode, done.stdout) == (254, b"")
+        assert b"the store can not be used" in done.stderr
+    assert not touched.exists()
+    assert client().run("web-1", "echo again").stdout == b"again\n"
 
 
 async def test_without_an_audit_trail_nobody_is_let_in_and_nothing_runs(
