@@ -30,6 +30,7 @@ SAMPLES: dict[str, object] = {
     "int": 2**64 - 1,
     "float": 1.5,
     "bool": True,
+    "bool | None": True,
     "bytes": b"uptime",
     "bytes | None": b"'uptime'",
     "str | None": "text",
