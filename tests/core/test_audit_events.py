@@ -84,6 +84,7 @@ def test_a_line_is_shorter_than_the_tail_that_is_checked() -> None:
     text, command = "\x00" * 5000, b"\x00" * (MAX_COMMAND + 1)
     names = tuple(text for _ in range(MAX_MEMBERS + 1))
     values: dict[str, Any] = {"str": text, "bytes": command, "bytes | None": command, "int": 2**64 - 1}
+    values |= {"bool | None": True}
     values |= {"int | None": 2**64 - 1, "str | None": text, "tuple[str | bytes, ...]": names, "tuple[str, ...]": names}
     longest = CommandJudged(**{field.name: values[str(field.type)] for field in dataclasses.fields(CommandJudged)})
     assert 500_000 < len(orjson.dumps(longest.record())) < TAIL_BYTES // 2
