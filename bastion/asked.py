@@ -19,7 +19,7 @@ from bastion.approvals.request import Bound
 from bastion.audit.events import BreakGlass, CommandJudged
 from bastion.characters import shown
 from bastion.context import Context, in_session
-from bastion.policy.decision import Decision, Effect, Request
+from bastion.policy.decision import Approval, Decision, Effect, Request
 from bastion.policy.model import GATED, RAW
 from bastion.targets.login_shell import reading
 
@@ -71,7 +71,8 @@ class Asked:
     @property
     def emergency(self) -> str:
         """Why the client breaks the glass, on one line; empty where it does not say."""
-        return shown(self.environment.get(REASON, b"").decode("utf-8", "backslashreplace").strip(), MAX_REASON)
+        said = self.environment.get(REASON, b"").decode("utf-8", "backslashreplace").strip()
+        return shown(said, MAX_REASON) if any(letter.isalnum() for letter in said) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def told(
         runs=hide(verdict.runs) if verdict.runs is not None and decision.effect is Effect.ALLOW else None,
         effect=decision.effect.value,
         rule=decision.rule,
-        reason=decision.reason,
+        reason=_reason(asked, decision, hide),
         policy=decision.policy,
         approval=approved,
         takes_commands=verdict.takes_commands or None,
@@ -215,13 +216,13 @@ def asking(
         text=_sealed((verdict.runs or b"") + b"".join(_variables(passed)), hide, key),
         policy=decision.policy,
         rule=decision.rule,
-        directory=hide(asked.directory),
+        directory=_sealed(asked.directory, hide, key),
     )
     return Asking(
         bound=bound,
         written=hide(asked.text),
-        reason=decision.reason,
-        clauses=decision.approvals,
+        reason=_reason(asked, decision, hide),
+        clauses=tuple(_waiting(approval, asked) for approval in decision.approvals),
         owners=identity.owners,
         principals=identity.principals,
         groups=tuple(sorted(identity.groups)),
@@ -242,3 +243,15 @@ def _variables(passed: Mapping[str, str]) -> Iterator[bytes]:
     """As comments behind the text: with them it is another thing to approve."""
     for name, value in sorted(passed.items()):
         yield b"\n# with %s=%s" % (name.encode(), quote(value.encode()))
+
+
+def _waiting(approval: Approval, asked: Asked) -> Approval:
+    """In a gated shell the same text can mean something else the next time, by its variables: its client waits."""
+    return approval.held() if asked.kind == "line" else approval
+
+
+def _reason(asked: Asked, decision: Decision, hide: Callable[[bytes], bytes]) -> str:
+    """A reason may quote words of the text, and cut them where nobody would know them for what is masked."""
+    if hide(asked.text) != asked.text:
+        return "not told: it may quote what is masked"
+    return hide(decision.reason.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")

@@ -263,6 +263,11 @@ class Gate:
         self._verdicts.still_there(tenant, context)
         if tenant.policy.version != decision.policy:
             raise NotApproved("the policy changed while it waited", rule=decision.rule)
+        again = self._verdicts.again(context, asked, verdict)
+        if again.effect is Effect.DENY:
+            raise Denied(again.reason, rule=again.rule, remedy=again.remedy)
+        if again.effect is Effect.APPROVE and again.approvals != decision.approvals:
+            raise NotApproved("other people are needed by now: ask again", rule=again.rule)
         return approved
 
     def masking(self, context: Context) -> Callable[[], Chosen | None]:

@@ -197,6 +197,7 @@ class Keeping:
             await self._end_wanted()
             now = time.time()
             try:
+                await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
                 await self.store.sessions.lost(now, now - GONE, ())
             except StoreDown as error:
                 log.warning("sessions of other processes can not be looked at: %s", error)

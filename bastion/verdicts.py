@@ -16,11 +16,11 @@ from typing import Protocol
 
 from bastion.analysis.command import Analysis
 from bastion.analysis.guards import MAX_TEXT
-from bastion.asked import COMMANDS, Asked, Verdict, request, runs
+from bastion.asked import COMMANDS, Asked, Verdict, names, request, runs
 from bastion.context import Context, Knock
 from bastion.errors import BadCertificate, Denied, InputRefused, NoSuchTarget
 from bastion.identity.principal import Credential
-from bastion.policy.decision import Decision, Effect, Subject
+from bastion.policy.decision import Decision, Effect, Request, Subject
 from bastion.policy.engine import OBSERVE, UNDECIDABLE, decide, reachable
 from bastion.policy.masks import Choices
 from bastion.policy.model import Policy
@@ -148,6 +148,17 @@ class Verdicts:
             unsure = decision.effect is not Effect.ALLOW or decision.rule == OBSERVE
             return Verdict(decision, text, analysis, script, wants_input=unsure and _wants_input(analysis))
         return Verdict(decision)
+
+    def again(self, context: Context, asked: Asked, verdict: Verdict) -> Decision:
+        """What policy says of the same by now: hours and networks among it."""
+        tenant = self._tenants[context.tenant]
+        subject = self.subject(context.knock, context.credential, context.target, context.account.name)
+        if verdict.analysis is None:
+            kind = asked.of_kind("gated") if verdict.shell else asked
+            return decide(tenant.policy, subject, request(kind, "bash", None))
+        environment = tuple(sorted(names(asked)))
+        wanted = Request("exec", analysis=verdict.analysis, environment=environment, emergency=asked.emergency)
+        return decide(tenant.policy, subject, wanted)
 
     def still_good(self, credential: Credential) -> None:
         """A certificate may have been revoked, or have run out, since it was proven."""

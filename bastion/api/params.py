@@ -19,6 +19,10 @@ MAX_TEXT = 256
 _INTEGER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 
 
+_LATEST = 32503680000
+"""Seconds since 1970: the year 3000."""
+
+
 @dataclass(frozen=True, slots=True)
 class Param:
     """One member of a query or of a body. `kind` is `text`, `integer`, `boolean`, `time` or `choice`; `low` and `high`
@@ -80,7 +84,10 @@ class Param:
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None or len(text) > 40:
                 raise ValueError("no zone")
-            return moment.timestamp()
+            seconds = moment.timestamp()
+            if not 0 <= seconds < _LATEST:
+                raise ValueError("no time of the trail")
+            return seconds
         except (ValueError, OverflowError):
             raise self._wrong() from None
 

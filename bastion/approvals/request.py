@@ -107,22 +107,27 @@ class Person:
     subject: str
     principals: tuple[str, ...]
     groups: frozenset[str]
+    owners: tuple[str, ...] = ()
+    """Whose agent this is: what it does is done by them."""
 
     @classmethod
     def of(cls, identity: Identity) -> Person:
-        return cls(identity.tenant, identity.issuer, identity.subject, identity.principals, identity.groups)
+        return cls(
+            identity.tenant, identity.issuer, identity.subject, identity.principals, identity.groups, identity.owners
+        )
 
     @property
     def name(self) -> str:
         return self.principals[0] if self.principals else self.subject
 
     def is_same(self, issuer: str, subject: str, principals: Iterable[str]) -> bool:
-        """Whether that is the same human or agent: one token's subject, or any principal in both. Capitals make no
-        other person."""
+        """Whether that is the same human or agent, or their owner: one token's subject, or any principal in both.
+        Capitals make no other person."""
         return (self.issuer, self.subject) == (issuer, subject) or self.has_any(principals)
 
     def has_any(self, principals: Iterable[str]) -> bool:
-        ours = {name.casefold() for name in self.principals}
+        """Whether one of these is a principal of this person, or of their owner."""
+        ours = {name.casefold() for name in (*self.principals, *self.owners)}
         return any(name.casefold() in ours for name in principals)
 
 
@@ -232,7 +237,8 @@ def _never(request: Request, person: Person, now: float) -> str | None:
         return "nobody decides on what they asked for themselves"
     if person.has_any(request.owners):
         return "nobody decides on what an agent of their own asked for"
-    if any(person.is_same(vote.person.issuer, vote.person.subject, vote.person.principals) for vote in request.votes):
+    voters = (vote.person for vote in request.votes)
+    if any(person.is_same(voter.issuer, voter.subject, (*voter.principals, *voter.owners)) for voter in voters):
         return "you have voted already"
     if all(person.groups.isdisjoint(clause.by) for clause in request.clauses):
         return f"it takes someone of: {', '.join(sorted({group for clause in request.clauses for group in clause.by}))}"

@@ -66,6 +66,10 @@ class Approval:
     grants: int = 0
     mode: str = "hold"
 
+    def held(self) -> Approval:
+        """The same for one who waits."""
+        return replace(self, mode="hold")
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -168,7 +168,10 @@ def _by_category(policy: Policy, subject: Subject, analysis: Analysis) -> Decisi
         return None
     rule = max(rules, key=lambda found: found.effect.severity)
     found = ", ".join(sorted(rule.categories & analysis.categories))
-    return _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})")
+    answer = _ruled(policy, rule, f"{rule.reason or 'this rule forbids it'} ({found})")
+    if rule.effect is Effect.DENY:
+        return answer
+    return _held_by_all(answer, [_ruled(policy, one, one.reason or "this rule holds it") for one in rules])
 
 
 def _simple(
@@ -197,7 +200,9 @@ def _simple(
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
     allowed = _allowed(policy, strictest, granting, names)
     if strictest.effect is Effect.APPROVE:
-        held = _ruled(policy, strictest, strictest.reason or "this rule asks for an approval")
+        asking = [rule for rule in (*granting, *holding) if rule.effect is Effect.APPROVE]
+        each = [_ruled(policy, rule, rule.reason or "this rule asks for an approval") for rule in dict.fromkeys(asking)]
+        held = _held_by_all(each[0], each)
         return replace(held, environment=allowed.environment, unmasked=allowed.unmasked)
     return allowed
 
@@ -280,6 +285,8 @@ def _answer(policy: Policy, effect: Effect, name: str, reason: str, rule: Rule |
     approvals: tuple[Approval, ...] = ()
     if effect is Effect.APPROVE:
         approvals = (rule.approval,) if rule is not None and rule.approval is not None else policy.approvals
+        if rule is None:  # a grant would be one for everything that no rule covers
+            approvals = tuple(replace(approval, grants=0) for approval in approvals)
     place = None if rule is None else rule.place
     return Decision(effect, name, reason, policy.version, place, approvals=approvals)
 

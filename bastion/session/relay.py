@@ -22,6 +22,8 @@ from bastion.session.showing import Masks, Showing, Tape
 MAX_EARLY = 64
 """Signals and sizes that wait for a target that is being opened, or that takes nothing; of sizes only the last does."""
 
+HELD_INPUT = 64 << 10
+"""Bytes of input that are read ahead while what was asked waits for people; from there on reading pauses."""
 INPUT_SECONDS = 30.0
 """How long a client may take to send all of a script."""
 FRONT = "front"
@@ -141,6 +143,8 @@ class Relay:
         """Tell a line while what was asked waits for people. From now on, and until the target is open, what would
         interrupt a command ends the wait."""
         self._held = True
+        if self._early_bytes <= HELD_INPUT:
+            self._wait("opening", False)  # a signal, or Ctrl-C, may come behind what came already
         self.say(f"bastion: {line} [{self.session}]")
 
     def end(self, error: Exception) -> None:
@@ -198,7 +202,7 @@ class Relay:
         elif self._target is None:
             self._early.append(data)
             self._early_bytes += len(data)
-            if self._gathering is None:
+            if self._gathering is None and not (self._held and self._early_bytes <= HELD_INPUT):
                 self._wait("opening", True)
             self._gathered()
         elif self._front is not None:
@@ -245,6 +249,11 @@ class Relay:
         (self._blocked.add if blocked else self._blocked.discard)(what)
         if self._target is not None and bool(self._blocked) != before:
             (self._target.pause if self._blocked else self._target.resume)()
+
+    def client_closes(self) -> None:
+        """It has closed its side, though not all that it sent was read: nobody waits for people any more."""
+        if self._held and self._target is None:
+            self.client_lost()
 
     def client_lost(self) -> None:
         """The client has gone; what it started is ended."""

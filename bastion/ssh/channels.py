@@ -72,6 +72,10 @@ class ChannelSession(asyncssh.SSHServerSession[bytes], Refuses):
         if self._relay is not None:
             self._sessions.refuse(self._context, self._relay, what)
 
+    def client_closes(self) -> None:
+        if self._relay is not None:
+            self._relay.client_closes()
+
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         del datatype  # a client has one stream
         if self._relay is not None:

@@ -203,7 +203,11 @@ class Channel(asyncssh.SSHServerChannel[bytes]):
 
     def _process_close(self, _pkttype: int, _pktid: int, packet: SSHPacket) -> None:
         """The client closes. Once it has the end of the output it may do so before it has the exit status (OpenSSH
-        does with ControlMaster), which is still to come on this channel: so answer when the command has ended."""
+        does with ControlMaster), which is still to come on this channel: so answer when the command has ended. What it
+        sent before may wait to be read, and its close with that: the session is told at once."""
+        session = self._session
+        if isinstance(session, Refuses):
+            session.client_closes()
         if self._send_state != "eof":
             super()._process_close(_pkttype, _pktid, packet)
             return
@@ -242,7 +246,10 @@ class Channel(asyncssh.SSHServerChannel[bytes]):
 
 
 class Refuses:
-    """A session that wants to know of the channel requests that were refused for it."""
+    """A session that wants to know of the channel requests that were refused for it, and of its client's close."""
+
+    def client_closes(self) -> None:
+        raise NotImplementedError
 
     def request_refused(self, what: str) -> None:
         raise NotImplementedError

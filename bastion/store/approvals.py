@@ -194,6 +194,7 @@ def _vote_row(request: Request, number: int) -> dict[str, Any]:
         "subject": vote.person.subject,
         "principals": listed(vote.person.principals),
         "groups": listed(sorted(vote.person.groups)),
+        "owners": listed(vote.person.owners),
         "approves": vote.approves,
         "comment": vote.comment,
         "at": vote.at,
@@ -208,5 +209,6 @@ def _vote(row: RowMapping) -> Vote:
         subject=row["subject"],
         principals=members(row["principals"]),
         groups=frozenset(members(row["groups"])),
+        owners=members(row["owners"]),
     )
     return Vote(who, row["approves"], row["comment"], row["at"], row["grants"])

@@ -98,6 +98,7 @@ VOTES = Table(
     _text("subject"),
     _text("principals"),
     _text("groups"),
+    _text("owners"),
     Column("approves", Boolean, nullable=False),
     _text("comment"),
     _time("at"),

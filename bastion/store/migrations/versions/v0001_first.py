@@ -79,7 +79,7 @@ def _votes() -> None:
         "votes",
         *_texts("tenant", "request"),
         Column("number", Integer, autoincrement=False, nullable=False),
-        *_texts("issuer", "subject", "principals", "groups"),
+        *_texts("issuer", "subject", "principals", "groups", "owners"),
         Column("approves", Boolean, nullable=False),
         *_texts("comment"),
         *_times("at"),
