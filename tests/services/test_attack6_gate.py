@@ -1,0 +1,78 @@
+"""Attacks on the gate: what one approve rule gives is no pass by another, and what is bound can not come to mean else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bastion.asked import REASON
+from bastion.errors import Denied
+from bastion.policy import loader
+from tests.services.gate_house import Client, House, asked
+
+POLICY = """\
+version: 1
+rules:
+  - {id: look, effect: allow, commands: ["echo **"]}
+  - {id: restarts, effect: approve, commands: ["systemctl **"], approval: {by: [juniors], grants: 30m}}
+  - {id: stops, effect: approve, commands: ["systemctl stop **"], approval: {by: [sre], count: 2}}
+  - {id: mode, effect: approve, categories: [privilege], approval: {by: [juniors]}}
+  - {id: wipes, effect: approve, categories: [destroys-data], approval: {by: [sre], count: 2}}
+  - {id: sudo, effect: allow, commands: ["sudo **", "rm **"], interactive: true}
+  - {id: day, effect: approve, commands: ["reboot"], approval: {by: [sre], within: 1h}, when: {hours: "00:00-08:03"}}
+  - {id: freeze, effect: deny, commands: ["halt"], when: {hours: "08:03-23:00"}}
+  - {id: halts, effect: approve, commands: ["halt"], approval: {by: [sre], within: 1h}}
+  - {id: fire, effect: allow, commands: ["poweroff"], break-glass: true}
+  - {id: lines, effect: approve, commands: ["rm -r data"], approval: {by: [sre], mode: return}}
+mask:
+  - {id: mails, detectors: [email]}
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    made = House(tmp_path)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    made.tenant.policy = loader.load(tmp_path)
+    made.tenant.hash_key = b"k" * 32
+    return made
+
+
+async def held(house: House, text: bytes, **more: Any) -> Any:
+    return await house.gate.judge(await house.context(), asked(text, client=Client(), **more))
+
+
+async def test_two_rules_that_hold_one_command_ask_the_people_of_both(house: House) -> None:
+    await held(house, b"systemctl stop db")
+    (asking,) = house.people.asked
+    assert set(asking.bound.rule.split("+")) == {"restarts", "stops"}
+    assert {clause.by for clause in asking.clauses} == {("juniors",), ("sre",)}
+
+
+async def test_two_categories_that_are_held_ask_the_people_of_both(house: House) -> None:
+    await held(house, b"sudo rm -rf /srv/data")
+    (asking,) = house.people.asked
+    assert {clause.by for clause in asking.clauses} >= {("juniors",), ("sre",)}
+
+
+@pytest.mark.parametrize("text", [b"reboot", b"halt"], ids=["its rule is over", "a freeze has begun"])
+async def test_what_is_approved_at_another_hour_is_judged_by_it(house: House, text: bytes) -> None:
+    """NOW is 08:00 UTC. Asked anew at 08:05, either is denied."""
+    house.people.meanwhile = lambda: setattr(house, "now", house.now + 300)
+    with pytest.raises(Denied):
+        await held(house, text)
+
+
+async def test_a_reason_that_nobody_can_see_breaks_no_glass(house: House) -> None:
+    for nothing in ("\u200b", "\u2800", "\x00", "\u00ad"):
+        with pytest.raises(Denied):
+            await held(house, b"poweroff", environment={REASON: nothing.encode()})
+
+
+async def test_two_directories_that_are_masked_alike_are_two(house: House) -> None:
+    for place in (b"/srv/ann@example.com", b"/srv/bob@example.com"):
+        await held(house, b"rm -r data", kind="line", directory=place)
+    one, two = house.people.asked
+    assert one.bound.digest_anywhere() != two.bound.digest_anywhere()
