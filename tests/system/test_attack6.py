@@ -159,6 +159,10 @@ def test_a_session_of_a_bastion_that_was_stopped_for_a_while_can_still_be_ended(
     shell = Client(tmp_path / "c", bastion).popen("-tt", "web-1")
     try:
         live = until(lambda: operator(people, bastion, "/v1/sessions?live=true")["items"])
+        assert shell.stdout is not None
+        seen = b""
+        while b"# " not in seen:
+            seen += shell.stdout.read(1)
         bastion.send_signal(signal.SIGSTOP)
         time.sleep(20)
         bastion.send_signal(signal.SIGCONT)
