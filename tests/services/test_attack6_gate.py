@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,34 @@ async def test_two_directories_that_are_masked_alike_are_two(house: House) -> No
         await held(house, b"rm -r data", kind="line", directory=place)
     one, two = house.people.asked
     assert one.bound.digest_anywhere() != two.bound.digest_anywhere()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"4111111111111111 x",
+        b"/srv/4111111111111111/run x",
+        b"echo x > /srv/4111111111111111",
+        b"C4111111111111111=1 echo x",
+        b"systemctl restart 4111111111111111",
+        b"bash -c '4111111111111111 x'",
+        b"echo $(4111111111111111)",
+        b"find / -4111111111111111",
+        b"git -c 4111111111111111=x status",
+        b"export 4111111111111111=x",
+        b"psql -c 'select 4111111111111111 from x; frob 4111111111111111'",
+        b"echo '4111111111111111' <<4111111111111111",
+    ],
+)
+async def test_no_reason_says_what_is_masked(house: House, text: bytes, tmp_path: Path) -> None:
+    """Law 5, whatever the reason quotes of a command; in the trail, and before approvers."""
+    (tmp_path / "policy.yaml").write_text(
+        "version: 1\ndefault: approve\nundecidable: approve\napproval: {by: [sre]}\n"
+        "rules: [{id: look, effect: allow, commands: ['echo **']}]\nmask: [{id: cards, words: ['4111111111111111']}]\n"
+    )
+    house.tenant.policy = loader.load(tmp_path)
+    with contextlib.suppress(Denied):
+        await held(house, text)
+    told = [*(event.record() for event in house.trail.events), *map(asdict, house.people.asked)]
+    leaks = {name: value for one in told for name, value in one.items() if "411111" in repr(value).replace(" ", "")}
+    assert leaks == {}
