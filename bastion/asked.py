@@ -50,8 +50,8 @@ class Client(Protocol):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; or `line`, one command of a gated shell,
-    which `number` counts and which runs in `directory`; or `completion`, a listing that such a shell asks for.
-    `environment` is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where
+    which `number` counts and which runs in `directory`, or in any of `folders`; or `completion`, a listing that such a
+    shell asks for. `environment` is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where
     there is none to be read."""
 
     session: str
@@ -62,6 +62,7 @@ class Asked:
     stdin: Input | None = None
     number: int = 0
     directory: bytes = b""
+    folders: tuple[bytes, ...] = ()
     client: Client | None = None
 
     def of_kind(self, kind: str) -> Asked:
@@ -113,7 +114,7 @@ def request(asked: Asked, shell: str, script: bytes | None) -> Request:
     environment, emergency = tuple(sorted(names(asked))), asked.emergency
     match asked.kind:
         case _ if asked.kind in COMMANDS:
-            earlier = Earlier(asked.directory) if asked.kind == "line" else None
+            earlier = Earlier((asked.directory, *asked.folders)) if asked.kind == "line" else None
             analysis = analyse(asked.text, reading(shell), asked.terminal, script, earlier)
             return Request("exec", analysis=analysis, environment=environment, emergency=emergency)
         case "gated" | "shell":

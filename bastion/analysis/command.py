@@ -28,10 +28,14 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What earlier texts of the same shell have left to this one: any variable may be an array, and it begins in
-    `folder` (empty where that is not known)."""
+    """What earlier texts of the same shell have left to this one: any variable may be an array, the shell may be in any
+    of `folders` (b"\\0" for anywhere), and it reads its commands from a channel of its own."""
 
-    folder: bytes = b""
+    folders: tuple[bytes, ...] = ()
+
+
+ANYWHERE = b"\0"
+"""A folder that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

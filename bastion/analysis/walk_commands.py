@@ -71,7 +71,8 @@ class CommandWalk(FindingWalk):
         self._channel = False
         self._outlines = 0
         self._arrays = Arrays(earlier is not None)
-        self._visited.extend([earlier.folder] if earlier is not None and earlier.folder else [])
+        self.of_lines = earlier is not None
+        self._visited.extend(dict.fromkeys(folder for folder in (earlier.folders if earlier else ()) if folder))
 
     # -- the nodes that are commands
 
@@ -168,8 +169,7 @@ class CommandWalk(FindingWalk):
         place = len(self.commands)
         found = Command(tuple(argv), environment, files, stdin, self._via, start, end, acts, unknown, place)
         self._keep(found)
-        if redirections:
-            self._opens(found, redirections)
+        self._opens(found, redirections)
         return found
 
     def _keep(self, command: Command) -> Command:

@@ -5,6 +5,9 @@ Each is told once, with the command that it is about; all are bounded in number.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from bastion.analysis.bounds import MAX_FINDINGS, MAX_INSIDE, MAX_TEXTS
 from bastion.analysis.command import Command, Finding, FindingKind, SqlFinding
 from bastion.analysis.profile.categories import TECHNIQUE_OF
@@ -22,6 +25,8 @@ _GO = frozenset({b"cd", b"pushd", b"popd", b"chdir"})
 _PLAINLY = frozenset({b"command", b"builtin"})
 _ANYWHERE = b"\0"
 _MAX_FOLDERS = 4
+_UNIT = re.compile(rb"-[A-Za-z]*u\Z")
+_ATTACHED = re.compile(rb"-[A-Za-z]*u.+\Z")
 _DESTROYS = frozenset({"drop", "truncate", "delete-all", "update-all", "alter"})
 _REACHES_OUT = frozenset({"copy-file", "copy-program", "function"})
 
@@ -36,6 +41,8 @@ class FindingWalk(Walk):
         self.findings: list[Finding] = []
         self.sql: list[SqlFinding] = []
         self._visited: list[bytes] = []
+        self.of_lines = False
+        """Whether the shell reads its commands, one text after another, from a channel of its own."""
         self._settled = False
         self._told: set[tuple[int, str]] = set()
         self._texts = 0
@@ -43,6 +50,8 @@ class FindingWalk(Walk):
 
     def _opens(self, command: Command, redirections: tuple[Redirection, ...]) -> None:
         """What opening these files means, whatever the program then does with them."""
+        if self.of_lines and takes_channel(command.argv, redirections):
+            raise Unreadable(command.start, command.end, "a descriptor from 10 on: one of them is the shell's own")
         for given in redirections:
             path = spelled(given.target)
             told = outline(given.target) if path is None else path
@@ -132,3 +141,20 @@ class FindingWalk(Walk):
             self._told.add((found.index, category))
             finding = Finding(found.start, found.end, reason, FindingKind.EFFECT, category, technique, found.index)
             self.findings.append(finding)
+
+
+def takes_channel(argv: Sequence[bytes | None], redirections: Sequence[Redirection]) -> bool:
+    """Whether a command uses a descriptor by a number of two digits or more, or by one that only the target knows:
+    shells keep what they read their commands from there."""
+    if any(given.operator in (b"<&", b">&") and _far(given.target.literal) for given in redirections):
+        return True
+    if not argv or argv[0] != b"read":
+        return False
+    options = [word for word in argv[1:] if word is None or word.startswith(b"-")]
+    numbers = [argv[at + 1] for at, word in enumerate(argv[:-1]) if word is not None and _UNIT.match(word)]
+    attached = [word.rpartition(b"u")[2] for word in options if word is not None and _ATTACHED.match(word)]
+    return any(_far(number) for number in (*numbers, *attached))
+
+
+def _far(number: bytes | None) -> bool:
+    return number is None or (number != b"-" and not re.match(rb"[0-9]-?\Z", number))

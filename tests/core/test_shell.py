@@ -251,7 +251,7 @@ def test_any_bytes_have_an_answer(text: bytes) -> None:
 def test_a_line_is_judged_in_the_folder_that_the_lines_before_it_went_to(
     folder: bytes, text: bytes, secret: bool
 ) -> None:
-    assert ("credential-access" in analyse(text, earlier=Earlier(folder)).categories) == secret
+    assert ("credential-access" in analyse(text, earlier=Earlier((folder,))).categories) == secret
 
 
 def test_a_variable_may_be_an_array_that_an_earlier_line_made() -> None:

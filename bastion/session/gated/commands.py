@@ -7,7 +7,11 @@
     ended     the shell has gone
 
 The marker of the unit that runs ends `running`, and nothing else does. Whatever a target prints can only bring the
-client back to the prompt: its commands go to the judge then.
+client back to the prompt: its commands go to the judge then. A unit's number is random, so that no marker of a later
+one can be told before it runs; and a line is judged in every folder that the shell has told to be in.
+
+Masks hold for all that a gated shell shows, also for lines that a rule lets show what they have: what else runs in the
+background, or by a name that it was given before, prints into the same stream.
 
 Where commands come from is the source's: a line editor (shell.py) or standard input (piped.py).
 
@@ -17,11 +21,13 @@ Limits: a command is judged as text: a variable that an earlier one set is a wor
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
+from bastion.analysis.command import ANYWHERE
 from bastion.asked import Asked
 from bastion.audit.events import Event, LineEnded
 from bastion.background import Background
@@ -31,7 +37,7 @@ from bastion.gate import Allowed, Gate
 from bastion.session.channel import STDOUT, TargetChannel, Terminal
 from bastion.session.gated.boot import Kind, kind_of
 from bastion.session.gated.listed import Upstream
-from bastion.session.gated.markers import Fifo, Markers, Output, Prompt, Refused
+from bastion.session.gated.markers import MAX_NUMBER, Fifo, Markers, Output, Prompt, Refused
 from bastion.session.relay import Relay
 
 OPEN_SECONDS = 15.0
@@ -41,6 +47,9 @@ AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 what it has read when an error or an interrupt ends a unit, its marker with it. Bash loses a whole unit to an interrupt
 that comes before it has read all of it, so bash is asked after signals alone. A shell without a terminal ends by these,
 and is not asked."""
+MAX_FOLDERS = 16
+"""Folders that the shell has told it was in, each of which a later line is judged in too: what it tells may be forged.
+Of a shell that has been in more, any folder may be meant."""
 SIGNAL_SECONDS = 5.0
 """How long after a signal a unit may be lost to it."""
 
@@ -134,8 +143,10 @@ class Commands:
         self._unwanted = False
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number = 0
+        self._tag = 0
         self._sent: float | None = None
         self._prompt = Prompt(0, 0, b"", b"$ ")
+        self._folders: dict[bytes, None] = {}
         self._again: asyncio.TimerHandle | None = None
         self._signalled = float("-inf")
         self.state = State.OPENING
@@ -183,9 +194,15 @@ class Commands:
     def submit(self, command: str, line: int = 0) -> None:
         """Have it judged, and run if it may; at the prompt only. `line` is where it stands in a script."""
         self.state = State.JUDGING
-        self._number += 1
+        self._count()
         self._unwanted = False
         self._background.start(self._judge(command, line), "a command of a gated shell")
+
+    def _count(self) -> None:
+        """The next command. On a terminal its unit has a number that nobody can guess: what runs can tell its own end
+        too early, but not that of what comes after it. (Elsewhere the shell counts its lines by it.)"""
+        self._number += 1
+        self._tag = 1 + secrets.randbelow(MAX_NUMBER) if self._terminal else self._number
 
     def withdraw(self) -> None:
         """What is with the gate is not wanted any more: it will not run."""
@@ -195,10 +212,10 @@ class Commands:
 
     def leave(self) -> None:
         """End the shell, with the status of its last command; at the prompt only."""
-        self._number += 1
+        self._count()
         self.state = State.RUNNING
         if self._feeder is not None:
-            self._feeder.exit(self._number)
+            self._feeder.exit(self._tag)
 
     def signalled(self) -> None:
         """A signal is on its way to what runs."""
@@ -214,6 +231,7 @@ class Commands:
             terminal=self._terminal,
             number=self._number,
             directory=self._prompt.directory,
+            folders=tuple(self._folders),
             client=self._relay,
         )
         try:
@@ -226,6 +244,7 @@ class Commands:
             except asyncio.CancelledError:
                 if not self._unwanted or self.state is State.ENDED:
                     raise
+                self._sent = time.monotonic()  # the trail may say that it was allowed: tell that it has ended
                 self._refuse(command, _withdrawn())
         except Exception as error:  # noqa: BLE001 - raised by `ended`; nobody waits for an answer that will not come
             self._relay.end(error)
@@ -246,8 +265,7 @@ class Commands:
     def _run(self, allowed: Allowed, line: int) -> None:
         if self._feeder is None or self.state is not State.JUDGING:
             return
-        self._relay.mask(not allowed.decision.unmasked)
-        self._feeder.run(self._number, allowed, line)
+        self._feeder.run(self._tag, allowed, line)
         self.state = State.RUNNING
         self._sent = time.monotonic()
         self._ask_again(0)
@@ -263,7 +281,7 @@ class Commands:
         if self._feeder is not None and self.state is State.JUDGING:
             self.state = State.RUNNING
             self.refusing = True
-            self._feeder.refused(self._number, error.status)
+            self._feeder.refused(self._tag, error.status)
             self._ask_again(0)
 
     # -- the target's side
@@ -320,16 +338,17 @@ class Commands:
     def _prompted(self, prompt: Prompt) -> None:
         if self._feeder is None or self.state in (State.PROMPT, State.JUDGING, State.ENDED):
             return
-        if self.state is State.RUNNING and prompt.number != self._number:
+        if self.state is State.RUNNING and prompt.number != self._tag:
             return
         if prompt.number == 0 and self._feeder.prepare(1):
-            self._number = 1
+            self._number = self._tag = 1
             return
         self._prompt = prompt
+        if len(self._folders) <= MAX_FOLDERS:
+            self._folders[prompt.directory if len(self._folders) < MAX_FOLDERS else ANYWHERE] = None
         self.refusing = False
         self._ask_again(None)
         self._relay.settle()
-        self._relay.mask(True)
         if self._sent is not None:
             self._tell(time.monotonic() - self._sent, prompt)
             self._sent = None
@@ -350,7 +369,7 @@ class Commands:
 
         def ask() -> None:
             if self.state is State.RUNNING and self._feeder is not None:
-                self._feeder.again(self._number)
+                self._feeder.again(self._tag)
                 self._ask_again(times + 1)
 
         self._again = asyncio.get_running_loop().call_later(seconds, ask)
@@ -359,7 +378,7 @@ class Commands:
         """The end of a command, to the audit trail."""
         ended = LineEnded(
             **in_session(self._context, self._relay.session),
-            number=prompt.number,
+            number=self._number,
             status=prompt.status,
             directory=prompt.directory,
             duration=round(took, 3),

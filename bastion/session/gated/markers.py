@@ -5,8 +5,8 @@
     prompt    ESC ] 7777 ; NONCE ; prompt ; NUMBER ; STATUS BEL  directory  …at BEL  prompt  …end BEL
               where `…` is ESC ] 7777 ; NONCE ; and directory and prompt are bytes as they come
 
-A prompt whose number is not above the last one's is dropped: dash tells each twice, and whoever recorded one can print
-it again. What has another nonce, or is not whole after 16 KiB, is output like everything else.
+Whether a prompt's number is that of what runs is the reader's to look at: dash tells each twice, and whoever knows the
+nonce can print any. What has another nonce, or is not whole after 16 KiB, is output like everything else.
 
 Limits: a terminal that adds carriage returns adds them to a directory's name that has newlines, and to a prompt's. What
 a background program prints between two pieces of a marker becomes part of the directory or the prompt.
@@ -76,7 +76,6 @@ class Markers:
     def __init__(self, nonce: str) -> None:
         self._begin = OSC + check(nonce) + b";"
         self._held = b""
-        self._last = -1
 
     def feed(self, data: bytes) -> list[Seen]:
         """What `data` adds, in order: neighbouring outputs are one. Holds back what may still become a marker."""
@@ -95,10 +94,9 @@ class Markers:
             output += buffer[sent:at]
             marker, sent = found
             at = sent
-            if self._counts(marker):
-                seen += [Output(output)] if output else []
-                seen.append(marker)
-                output = b""
+            seen += [Output(output)] if output else []
+            seen.append(marker)
+            output = b""
         output += buffer[sent:at]
         self._held = buffer[at:]
         return seen + ([Output(output)] if output else [])
@@ -107,13 +105,6 @@ class Markers:
         """What is held, given up as a marker: the terminal has ended, or has been silent for so long that it shows."""
         held, self._held = self._held, b""
         return held
-
-    def _counts(self, marker: _Marker) -> bool:
-        if isinstance(marker, Prompt):
-            if marker.number <= self._last:
-                return False
-            self._last = marker.number
-        return True
 
     def _next(self, buffer: bytes, at: int) -> int:
         """Where a marker begins or, at the end, may begin; the buffer's end where none does."""

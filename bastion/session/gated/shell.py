@@ -10,7 +10,9 @@ commands (`interactive: true`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 
 from bastion.background import Background
 from bastion.context import Context
@@ -62,6 +64,7 @@ class GatedShell:
         self._pasted = False
         self._prompt = b"$ "
         self._fresh = True
+        self._later: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Raises Denied when the target can have no gated shell, TargetDown when it could not be opened in time, and
@@ -70,6 +73,8 @@ class GatedShell:
         await self._commands.open(self._terminal)
 
     async def close(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
         await self._commands.close()
         await self._background.stop()
 
@@ -153,6 +158,15 @@ class GatedShell:
     def _begin(self) -> None:
         self._show(self._editor.begin(self._prompt, fresh=self._fresh))
         self._fresh = True
+        self._go_on()
+
+    def _go_on(self, took: float = 0.0) -> None:
+        """Keys that wait in the editor, later: others have their turn, and for as long as the last line took."""
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(took, self._later_keys)
+
+    def _later_keys(self) -> None:
+        self._later = None
         self._take(b"")
 
     def _take(self, data: bytes) -> None:
@@ -196,13 +210,13 @@ class GatedShell:
 
     def _line(self, text: str, pasted: bool) -> None:
         self._lines.append(text)
-        command = "\n".join(self._lines)
+        command, began = "\n".join(self._lines), time.perf_counter()
         if not command.strip():
             self._lines.clear()
             self._begin()
         elif more(command, self._reads) is not None:
             self._show(self._editor.continued(CONTINUED))
-            self._take(b"")
+            self._go_on(time.perf_counter() - began)
         else:
             self._lines.clear()
             self._pasted = pasted

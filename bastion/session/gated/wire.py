@@ -50,7 +50,7 @@ def setup(kind: Kind, nonce: str) -> bytes:
 
 
 def unit(kind: Kind, number: int, runs: bytes) -> bytes:
-    """One judged command: its printed text `runs`, as unit `number` (1 to MAX_NUMBER, each above the last one's).
+    """One judged command: its printed text `runs`, as unit `number` (1 to MAX_NUMBER, no two alike).
 
     The caller sends it after the marker of the unit before and not earlier. Raises NotAUnit.
     """
