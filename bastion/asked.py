@@ -51,8 +51,8 @@ class Client(Protocol):
 class Asked:
     """What one channel asks for. `kind` is `exec`, `shell` or `subsystem`; or `line`, one command of a gated shell,
     which `number` counts and which runs in `directory`, or in any of `folders`; or `completion`, a listing that such a
-    shell asks for. `environment` is what the client would set, `terminal` whether there is one, `stdin` its standard input, None where
-    there is none to be read."""
+    shell asks for. `environment` is what the client would set, `terminal` whether there is one, `stdin` its standard
+    input, None where there is none to be read."""
 
     session: str
     kind: str

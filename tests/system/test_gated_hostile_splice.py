@@ -31,7 +31,7 @@ ATTEMPTS = 3
 
 def unit(number: int, text: str) -> bytes:
     """As the bastion sends it."""
-    runs = analyse(text.encode(), "bash", True, None, Earlier(b"/")).runs
+    runs = analyse(text.encode(), "bash", True, None, Earlier((b"/",))).runs
     assert runs is not None
     return wire.unit(Kind.BASH, number, runs)
 

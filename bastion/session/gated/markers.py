@@ -6,7 +6,7 @@
               where `…` is ESC ] 7777 ; NONCE ; and directory and prompt are bytes as they come
 
 Whether a prompt's number is that of what runs is the reader's to look at: dash tells each twice, and whoever knows the
-nonce can print any. What has another nonce, or is not whole after 16 KiB, is output like everything else.
+nonce can print any. What has another nonce, or is not whole after 1 MiB, is output like everything else.
 
 Limits: a terminal that adds carriage returns adds them to a directory's name that has newlines, and to a prompt's. What
 a background program prints between two pieces of a marker becomes part of the directory or the prompt.
@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from bastion.session.gated.boot import BEL, OSC, check
 
-MAX_MARKER = 16 * 1024
+MAX_MARKER = 1 << 20
 """Bytes of one marker."""
 MAX_NUMBER = 999_999_999
 """The number of the last unit of a session."""
