@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bastion.approvals.grant import Grant, live
-from bastion.approvals.request import Person, Request, Vote, refuses
+from bastion.approvals.request import Person, Request, Vote, may_deny, refuses
 from bastion.characters import shown
 from bastion.kept import Certificate, Recording, Session
 from bastion.targets.target import Target
@@ -141,7 +141,7 @@ def grant(found: Grant, now: float) -> Told:
 
 
 def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) -> Told:
-    """`person` is who looks: `may_vote` and `why_not` are about them."""
+    """`person` is who looks: `may_vote`, `may_deny` and `why_not` are about them."""
     bound = found.bound
     text, escaped = printed(bound.text, most)
     written, also = printed(found.written, most)
@@ -180,6 +180,7 @@ def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) 
         "mode": found.mode,
         "votes": [_vote(vote) for vote in found.votes],
         "may_vote": refused is None,
+        "may_deny": may_deny(found, person, now),
         "why_not": refused,
         "settled": moment(found.settled),
         "why": shown(found.why, MAX_SHOWN),

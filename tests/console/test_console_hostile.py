@@ -99,6 +99,7 @@ async def test_names_and_comments_are_text(fake: Fake, tab: Tab) -> None:
         "groups": [HOSTILE],
         "why_not": HOSTILE,
         "may_vote": False,
+        "may_deny": False,
     }
     console = await tab(Approvals)
     await console.look_at("k3v9x2m7qd")
