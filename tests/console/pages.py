@@ -154,7 +154,7 @@ class Audit(Console):
 
     async def search(self, words: str) -> None:
         """From anywhere on the page, by keyboard."""
-        await self.press("/")
+        await self.press("Escape", "/")  # out of the field of an earlier search
         await self.type(words)
         await self.press("Enter")
 

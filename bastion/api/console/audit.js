@@ -7,7 +7,7 @@ import { cell } from "./sessions.js";
 import { code } from "./shell.js";
 import { midnight, when } from "./times.js";
 
-const KINDS = `admission-refused admitted approval-requested approval-settled approval-voted audit-mended
+const KINDS = `admission-refused admitted approval-requested approval-settled approval-voted audit-mended break-glass
   certificate-issued certificate-refused command-judged connection-refused
   events-dropped grant-made grant-revoked grant-used inventory-rejected inventory-reloaded line-ended login-accepted
   login-refused login-shell-asked person-acted policy-rejected policy-reloaded recording-mended request-refused revocations-rejected
