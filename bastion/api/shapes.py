@@ -183,7 +183,7 @@ def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) 
         "may_deny": may_deny(found, person, now),
         "why_not": refused,
         "settled": moment(found.settled),
-        "why": shown(found.why, MAX_SHOWN),
+        "why": _lines(found.why),
         "grants": found.may_grant,
     }
 
@@ -192,10 +192,15 @@ def _vote(vote: Vote) -> Told:
     return {
         "person": vote.person.name,
         "approves": vote.approves,
-        "comment": shown(vote.comment, MAX_SHOWN),
+        "comment": _lines(vote.comment),
         "grant": vote.grant,
         "at": moment(vote.at),
     }
+
+
+def _lines(text: str) -> str:
+    """What a person wrote, line by line."""
+    return "\n".join(shown(line, MAX_SHOWN) for line in text.split("\n"))
 
 
 def past(events: Sequence[Told]) -> list[Told]:

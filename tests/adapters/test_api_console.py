@@ -107,5 +107,10 @@ def test_the_policy_lets_nothing_in_from_elsewhere() -> None:
     assert "unsafe" not in POLICY.replace("'wasm-unsafe-eval'", "")  # the player's WebAssembly, and no script from text
     assert "*" not in POLICY
     assert "http" not in POLICY
-    for directive in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "script-src 'self' 'wasm-unsafe-eval'"):
+    for directive in (
+        "default-src 'none'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+    ):
         assert directive in POLICY.split("; ")

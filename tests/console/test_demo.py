@@ -34,7 +34,9 @@ async def test_what_is_held_appears_is_approved_by_keyboard_and_runs(demo: Serve
     assert (found.status, found.out.splitlines()[0].split()) == (0, ["PID", "COMMAND"])
     await console.expect_state("ran")
     (settled,) = [one for one in demo.audit("approval-settled") if one["state"] == "approved"]
-    assert [one["person"] for one in demo.audit("approval-voted") if one["approval"] == settled["approval"]] == ["rev@demo"]
+    assert [one["person"] for one in demo.audit("approval-voted") if one["approval"] == settled["approval"]] == [
+        "rev@demo"
+    ]
 
 
 async def test_a_no_tells_the_agent_why(demo: Served, at: At, tmp_path: Path) -> None:
@@ -104,7 +106,11 @@ async def test_a_live_shell_is_followed_and_ended(demo: Served, at: At) -> None:
 
 async def test_a_recording_is_replayed_jumped_through_and_verified(demo: Served, at: At) -> None:
     with Terminal(demo.ssh("-tt", "-q", "demo")) as person:
-        for command, shown in ((b"echo fi'r'st", b"\r\nfirst"), (b"rm -rf /x", b"never-destroy"), (b"seq 3 5", b"\r\n5")):
+        for command, shown in (
+            (b"echo fi'r'st", b"\r\nfirst"),
+            (b"rm -rf /x", b"never-destroy"),
+            (b"seq 3 5", b"\r\n5"),
+        ):
             await asyncio.to_thread(person.wait_for, b"# ")
             person.type(command + b"\r")
             await asyncio.to_thread(person.wait_for, shown)
@@ -120,7 +126,9 @@ async def test_a_recording_is_replayed_jumped_through_and_verified(demo: Served,
     await expect(console.screen).to_contain_text("first")
     await expect(console.screen).not_to_contain_text("seq 3 5")
     await console.page.get_by_role("button", name="Verify").click()
-    await expect(console.main.locator(".head .badge, .badge").first).to_contain_text(re.compile("verified|whole", re.IGNORECASE))
+    await expect(console.main.locator(".head .badge, .badge").first).to_contain_text(
+        re.compile("verified|whole", re.IGNORECASE)
+    )
     (file,) = (demo.folder / "recordings").rglob(f"{session}.cast")
     kept = file.read_bytes()
     file.write_bytes(kept.replace(b"first", b"other"))

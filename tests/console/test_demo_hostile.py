@@ -55,7 +55,9 @@ async def test_a_held_command_line_is_shown_as_text(demo: Served, at: At) -> Non
     await harmless(console.page)
 
 
-@pytest.mark.parametrize("hidden", ["\x1b[31m", "\u202e", "\x9b2J", "\u200b"], ids=["escape", "bidi", "c1", "invisible"])
+@pytest.mark.parametrize(
+    "hidden", ["\x1b[31m", "\u202e", "\x9b2J", "\u200b"], ids=["escape", "bidi", "c1", "invisible"]
+)
 async def test_what_can_not_be_seen_is_never_held_and_is_in_the_trail_as_text(
     demo: Served, at: At, hidden: str
 ) -> None:

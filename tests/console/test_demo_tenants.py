@@ -32,7 +32,13 @@ rules:
     commands: ["printf **"]
     approval: {{by: [sre], within: 10m, grants: 10m}}
 """
-PAGES = {"sessions": "agent-1", "recordings": "agent-1", "audit": "{}-makes", "policies": "tests.yaml", "grants": "{}-makes"}
+PAGES = {
+    "sessions": "agent-1",
+    "recordings": "agent-1",
+    "audit": "{}-makes",
+    "policies": "tests.yaml",
+    "grants": "{}-makes",
+}
 """And what of their own is there. The session is over when its recording is listed, and not before."""
 ROLES = {"operator": ["sre"], "approver": ["sre"], "auditor": ["sre"]}
 

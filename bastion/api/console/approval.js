@@ -42,7 +42,7 @@ function deadline(one) {
 
 function settled(one) {
   return h("p", { class: "deadline dim" }, "Asked ", when(one.asked), one.settled ? [", settled ", when(one.settled)] : null,
-    one.why ? [": ", given(one.why)] : ".");
+    one.why && one.state !== "denied" ? [": ", given(one.why)] : "."); // why it was denied is told with the votes
 }
 
 const RAN = { __proto__: null, pending: "What will run", approved: "What will run", used: "What ran" };
