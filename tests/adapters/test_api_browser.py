@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from bastion.api.callers import COOKIE
-from bastion.api.login import PENDING, PENDING_SECONDS
+from bastion.api.login import PENDING, PENDING_SECONDS, Flow
 from bastion.api.logins import ABSOLUTE, IDLE, MAX_A_PERSON, MAX_LOGINS, Logins
 from bastion.api.site import Site
 from bastion.demo.issuer import DevelopmentIssuer
@@ -225,7 +225,7 @@ async def test_a_login_that_can_not_begin_leads_back_with_a_word(browser: Browse
 
 
 async def test_of_several_tenants_one_has_to_be_named(tmp_path: Path) -> None:
-    flows = dict.fromkeys(("acme", "other"), _Elsewhere())
+    flows: dict[str, Flow] = {"acme": _Elsewhere(), "other": _Elsewhere()}
     async with house(tmp_path, flows) as made:
         for query, where in (("", "/?problem=tenant"), ("?tenant=acme", "https://issuer.example/")):
             async with made.client.get(f"{made.site.url}/v1/login{query}", allow_redirects=False) as answer:

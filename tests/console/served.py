@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests.system.harness import waiting
+
 SHIPPED = Path(__file__).parents[2] / "policies" / "demo"
 MORE = """\
 version: 1
@@ -112,7 +114,4 @@ async def ended(process: Process) -> Ended:
 
 async def until(what: Callable[[], T]) -> T:
     """The first answer that is true."""
-    async with asyncio.timeout(PATIENCE):
-        while not (answer := what()):
-            await asyncio.sleep(0.05)
-        return answer
+    return await asyncio.to_thread(waiting.until, what)

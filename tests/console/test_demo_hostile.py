@@ -24,7 +24,7 @@ HEBREW = "safe.\u05d0\u05d1\u05d2/1/2.exe"
 PRINTS = (
     r"printf '\033]0;evil\007\033]52;c;Y3VybCBldmls\007\033]8;;https://evil.example/\007click\033]8;;\007"
     r"\033]8;;javascript:alert(3)\007here\033]8;;\007"
-    f"<img src=x onerror=alert(1)><script>alert(2)</script>"
+    "<img src=x onerror=alert(1)><script>alert(2)</script>"
     r"\342\200\256abc\342\201\246def\033P+q544e\033\\\033[6n\033[?1000h\000\r\nthe end\r\n'"
 )
 """A title, the clipboard, links, markup, directions, questions to the terminal, the mouse, and a NUL."""
