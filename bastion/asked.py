@@ -31,6 +31,8 @@ REASON = b"BASTION_REASON"
 """The variable that a client breaks the glass with; it goes nowhere."""
 MAX_REASON = 500
 """Characters of it."""
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters of which nothing is seen."""
 
 
 class Input(Protocol):
@@ -73,7 +75,8 @@ class Asked:
     def emergency(self) -> str:
         """Why the client breaks the glass, on one line; empty where it does not say."""
         said = self.environment.get(REASON, b"").decode("utf-8", "backslashreplace").strip()
-        return shown(said, MAX_REASON) if any(letter.isalnum() for letter in said) else ""
+        told = any(letter.isalnum() and letter not in _FILLERS for letter in said)
+        return shown(said, MAX_REASON) if told else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def told(
         directory=hide(asked.directory) or None,
         text=hide(asked.text),
         script=None if verdict.script is None else hide(verdict.script),
-        runs=hide(verdict.runs) if verdict.runs is not None and decision.effect is Effect.ALLOW else None,
+        runs=_printed(verdict.runs, hide) if verdict.runs is not None and decision.effect is Effect.ALLOW else None,
         effect=decision.effect.value,
         rule=decision.rule,
         reason=_reason(asked, decision, hide),
@@ -185,7 +188,7 @@ def broken_glass(context: Context, asked: Asked, verdict: Verdict, hide: Callabl
         **in_session(context, asked.session),
         request=asked.kind,
         text=hide(asked.text),
-        runs=None if verdict.runs is None else hide(verdict.runs),
+        runs=None if verdict.runs is None else _printed(verdict.runs, hide),
         rule=verdict.decision.rule,
         policy=verdict.decision.policy,
         reason=hide(asked.emergency.encode()).decode(),
@@ -234,7 +237,7 @@ def asking(
 
 
 def _sealed(text: bytes, hide: Callable[[bytes], bytes], key: bytes) -> bytes:
-    shown = hide(text)
+    shown = _printed(text, hide)
     if shown == text:
         return text
     return shown + b"\n# what is masked here is bound by " + hmac.new(key, text, "sha256").hexdigest().encode()
@@ -256,3 +259,11 @@ def _reason(asked: Asked, decision: Decision, hide: Callable[[bytes], bytes]) ->
     if hide(asked.text) != asked.text:
         return "not told: it may quote what is masked"
     return hide(decision.reason.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+
+
+def _printed(text: bytes, hide: Callable[[bytes], bytes]) -> bytes:
+    """A printed text without what is masked. Its quotes would keep a password from being known by what stands before
+    it, so it is looked at without them; where something is found so, it is told so."""
+    bare = text.translate(None, b"'")
+    hidden = hide(bare)
+    return hide(text) if hidden == bare else b"# without its quotes, for something is masked: " + hidden

@@ -34,7 +34,7 @@ from bastion.audit.events import (
     RequestRefused,
 )
 from bastion.context import Context, Knock, at_account, who
-from bastion.errors import BastionError, Denied, NoSuchTarget, NotApproved, NotRecorded
+from bastion.errors import BadCertificate, BastionError, Denied, NoSuchTarget, NotApproved, NotRecorded
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
 from bastion.policy.decision import Decision, Effect
@@ -250,7 +250,7 @@ class Gate:
     async def _approved(
         self, context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]
     ) -> Approved:
-        """Wait for people. Raises NotApproved, BadCertificate and NoSuchTarget (of what changed meanwhile), and
+        """Wait for people. Raises NotApproved, also for what changed meanwhile, Denied for what policy says by now, and
         CancelledError when the one who asked is gone: the request has been taken back then."""
         decision, client = verdict.decision, asked.client
         passed = _passed(asked, decision)
@@ -258,9 +258,12 @@ class Gate:
             raise NotApproved("nobody could be told that it waits", rule=decision.rule)
         key = self._tenants[context.tenant].hash_key
         approved = await self._approvals.wait(asking(context, asked, verdict, passed, hide, key), client.hold)
-        self._verdicts.still_good(context.credential)
         tenant = self._tenants[context.tenant]
-        self._verdicts.still_there(tenant, context)
+        try:
+            self._verdicts.still_good(context.credential)
+            self._verdicts.still_there(tenant, context)
+        except (BadCertificate, NoSuchTarget) as error:
+            raise NotApproved(f"approved, and not run: {error}", rule=decision.rule) from error
         if tenant.policy.version != decision.policy:
             raise NotApproved("the policy changed while it waited", rule=decision.rule)
         again = self._verdicts.again(context, asked, verdict)

@@ -117,9 +117,10 @@ class Reload:
         return unrecorded + [text for _, text in sorted(self._told.items())]
 
     def problems_of(self, tenant: str) -> list[str]:
-        """The same of one tenant's own files."""
-        own = (f"policy of {tenant}", f"inventory of {tenant}")
-        return [text for what, text in sorted(self._told.items()) if what in own]
+        """The same of one tenant's own files, a problem each."""
+        own = (f"inventory of {tenant}", f"policy of {tenant}")
+        told = [self._told[what].removeprefix(f"{what}: ") for what in own if what in self._told]
+        return [line for text in told for line in text.splitlines()]
 
     @property
     def ended(self) -> str:

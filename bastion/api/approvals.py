@@ -70,14 +70,18 @@ class Approvals:
     async def show(self, asked: Asked) -> Mapping[str, Any]:
         """With the commands that its session was judged for before."""
         found = await self._deciding.request(asked.tenant, asked.path["approval"])
-        sought = Sought(asked.tenant, kind="command-judged", session=found.bound.session)
+        bound = found.bound
+        sought = Sought(asked.tenant, kind="command-judged", session=bound.session, until=found.asked)
         try:
             past = await self._trail.search(sought, None, MAX_PAST)
         except Busy:  # the request can be read, and decided, without
             past = Page((), None, False)
+        before = past.events
+        if before and (before[0].get("effect"), before[0].get("rule")) == ("approve", bound.rule):
+            before = before[1:]  # its own: what is asked for is judged first
         return {
             **self._told(asked, found),
-            "past": shapes.past(past.events),
+            "past": shapes.past(before),
             "past_whole": past.whole and past.next is None,
         }
 

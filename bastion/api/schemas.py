@@ -150,6 +150,7 @@ SCHEMAS: dict[str, Schema] = {
             "mode": {"enum": ["hold", "return"]},
             "votes": listed(closed({"person": TEXT, "approves": YES, "comment": TEXT, "grant": YES, "at": TIME})),
             "may_vote": YES,
+            "may_deny": YES,
             "why_not": maybe(TEXT),
             "settled": maybe(TIME),
             "why": TEXT,

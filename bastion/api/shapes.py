@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bastion.approvals.grant import Grant, live
-from bastion.approvals.request import Person, Request, Vote, refuses
+from bastion.approvals.request import Person, Request, Vote, may_deny, refuses
 from bastion.characters import shown
 from bastion.kept import Certificate, Recording, Session
 from bastion.targets.target import Target
@@ -141,7 +141,7 @@ def grant(found: Grant, now: float) -> Told:
 
 
 def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) -> Told:
-    """`person` is who looks: `may_vote` and `why_not` are about them."""
+    """`person` is who looks: `may_vote`, `may_deny` and `why_not` are about them."""
     bound = found.bound
     text, escaped = printed(bound.text, most)
     written, also = printed(found.written, most)
@@ -180,9 +180,10 @@ def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) 
         "mode": found.mode,
         "votes": [_vote(vote) for vote in found.votes],
         "may_vote": refused is None,
+        "may_deny": may_deny(found, person, now),
         "why_not": refused,
         "settled": moment(found.settled),
-        "why": shown(found.why, MAX_SHOWN),
+        "why": _lines(found.why),
         "grants": found.may_grant,
     }
 
@@ -191,10 +192,15 @@ def _vote(vote: Vote) -> Told:
     return {
         "person": vote.person.name,
         "approves": vote.approves,
-        "comment": shown(vote.comment, MAX_SHOWN),
+        "comment": _lines(vote.comment),
         "grant": vote.grant,
         "at": moment(vote.at),
     }
+
+
+def _lines(text: str) -> str:
+    """What a person wrote, line by line."""
+    return "\n".join(shown(line, MAX_SHOWN) for line in text.split("\n"))
 
 
 def past(events: Sequence[Told]) -> list[Told]:

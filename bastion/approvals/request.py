@@ -224,6 +224,11 @@ def refuses(request: Request, person: Person, now: float) -> str | None:
     return reason
 
 
+def may_deny(request: Request, person: Person, now: float) -> bool:
+    """Whether this person may say no: also who adds nothing to the yes any more."""
+    return _never(request, person, now) is None
+
+
 def _never(request: Request, person: Person, now: float) -> str | None:
     """Why this person may neither approve nor deny it."""
     bound = request.bound

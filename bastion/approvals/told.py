@@ -193,7 +193,7 @@ def outcome(request: Request) -> str:
     """Why what was asked does not run."""
     match request.state:
         case State.DENIED:
-            comment = shown(request.why, _MAX_COMMENT)
+            comment = shown(request.why.replace("\n", " "), _MAX_COMMENT)
             who = shown(request.votes[-1].person.name) if request.votes else "somebody"
             return f"denied by {who}{f': {comment}' if comment else ''}"
         case State.EXPIRED:

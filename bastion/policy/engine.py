@@ -196,7 +196,10 @@ def _simple(
     if glass and not plain:
         return replace(_allowed(policy, glass[0], glass, names), broke_glass=True)
     if not granting:
-        return _uncovered(policy, question, [(rule, against) for rule, against in tried if against is not None])
+        answer = _uncovered(policy, question, [(rule, against) for rule, against in tried if against is not None])
+        if answer.effect is Effect.DENY or not holding:
+            return answer
+        return _held_by_all(answer, [answer, *(_ruled(policy, rule, rule.reason or "held") for rule in holding)])
     strictest = max((*granting, *holding), key=lambda rule: rule.effect.severity)
     allowed = _allowed(policy, strictest, granting, names)
     if strictest.effect is Effect.APPROVE:
@@ -262,7 +265,11 @@ def _shell(policy: Policy, subject: Subject, request: Request) -> Decision:
     strictest = max(rules, key=lambda rule: rule.effect.severity)
     if strictest.effect is Effect.ALLOW:
         return _allowed(policy, strictest, rules, request.environment)
-    return _ruled(policy, strictest, strictest.reason or "this rule holds back shells")
+    answer = _ruled(policy, strictest, strictest.reason or "this rule holds back shells")
+    if strictest.effect is Effect.DENY:
+        return answer
+    asking = [rule for rule in rules if rule.effect is Effect.APPROVE]
+    return _held_by_all(answer, [_ruled(policy, rule, rule.reason or answer.reason) for rule in asking])
 
 
 # -- answers

@@ -27,7 +27,7 @@ from bastion import characters, document
 from bastion.document import Node, Section
 from bastion.errors import BadFile, Place, Problem
 from bastion.policy.decision import Approval, Effect
-from bastion.policy.masks import Mask, read_mask
+from bastion.policy.masks import Mask, fault, read_mask
 from bastion.policy.model import Index, Policy, Rule
 from bastion.policy.rules import read_approval, read_rule
 
@@ -108,6 +108,9 @@ def _built(sources: Iterable[Source], problems: list[Problem]) -> Policy:
         masks.extend(files[-1].masks)
     _unique([*rules, *masks], problems)
     _unique_patterns(masks, problems)
+    together = fault(masks) if masks and not problems else None
+    if together is not None:
+        problems.append(Problem(masks[0].place, f"these masks can not be in force together: {together}"))
     document.finish(problems)
     return Policy(
         version=f"sha256:{digest.hexdigest()}",

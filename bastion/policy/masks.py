@@ -20,16 +20,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bastion.document import Node, Section
 from bastion.errors import Place
 from bastion.masking import validators
+from bastion.masking.columns import ColumnMasker
 from bastion.masking.detector import FAMILIES, detectors, kinds
 from bastion.masking.masker import Masker
 from bastion.masking.pattern import BadPattern
 from bastion.masking.plan import Custom, Plan, Words
-from bastion.masking.style import Style
+from bastion.masking.style import Style, hashed, stars
 from bastion.policy.about import Where, Who, read_id, read_where, read_who
 from bastion.policy.decision import Subject
 
@@ -49,7 +50,8 @@ class Mask:
     """One member of `mask`. `detectors` are names of kinds of detectors, and of families, as they were written."""
 
     id: str
-    place: Place
+    place: Place = field(compare=False)
+    """Where it stands in the file; what it masks is the same wherever that is."""
     who: Who
     where: Where
     detectors: tuple[str, ...] = ()
@@ -132,10 +134,26 @@ class Choices:
 
 def without(chosen: Chosen | None, text: bytes) -> bytes:
     """A text that is whole, such as a command's, as it may be told: with the styles of no terminal."""
-    for plan in () if chosen is None else chosen.plans:
+    if chosen is None:
+        return text
+    for style, names in chosen.columns:
+        columns = ColumnMasker(names, replacing(style, chosen.key, terminal=False), terminal=False)
+        text = columns.feed(text) + columns.flush()
+    for plan in chosen.plans:
         masker = Masker(plan, terminal=False)
         text = masker.feed(text) + masker.flush()
     return text
+
+
+def replacing(style: Style, key: bytes, terminal: bool) -> Callable[[bytes, str], bytes]:
+    """What stands in the place of a field's value. Nothing else is known of it, so no style shows any of it."""
+
+    def replaced(value: bytes, column: str) -> bytes:
+        if terminal or style in (Style.STARS, Style.LAST_FOUR):
+            return stars(value)
+        return hashed(column, value, key) if style is Style.HASH else f"[{column}]".encode()
+
+    return replaced
 
 
 def _detectors(names: Iterable[str]) -> set[str]:
@@ -189,12 +207,26 @@ def _pattern(node: Node) -> Custom | None:
         check=section.read("check", lambda found: found.choice(*validators.NAMES), "") or None,
         label=section.read("label", Node.text, ""),
     )
-    if custom.id in kinds() or custom.id in FAMILIES:
+    if custom.id in kinds() or custom.id in detectors() or custom.id in FAMILIES:
         section.problem(f"{custom.id!r} is the name of a detector or family: choose another")
     elif custom.id and custom.pattern:
         _checked(section, "pattern", lambda: Plan.compile(patterns=[custom]))
     section.close()
     return custom if custom.id and custom.pattern else None
+
+
+def fault(masks: Sequence[Mask]) -> BadPattern | None:
+    """Why these masks can not be in force together: a name that stands twice, or more than is possible."""
+    own = [pattern for mask in masks for pattern in mask.patterns]
+    words = [Words(mask.id, mask.words) for mask in masks if mask.words]
+    taken = {*detectors(), *kinds()} & {mask.id for mask in masks if mask.words}
+    if taken:
+        return BadPattern(f"a mask with `words` can not be called {sorted(taken)[0]!r}: that is a detector's name")
+    try:
+        Plan.compile(patterns=own, words=words)
+    except BadPattern as error:
+        return error
+    return None
 
 
 def _checked(section: Section, key: str, build: Callable[[], Plan]) -> None:

@@ -15,8 +15,7 @@ from typing import Protocol
 
 from bastion.masking.columns import ColumnMasker
 from bastion.masking.masker import Masker
-from bastion.masking.style import Style, hashed, stars
-from bastion.policy.masks import Chosen, without
+from bastion.policy.masks import Chosen, replacing, without
 
 
 class Stage(Protocol):
@@ -87,7 +86,7 @@ class Masks:
 
     def _stages(self, chosen: Chosen) -> list[Stage]:
         columns: list[Stage] = [
-            ColumnMasker(names, _replacing(style, chosen.key, self._terminal), self._terminal)
+            ColumnMasker(names, replacing(style, chosen.key, self._terminal), self._terminal)
             for style, names in chosen.columns
         ]
         return columns + [Masker(plan, self._terminal) for plan in chosen.plans]
@@ -99,14 +98,3 @@ def _given(stages: Sequence[Stage], give: Callable[[Stage], bytes]) -> bytes:
     for stage in stages:
         shown = (stage.feed(shown) if shown else b"") + give(stage)
     return shown
-
-
-def _replacing(style: Style, key: bytes, terminal: bool) -> Callable[[bytes, str], bytes]:
-    """What stands in the place of a field's value. Nothing else is known of it, so no style shows any of it."""
-
-    def replaced(value: bytes, column: str) -> bytes:
-        if terminal or style in (Style.STARS, Style.LAST_FOUR):
-            return stars(value)
-        return hashed(column, value, key) if style is Style.HASH else f"[{column}]".encode()
-
-    return replaced

@@ -252,7 +252,7 @@ class Relay:
 
     def client_closes(self) -> None:
         """It has closed its side, though not all that it sent was read: nobody waits for people any more."""
-        if self._held and self._target is None:
+        if self._held and (self._target is None or self._front is not None):
             self.client_lost()
 
     def client_lost(self) -> None:

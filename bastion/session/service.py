@@ -171,7 +171,7 @@ class Sessions:
                 one.session, wanted.kind, wanted.text, wanted.environment, terminal, one.relay, client=one.relay
             )
             allowed = await self._judged(one, asked)
-            one.marker(_marker(one, allowed))
+            one.marker(_asked(one), allowed.told)
             one.relay.mask(not allowed.decision.unmasked)
             one.relay.check()
             if allowed.kind == "gated":
@@ -182,7 +182,7 @@ class Sessions:
             one.relay.attach(target)
             return await one.relay.ended, "exit"
         except Denied as error:
-            one.marker(f"{error.verb} by {error.rule}")
+            one.marker("", f"{error.verb} by {error.rule}")
             one.say(error.line)
             if error.remedy:
                 one.relay.say(f"bastion: {error.remedy}")
@@ -262,9 +262,10 @@ class _One:
     def end(self, reason: str) -> None:
         self.relay.end(SessionOver(f"session ended: {reason}"))
 
-    def marker(self, label: str) -> None:
-        """In the recording, without what is masked. NotRecorded."""
-        self.recorder.marker(self.masks.text(label.encode()).decode())
+    def marker(self, text: str, told: str) -> None:
+        """In the recording: what was asked, without what is masked, and what became of it. NotRecorded."""
+        hidden = self.masks.text(text.encode("utf-8", "surrogateescape")).decode("utf-8", "backslashreplace")
+        self.recorder.marker(f"{hidden} ({told})" if hidden else told)
 
     def say(self, text: str) -> None:
         """One line to the client, with the session's name, so that it can be asked about."""
@@ -298,9 +299,8 @@ def _head(context: Context, session: str, wanted: Wanted, chosen: Chosen | None)
     )
 
 
-def _marker(one: _One, allowed: Allowed) -> str:
-    command = one.wanted.text.decode("utf-8", "backslashreplace") or one.wanted.kind
-    return f"{command} ({allowed.told})"
+def _asked(one: _One) -> str:
+    return one.wanted.text.decode("utf-8", "backslashreplace") or one.wanted.kind
 
 
 def _end(one: _One, ended: Ended, why: str, closed: Closed) -> SessionEnded:

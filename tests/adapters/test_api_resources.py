@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bastion.api import shapes
+from bastion.approvals.request import Person, Vote
 from bastion.audit.search import Sought
 from bastion.characters import hidden
 from bastion.errors import NotRecorded
@@ -127,7 +128,32 @@ async def test_a_request_is_told_whole_and_as_text(api: House) -> None:
     assert found["by"] == [{"groups": ["sre"], "count": 1}]
     assert (found["asked"], found["ends"]) == ("2027-01-15T08:00:00.000Z", "2027-01-15T08:10:00.000Z")
     assert (found["grants"], len(found["past"]), found["past_whole"]) == (1800, 1, True)
-    assert api.searches.asked == [Sought("acme", kind="command-judged", session="live-acme")]
+    asked = api.deciding.requests["request-acme"].asked
+    assert api.searches.asked == [Sought("acme", kind="command-judged", session="live-acme", until=asked)]
+
+
+async def test_what_a_session_did_before_is_told_without_the_request_itself(api: House) -> None:
+    """It was judged before it was asked for; who comes in mode return has another session, and nothing before."""
+    bound = api.deciding.requests["request-acme"].bound
+    judged = {"time": "2027-01-15T07:59:00.000000Z", "kind": "command-judged", "tenant": "acme", "request": "line"}
+    own = {**judged, "text": "touch x", "effect": "approve", "rule": bound.rule}
+    before = [{**judged, "text": "rm x", "effect": "deny", "rule": bound.rule}, {**own, "text": "touch y"}]
+    api.searches.events = [own, *before]
+    _, found, _ = await api.ask("acme:sre", "GET", "/v1/approvals/request-acme")
+    assert [one["text"] for one in found["past"]] == ["touch y", "rm x"]
+    api.searches.events = before
+    _, found, _ = await api.ask("acme:sre", "GET", "/v1/approvals/request-acme")
+    assert [one["text"] for one in found["past"]] == ["touch y", "rm x"]
+
+
+async def test_comments_keep_their_lines_and_nothing_hidden(api: House) -> None:
+    found = api.deciding.requests["request-acme"]
+    vote = Vote(
+        Person("acme", "https://i.example.com", "rev", ("rev",), frozenset({"sre"})), False, "no\n\x1b[2Jnever", 1
+    )
+    api.deciding.requests["request-acme"] = dataclasses.replace(found, votes=(vote,), why=vote.comment)
+    _, told, _ = await api.ask("acme:sre", "GET", "/v1/approvals/request-acme")
+    assert (told["votes"][0]["comment"], told["why"]) == ("no\n\\x1b[2Jnever", "no\n\\x1b[2Jnever")
 
 
 async def test_a_long_text_is_cut_in_lists_and_whole_by_itself(api: House) -> None:

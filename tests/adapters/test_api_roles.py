@@ -26,8 +26,8 @@ KEY = {"public_key": "ssh-ed25519 AAAA"}
 
 # By the route's name: what stands in the path, the body, and the status of who may. `%` is the tenant.
 SAMPLES: dict[str, tuple[str, Any, int | dict[str, int]]] = {
-    "login": ("", None, 404),  # no tenant of this house has a console
-    "callback": ("", None, 401),
+    "login": ("", None, 302),
+    "callback": ("", None, 302),
     "logout": ("", None, 409),  # a token has no session to end
     "me": ("", None, 200),
     "targets": ("", None, 200),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from bastion.api.limits import RateLimit
 from bastion.api.params import Param
 from bastion.api.problems import BadRequest
 from bastion.api.roles import IMPLIES, Role, Roles
-from bastion.approvals.request import Person
+from bastion.approvals.request import Person, Vote, with_vote
 from bastion.policy import loader
+from bastion.policy.decision import Approval
 from tests.adapters.api_ports import NOW, person, request
 
 
@@ -64,7 +66,17 @@ def test_who_asked_for_it_can_not_vote_and_nobody_can_when_its_time_is_over() ->
     asker = Person("acme", "https://i.example.com", "agent-1", ("agent-1",), frozenset({"sre"}))
     told = shapes.approval(request("acme", "pending"), asker, NOW)
     assert (told["may_vote"], told["why_not"]) == (False, "nobody decides on what they asked for themselves")
+    assert told["may_deny"] is False
     assert shapes.approval(request("acme", "pending"), asker, NOW + 600)["why_not"] == "the time for it is over"
+
+
+def test_who_adds_nothing_to_a_yes_may_still_say_no() -> None:
+    """Two clauses, one person of the first has approved: another one of the same group can only deny."""
+    clauses = (Approval(("sre",), 1, 600), Approval(("dba",), 1, 600))
+    people = [Person("acme", "https://i.example.com", name, (name,), frozenset({"sre"})) for name in ("rev", "bea")]
+    asked = with_vote(replace(request("acme", "pending"), clauses=clauses), Vote(people[0], True, "", NOW))
+    told = [shapes.approval(asked, person, NOW) for person in people]
+    assert [(one["may_vote"], one["may_deny"]) for one in told] == [(False, False), (False, True)]
 
 
 @pytest.mark.parametrize(

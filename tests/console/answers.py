@@ -64,6 +64,7 @@ def approval(id: str = "k3v9x2m7qd", **other: Any) -> Json:
         "mode": "hold",
         "votes": [],
         "may_vote": True,
+        "may_deny": True,
         "why_not": None,
         "settled": None,
         "why": "",

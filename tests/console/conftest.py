@@ -1,9 +1,10 @@
-"""One browser for all tests of the console, with a context of its own, and an API of its own, for each."""
+"""One browser for all tests of the console, with a context of its own for each; and what it talks to: an API of the
+test's own (`fake`, `tab`), or the demo of the module (`demo`, `at`)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -13,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.console import answers
 from tests.console.fake import PLAYER, Fake
 from tests.console.pages import Console
+from tests.console.served import Served
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -26,6 +28,7 @@ ARGUMENTS = (
 )
 Some = TypeVar("Some", bound=Console)
 Tab = Callable[..., Awaitable[Any]]
+At = Callable[..., Awaitable[Any]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -68,6 +71,46 @@ async def tab(browser: Browser, fake: Fake) -> AsyncIterator[Tab]:
         contexts.append(context)
         made = kind(await context.new_page(), fake.url)
         tabs.append(made)
+        return made
+
+    yield make
+    for context in contexts:
+        await context.close()
+    assert [trouble for one in tabs for trouble in one.troubles] == []
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The demo, in a process of its own."""
+    served = Served(tmp_path_factory.mktemp("served") / "demo").start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def cookies() -> dict[str, Any]:
+    """Who is logged in at the demo, by their name."""
+    return {}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def at(browser: Browser, demo: Served, cookies: dict[str, Any]) -> AsyncIterator[At]:
+    """Makes a tab of a kind of page, of someone who is logged in at the demo: `await at(Approvals, "rev@demo")`. What
+    its console said must be nothing, unless a test takes it out of `troubles`."""
+    contexts = []
+    tabs: list[Console] = []
+
+    async def make(kind: type[Some], who: str, *, width: int = 1280, height: int = 800, scheme: Any = "light") -> Some:
+        context = await browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, storage_state=cookies.get(who)
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        made = kind(await context.new_page(), demo.url)
+        tabs.append(made)
+        if who not in cookies:
+            await made.log_in(who)
+            cookies[who] = await context.storage_state()
         return made
 
     yield make

@@ -56,6 +56,8 @@ class Fake:
         self.grants: dict[str, Json] = {}
         self.policy = answers.policy()
         self.audit = answers.events()
+        self.several = False
+        """Whether there are several tenants, of which a login has to name one."""
         self.live: list[object] = []
         self.over = asyncio.Event()
         """The session that is followed has ended, or this API."""
@@ -253,6 +255,8 @@ class Fake:
 
     async def _login(self, request: web.Request) -> web.Response:
         self.searched.append(dict(request.query))
+        if self.several and "tenant" not in request.query:
+            return web.Response(status=302, headers={"Location": "/?problem=tenant"})
         self.me = answers.me()
         return web.Response(status=302, headers={"Location": "/"})
 

@@ -92,7 +92,11 @@ async def test_no_grant_is_offered_where_the_rule_is_for_once(fake: Fake, tab: T
 
 
 async def test_who_may_not_vote_is_told_why_and_offered_nothing(fake: Fake, tab: Tab) -> None:
-    fake.approvals[ID] |= {"may_vote": False, "why_not": "nobody decides on what they asked for themselves"}
+    fake.approvals[ID] |= {
+        "may_vote": False,
+        "may_deny": False,
+        "why_not": "nobody decides on what they asked for themselves",
+    }
     console = await tab(Approvals)
     await console.look_at(ID)
     await expect(console.detail).to_contain_text("nobody decides on what they asked for themselves")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.async_api import expect
@@ -214,18 +215,60 @@ async def test_an_error_is_told_with_a_way_to_try_again(fake: Fake, tab: Tab) ->
     console.troubles.clear()  # the browser logs the answer's status
 
 
-async def test_who_is_nobody_logs_in_comes_back_to_where_they_were_and_logs_out(fake: Fake, tab: Tab) -> None:
+async def test_who_is_nobody_goes_straight_on_and_comes_back_to_where_they_were(fake: Fake, tab: Tab) -> None:
     fake.me = None
     console = await tab(Console)
     await console.open("approvals/k3v9x2m7qd")
-    await expect(console.main.locator("h1")).to_have_text("Log in")
+    await expect(console.main.locator(".runs")).to_be_visible()
+    assert fake.searched == [{}]
+    console.troubles.clear()  # the browser logs the answers' status
+
+
+async def test_of_several_tenants_one_is_named_by_who_logs_in(fake: Fake, tab: Tab) -> None:
+    fake.me, fake.several = None, True
+    console = await tab(Console)
+    await console.open("approvals/k3v9x2m7qd")
+    await expect(console.main.get_by_role("alert")).to_have_text("This bastion has several tenants: say which one.")
     await console.type("acme")
     await console.press("Enter")
     await expect(console.main.locator(".runs")).to_be_visible()
-    assert fake.searched == [{"tenant": "acme"}]
+    assert fake.searched == [{}, {"tenant": "acme"}]
+    fake.me = None
+    await console.open("approvals/k3v9x2m7qd")
+    await expect(console.main.locator(".runs")).to_be_visible()
+    assert fake.searched[2:] == [{"tenant": "acme"}]  # it is kept
+    console.troubles.clear()  # the browser logs the answers' status
+
+
+async def test_who_logs_out_is_not_led_in_again(fake: Fake, tab: Tab) -> None:
+    console = await tab(Console)
+    await ready(console, "approvals/k3v9x2m7qd")
     await console.page.locator(".me summary").click()
     await console.page.get_by_role("button", name="Log out").click()
     await expect(console.main.locator("h1")).to_have_text("Log in")
+    await expect(console.page.get_by_label("Tenant")).to_have_count(0)
+    assert fake.searched == []
+    await console.press("Enter")
+    await expect(console.main.locator("h1")).to_have_text("Approvals")
+    console.troubles.clear()  # the browser logs the answers' status
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("begun", "No login was begun in this browser"),
+        ("refused", "did not vouch"),
+        ("<b>call 0800</b>", "You are not logged in."),
+        ("__proto__", "You are not logged in."),
+    ],
+)
+async def test_a_login_that_failed_is_told_in_our_own_words(fake: Fake, tab: Tab, problem: str, words: str) -> None:
+    fake.me = None
+    console = await tab(Console)
+    await console.page.goto(f"{fake.url}?{urlencode({'problem': problem})}")
+    await expect(console.main.get_by_role("alert")).to_contain_text(words)
+    assert "0800" not in await console.main.inner_text()
+    assert fake.searched == []  # and nobody goes round
     console.troubles.clear()  # the browser logs the answers' status
 
 
@@ -237,7 +280,9 @@ async def test_a_notices_link_names_its_tenant(fake: Fake, tab: Tab) -> None:
     await expect(console.main).to_contain_text("This is of tenant other, and you are logged in to acme.")
     fake.me = None
     await console.open("approvals/k3v9x2m7qd?tenant=other")
-    await expect(console.page.get_by_label("Tenant")).to_have_value("other")
+    await expect(console.main).to_contain_text("This is of tenant other")
+    assert fake.searched == [{"tenant": "other"}]
+    fake.me = None
     await console.open("login/acme")
     await expect(console.page.get_by_label("Tenant")).to_have_value("acme")
     console.troubles.clear()  # the browser logs the answers' status
@@ -246,7 +291,7 @@ async def test_a_notices_link_names_its_tenant(fake: Fake, tab: Tab) -> None:
 async def test_who_is_logged_out_elsewhere_is_led_to_the_login(fake: Fake, tab: Tab) -> None:
     console = await tab(Console)
     await ready(console, "approvals/k3v9x2m7qd")
-    fake.me = None
+    fake.me, fake.several = None, True
     fake.cut()
     await expect(console.main.locator("h1")).to_have_text("Log in")
     console.troubles.clear()  # the browser logs the answers' status

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bastion.characters import shown
 from tests.console.fake import CONSOLE
+from tests.core.test_audit_events import CATALOGUE
 
 FILES = sorted(path for path in CONSOLE.iterdir() if path.suffix in (".html", ".js", ".css"))
 FORBIDDEN = {
@@ -118,3 +119,9 @@ console.log(JSON.stringify(values.map((value) => shown(value, 1000))));
 def test_hidden_is_what_python_says_is_hidden(texts: list[str]) -> None:
     """But for characters that one of the two knows from a newer Unicode."""
     assert node(VISIBLE, texts) == [shown(text, 1000) for text in texts]
+
+
+def test_the_trail_is_filtered_by_every_kind_of_event_but_those_of_the_process() -> None:
+    offered = re.search("const KINDS = `([^`]*)`", (CONSOLE / "audit.js").read_text())
+    assert offered
+    assert {kind.kind for kind in CATALOGUE} - set(offered[1].split()) == {"bastion-started", "bastion-stopping"}

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from bastion.analysis.command import Earlier
 from bastion.analysis.shell import analyse
 from bastion.session.gated import wire
 from bastion.session.gated.boot import Kind
@@ -31,7 +30,7 @@ ATTEMPTS = 3
 
 def unit(number: int, text: str) -> bytes:
     """As the bastion sends it."""
-    runs = analyse(text.encode(), "bash", True, None, Earlier((b"/",))).runs
+    runs = analyse(text.encode(), "bash", True).runs
     assert runs is not None
     return wire.unit(Kind.BASH, number, runs)
 

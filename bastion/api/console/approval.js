@@ -42,7 +42,7 @@ function deadline(one) {
 
 function settled(one) {
   return h("p", { class: "deadline dim" }, "Asked ", when(one.asked), one.settled ? [", settled ", when(one.settled)] : null,
-    one.why ? [": ", given(one.why)] : ".");
+    one.why && one.state !== "denied" ? [": ", given(one.why)] : "."); // why it was denied is told with the votes
 }
 
 const RAN = { __proto__: null, pending: "What will run", approved: "What will run", used: "What ran" };
@@ -76,20 +76,15 @@ function unseen(one) {
   return one.cut ? "It is longer than what is shown of it. Nobody approves here what they can not read whole." : null;
 }
 
-/** Whether this person may say no: who can not add a yes any more may still deny. */
-function mayDeny(one) {
-  return one.may_deny ?? one.may_vote;
-}
-
 function decision(one, again) {
   const press = (what) => () => act(what, one, again);
   const hint = (key) => h("kbd", { "aria-hidden": "true" }, key);
   return h("section", { class: "decision", "aria-label": "Decision" },
-    one.may_vote || mayDeny(one) ? h("div", { class: "buttons start" },
+    one.may_vote || one.may_deny ? h("div", { class: "buttons start" },
       one.may_vote && !unseen(one) ? h("button", { type: "button", class: "primary", on: { click: press("approve") } }, "Approve once", hint("a")) : null,
       one.may_vote && one.grants && !unseen(one) ? h("button", { type: "button", on: { click: press("grant") } },
         `Approve for ${duration(one.grants)}`, hint("g")) : null,
-      mayDeny(one) ? h("button", { type: "button", class: "danger", on: { click: press("deny") } }, "Deny", hint("d")) : null) : null,
+      one.may_deny ? h("button", { type: "button", class: "danger", on: { click: press("deny") } }, "Deny", hint("d")) : null) : null,
     unseen(one) ? h("p", { class: "notice bad" }, unseen(one)) : null,
     one.may_vote ? null : h("p", { class: "notice" }, h("strong", {}, "You may not approve this: "), given(one.why_not ?? "")));
 }
@@ -162,7 +157,7 @@ const WORDS = {
 /** Ask once more, with what it is about in view, and send it. */
 export function act(what, one, again) {
   if (one.state !== "pending") return say("This request is settled already.");
-  if (what === "deny" ? !mayDeny(one) : !one.may_vote) return say(one.why_not ?? "You may not vote here.", { tone: "bad" });
+  if (what === "deny" ? !one.may_deny : !one.may_vote) return say(one.why_not ?? "You may not vote here.", { tone: "bad" });
   if (what !== "deny" && unseen(one)) return say(unseen(one), { tone: "bad" });
   if (what === "grant" && !one.grants) return say("This rule is approved for once: its policy offers no grants.");
   return dialog(WORDS[what].title, (close) => form(what, one, again, close), "wide");

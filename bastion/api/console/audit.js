@@ -7,7 +7,7 @@ import { cell } from "./sessions.js";
 import { code } from "./shell.js";
 import { midnight, when } from "./times.js";
 
-const KINDS = `admission-refused admitted approval-requested approval-settled approval-voted audit-mended
+const KINDS = `admission-refused admitted approval-requested approval-settled approval-voted audit-mended break-glass
   certificate-issued certificate-refused command-judged connection-refused
   events-dropped grant-made grant-revoked grant-used inventory-rejected inventory-reloaded line-ended login-accepted
   login-refused login-shell-asked person-acted policy-rejected policy-reloaded recording-mended request-refused revocations-rejected
@@ -61,9 +61,23 @@ function table(items) {
       cell("What", what(event))))));
 }
 
+/** What an event says in a few words, where neither a command nor a reason does. */
+const BRIEF = {
+  __proto__: null,
+  "admitted": (event) => `connection ${event.connection}`,
+  "approval-settled": (event) => [event.state, event.people.length ? `by ${event.people.join(", ")}` : ""].join(" "),
+  "approval-voted": (event) => `${event.person} ${event.approves ? "approves" : "denies"}${event.comment ? `: ${event.comment}` : ""}`,
+  "grant-made": (event) => `${event.rule}, by ${event.by.join(", ")}`,
+  "grant-revoked": (event) => `${event.rule}: ${event.why}`,
+  "line-ended": (event) => `status ${event.status}`,
+  "login-accepted": (event) => `certificate ${event.serial}`,
+  "person-acted": (event) => [event.action, event.on, event.reason].filter(Boolean).join(" · "),
+  "session-ended": (event) => [event.reason, Number.isInteger(event.status) ? `status ${event.status}` : ""].filter(Boolean).join(", "),
+};
+
 function what(event) {
   const text = event.runs ?? event.text;
-  const about = event.reason ?? event.action ?? event.problem ?? event.comment ?? (event.problems ?? [])[0];
+  const about = BRIEF[event.kind]?.(event) ?? event.reason ?? event.problem ?? (event.problems ?? [])[0];
   return h("details", {},
     h("summary", { "data-entry": "" },
       text ? code(text, { escaped: Boolean(event.runs ? event.runs_escaped : event.text_escaped), block: false })

@@ -47,10 +47,17 @@ function press(event, go) {
 function action(key, go) {
   if (key in actions) return actions[key][0];
   if (key === "j" || key === "k") return () => move(key === "j" ? 1 : -1);
-  if (key === "/") return () => document.querySelector("[data-search]")?.focus();
+  if (key === "/") return toSearch;
   if (key === "?") return help;
   if (/^[1-9]$/.test(key)) return () => go(Number(key) - 1);
   return null;
+}
+
+/** What stands there is marked, so that what is typed takes its place. */
+function toSearch() {
+  const field = document.querySelector("[data-search]");
+  field?.focus();
+  field?.select?.();
 }
 
 function isTyping(element) {

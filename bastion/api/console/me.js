@@ -27,7 +27,7 @@ export function corner(me) {
   const out = async () => {
     try {
       await post("/v1/logout");
-      location.hash = "";
+      location.replace("/#/login"); // which does not go straight on: else who leaves may be in again at once
       location.reload();
     } catch (error) {
       say(`Not logged out: ${error.message}`, { urgent: true, tone: "bad" });

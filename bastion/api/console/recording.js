@@ -75,10 +75,10 @@ function about(one, reload) {
       state(one), h("button", { type: "button", on: { click: verify } }, "Verify")),
     one.whole === false ? h("p", { class: "notice bad", role: "alert" },
       "Its digest is not the one in the audit trail: what is played here may not be what happened.") : null,
+    one.command ? code(one.command, { escaped: one.escaped, label: "Command" }) : null,
     facts([
       ["Began", when(one.started)],
       ["Length", `${duration(one.duration ?? 0)}, ${bytes(one.size)}`],
-      ["Command", one.command ? code(one.command, { escaped: one.escaped, block: false }) : null],
       ["Principals", names(one.principals)],
       ["Session", given(one.session, "mono")],
       ["SHA-256", one.sha256 ? h("span", { title: one.sha256 }, given(`${one.sha256.slice(0, 16)}…`, "mono")) : null],

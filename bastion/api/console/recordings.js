@@ -6,10 +6,11 @@ import * as events from "./events.js";
 import { badge, choice, empty, field, given, head, load, more } from "./parts.js";
 import * as recording from "./recording.js";
 import { cell } from "./sessions.js";
+import { code } from "./shell.js";
 import { duration, when } from "./times.js";
 
 const VERIFIED = [["", "Any"], ["true", "Verified"], ["false", "Not as recorded"], ["null", "Not verified yet"]];
-const COLUMNS = ["Who", "Where", "When", "Length", "Commands", "State"];
+const COLUMNS = ["Who", "Where", "What", "When", "Length", "Commands", "State"];
 
 const known = new Map(); // sessions that were asked for, by id
 
@@ -66,6 +67,7 @@ function table(items) {
     h("tbody", {}, items.map((one) => h("tr", {},
       cell("Who", h("a", { href: `#/recordings/${encodeURIComponent(one.session)}`, "data-entry": "" }, given(one.identity ?? one.session))),
       cell("Where", one.target ? given(`${one.account}@${one.target}`, "mono") : "–"),
+      cell("What", one.command ? code(one.command, { escaped: one.escaped, block: false }) : h("em", {}, one.kind ?? "–")),
       cell("When", when(one.started)),
       cell("Length", `${duration(one.duration ?? 0)}, ${bytes(one.size)}`),
       cell("Commands", String(one.commands ?? "–")),

@@ -10,10 +10,8 @@ The marker of the unit that runs ends `running`, and nothing else does. Whatever
 client back to the prompt: its commands go to the judge then. A unit's number is random, so that no marker of a later
 one can be told before it runs; and a line is judged in every folder that the shell has told to be in.
 
-Masks hold for all that a gated shell shows, also for lines that a rule lets show what they have: what else runs in the
-background, or by a name that it was given before, prints into the same stream.
-
-Where commands come from is the source's: a line editor (shell.py) or standard input (piped.py).
+Masks hold for all that a gated shell shows: what runs in the background, or by a name that it was given before, prints
+into the same stream as a line that a rule lets show all.
 
 Limits: a command is judged as text: a variable that an earlier one set is a word that only the target knows.
 """
@@ -86,7 +84,7 @@ class Opens(Upstream, Protocol):
 class Marks(Protocol):
     """The recording's markers."""
 
-    def marker(self, label: str) -> None: ...
+    def marker(self, text: str, told: str) -> None: ...
 
 
 class Source(Protocol):
@@ -199,8 +197,8 @@ class Commands:
         self._background.start(self._judge(command, line), "a command of a gated shell")
 
     def _count(self) -> None:
-        """The next command. On a terminal its unit has a number that nobody can guess: what runs can tell its own end
-        too early, but not that of what comes after it. (Elsewhere the shell counts its lines by it.)"""
+        """The next command. On a terminal its unit has a number that nobody can guess, so that what runs can tell its
+        own end too early, but no later one's. (Elsewhere the shell counts its lines by it.)"""
         self._number += 1
         self._tag = 1 + secrets.randbelow(MAX_NUMBER) if self._terminal else self._number
 
@@ -237,14 +235,14 @@ class Commands:
         try:
             try:
                 allowed = await self._judged(asked)
-                self._marks.marker(f"{_label(command)} ({allowed.told})")
+                self._marks.marker(_label(command), allowed.told)
                 self._run(allowed, line)
             except Denied as error:
                 self._refuse(command, error)
             except asyncio.CancelledError:
                 if not self._unwanted or self.state is State.ENDED:
                     raise
-                self._sent = time.monotonic()  # the trail may say that it was allowed: tell that it has ended
+                self._sent = time.monotonic()  # the trail may say that it was allowed: it has ended
                 self._refuse(command, _withdrawn())
         except Exception as error:  # noqa: BLE001 - raised by `ended`; nobody waits for an answer that will not come
             self._relay.end(error)
@@ -273,7 +271,7 @@ class Commands:
     def _refuse(self, command: str, error: Denied) -> None:
         """Nothing ran; the status of the last command is that of a refusal, such as 126."""
         try:
-            self._marks.marker(f"{_label(command)} ({error.verb} by {error.rule})")
+            self._marks.marker(_label(command), f"{error.verb} by {error.rule}")
         except NotRecorded as fault:
             self._relay.end(fault)
             return

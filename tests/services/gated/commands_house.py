@@ -184,9 +184,9 @@ class Place:
         self.behind_marker: Callable[[], None] = lambda: None
         """Done in the loop's next turn after each marker."""
 
-    def marker(self, label: str) -> None:
+    def marker(self, text: str, told: str) -> None:
         """Of the recording."""
-        self.markers.append(label)
+        self.markers.append(f"{text} ({told})")
         asyncio.get_running_loop().call_soon(self.behind_marker)
 
     async def commands(self) -> Commands:

@@ -57,8 +57,8 @@ class World:
     async def write(self, event: Event) -> None:
         self.done.append(event.kind)
 
-    def marker(self, label: str) -> None:
-        self.done.append(label)
+    def marker(self, text: str, told: str) -> None:
+        self.done.append(f"{text} ({told})")
 
     async def pipe(self, *_: object) -> tuple[FakeTarget, World]:
         return self.target, self

@@ -1,4 +1,4 @@
-"""Attacks on the gate: what one approve rule gives is no pass by another, and what is bound can not come to mean else."""
+"""What one approve rule gives is no pass by another, and what is bound can not come to mean something else."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_what_is_approved_at_another_hour_is_judged_by_it(house: House, te
 
 
 async def test_a_reason_that_nobody_can_see_breaks_no_glass(house: House) -> None:
-    for nothing in ("\u200b", "\u2800", "\x00", "\u00ad"):
+    for nothing in ("\u200b", "\u2800", "\x00", "\u00ad", "\u3164", "\uffa0"):
         with pytest.raises(Denied):
             await held(house, b"poweroff", environment={REASON: nothing.encode()})
 
@@ -109,3 +109,42 @@ async def test_no_reason_says_what_is_masked(house: House, text: bytes, tmp_path
     told = [*(event.record() for event in house.trail.events), *map(asdict, house.people.asked)]
     leaks = {name: value for one in told for name, value in one.items() if "411111" in repr(value).replace(" ", "")}
     assert leaks == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"systemctl stop db > /srv/log",
+        b"/tmp/systemctl stop db",
+        b"LANG=C systemctl stop db",
+        b'systemctl stop "$x"',
+        b"systemctl stop $(echo db)",
+        b"sudo systemctl stop db",
+    ],
+    ids=bytes.decode,
+)
+async def test_what_a_rule_holds_back_and_does_not_cover_still_asks_its_people(
+    house: House, text: bytes, tmp_path: Path
+) -> None:
+    """An approve rule holds back by the wide reading: a redirection, a variable or another path makes it no weaker."""
+    (tmp_path / "policy.yaml").write_text(
+        "version: 1\ndefault: approve\nundecidable: approve\napproval: {by: [juniors]}\n"
+        "rules: [{id: stops, effect: approve, commands: ['systemctl stop **'], approval: {by: [dba], count: 2}}]\n"
+    )
+    house.tenant.policy = loader.load(tmp_path)
+    with contextlib.suppress(Denied):
+        await held(house, text)
+    for asking in house.people.asked:
+        assert ("dba",) in {clause.by for clause in asking.clauses}
+
+
+async def test_two_rules_that_hold_a_shell_ask_the_people_of_both(house: House, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(
+        "version: 1\nrules:\n"
+        "  - {id: shells, effect: approve, shell: gated, approval: {by: [juniors], grants: 30m}}\n"
+        "  - {id: two, effect: approve, shell: gated, where: {targets: [web-1]}, approval: {by: [dba], count: 2}}\n"
+    )
+    house.tenant.policy = loader.load(tmp_path)
+    await held(house, b"", kind="shell", terminal=True)
+    (asking,) = house.people.asked
+    assert {clause.by for clause in asking.clauses} == {("juniors",), ("dba",)}
