@@ -14,6 +14,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from bastion.approvals.asking import Setting
 from bastion.approvals.ports import Audit, Change, Notices
@@ -23,11 +24,12 @@ from bastion.background import Background
 from bastion.config import Config
 from bastion.context import Context
 from bastion.errors import BastionError, NoSuchRequest, StoreDown
+from bastion.identity import revocation
 from bastion.identity.issuance import Issued
 from bastion.identity.revocation import Revocation
 from bastion.kept import Certificate, Recording, Session
 from bastion.recording.recorder import Closed
-from bastion.store.changes import SESSION_END
+from bastion.store.changes import CERTIFICATE, SESSION_END
 from bastion.store.store import Store
 from bastion.targets.keyring import Keyring
 
@@ -48,11 +50,13 @@ class Keeping:
         notices: Notices,
         link: Callable[[str, str], str],
         end: Callable[[str, str], None],
+        revocations: Path,
     ) -> None:
-        """`end` ends a session of this process, by its id and for a reason; `link` is the address of a request."""
+        """`revocations` is the file of this process's own; `end` ends a session of this process, by its id and for a reason; `link` is the address of a request."""
         self.store = store
         self._instance = instance
         self._end = end
+        self._revocations = revocations
         self._ending: set[str] = set()
         self._background = Background()
         setting = Setting(instance=instance, clock=time.time, link=link)
@@ -73,7 +77,7 @@ class Keeping:
         """Raises OperatorError, KeyUnusable, StoreDown."""
         store = await Store.open(config.store.url(keyring))
         folder = hashlib.sha256(str(config.state.resolve()).encode()).hexdigest()[:8]
-        return cls(store, f"{socket.gethostname()}-{folder}", audit, notices, link, end)
+        return cls(store, f"{socket.gethostname()}-{folder}", audit, notices, link, end, config.revocations)
 
     async def start(self) -> None:
         """What an earlier life of this process left open is over. Raises StoreDown, NotRecorded."""
@@ -177,9 +181,30 @@ class Keeping:
                 log.warning("requests of %s could not be ended yet: %s", entry.name, error)
 
     def _changed(self, changes: Sequence[Change]) -> None:
-        wanted = [change for change in changes if change.kind == SESSION_END]
-        if wanted:
+        if any(change.kind == SESSION_END for change in changes):
             self._background.start(self._end_wanted(), "ending sessions")
+        for change in changes:
+            if change.kind == CERTIFICATE:
+                self._background.start(self._revoke(change.tenant, change.subject), "a certificate that changed")
+
+    async def _revoke(self, tenant: str, serial: str) -> None:
+        """What was revoked at another bastion is revoked here too: in this one's own file, which it reads again."""
+        try:
+            found = await self.store.certificates.find(tenant, int(serial))
+        except StoreDown as error:
+            log.error("certificate %s of %s may be revoked elsewhere, and is good here: %s", serial, tenant, error)
+            return
+        if found is None or found.revoked is None or found.valid_before < time.time():
+            return
+        entry = Revocation(tenant, found.why or "revoked", revocation.now(time.time), serial=found.serial)
+        try:
+            await asyncio.to_thread(self._add, entry)
+        except BastionError as error:
+            log.error("certificate %s of %s was revoked elsewhere, and is good here: %s", serial, tenant, error)
+
+    def _add(self, entry: Revocation) -> None:
+        if not any(known.serial == entry.serial for known in revocation.entries(self._revocations, entry.tenant)):
+            revocation.add(self._revocations, entry)
 
     async def _end_wanted(self) -> None:
         """End what somebody wants to end, here or in another process."""

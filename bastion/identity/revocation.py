@@ -207,6 +207,12 @@ def add(path: Path, entry: Revocation) -> None:
         raise OperatorError(f"{path}: the revocation was not written: {error.strerror}") from error
 
 
+def entries(path: Path, tenant: str) -> list[Revocation]:
+    """What the file has of one tenant, as far as it can be read. OperatorError."""
+    found, _ = _read(path, _source(path))
+    return [entry for entry in found if entry.tenant == tenant]
+
+
 def make(path: Path) -> None:
     """Make the file, without any entry, when there is none. OperatorError when it can not be."""
     try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bastion.errors import StoreDown
+from bastion.identity import revocation
 from bastion.keeping import Keeping
+from bastion.kept import Certificate
 from bastion.recording.recorder import Closed
 from bastion.store.store import Store
 from tests.services.gate_house import House, Trail
@@ -34,7 +37,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     def end(session: str, reason: str) -> None:
         made.ended.put_nowait((session, reason))
 
-    made = Place(Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end))
+    made = Place(Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end, tmp_path / "r.jsonl"))
     await made.keeping.start()
     yield made
     await made.keeping.stop()
@@ -80,7 +83,9 @@ async def test_what_an_earlier_life_had_open_is_over(place: Place, tmp_path: Pat
     context = await House(tmp_path / "house").context()
     await place.keeping.begin(context, "5e55", "shell", b"")
     store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
-    again = Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None)
+    again = Keeping(
+        store, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None, tmp_path / "r"
+    )
     await again.start()
     (past,) = await store.sessions.page("acme", False, None, 10)
     assert "gone" in past.reason
@@ -97,3 +102,21 @@ async def test_without_the_store_nothing_begins(place: Place, tmp_path: Path) ->
     with pytest.raises(StoreDown):
         await place.keeping.begin(context, "5e55", "exec", b"uptime")
     await place.keeping.over(context, "5e55", 0, "exit", CLOSED)
+
+
+async def test_a_certificate_that_is_revoked_elsewhere_is_revoked_here(place: Place, tmp_path: Path) -> None:
+    """Once, in the file that this process reads its revocations from."""
+    revocation.make(tmp_path / "r.jsonl")
+    other = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    later = time.time() + 600
+    certificate = Certificate("acme", 7, "agent-1", "i", "s", ("agent-1",), "SHA256:x", "192.0.2.1", 0.0, later)
+    try:
+        await other.certificates.issued(certificate)
+        await other.certificates.revoked("acme", 7, time.time(), "lost")
+        async with asyncio.timeout(5):
+            while not (found := revocation.entries(tmp_path / "r.jsonl", "acme")):
+                await place.keeping.store.changes.read()
+        await other.certificates.revoked("acme", 7, time.time(), "lost again")
+    finally:
+        await other.close()
+    assert [(entry.serial, entry.reason) for entry in found] == [(7, "lost")]
