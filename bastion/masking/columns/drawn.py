@@ -153,11 +153,10 @@ class Drawn(Table):
         low, high = span(token)
         low = high if self._layout.wide and token.decode("utf-8", "replace").isalpha() else low
         stop = self._stop()
-        if stop is not None and low and self._leaves(stop):
+        while stop is not None and low and self._leaves(stop):
             self._close(out)
             self._at += 1
-            self._put(token, out)
-            return
+            stop = self._stop()
         self._take(token, out)
         self._low += low
         self._high += high
