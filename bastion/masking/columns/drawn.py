@@ -74,13 +74,10 @@ class Drawn(Table):
         return starred(held, blanks=True)
 
     def end(self) -> bytes:
-        out = bytearray()
-        if self._start:
-            start, self._start = self._start, b""
-            self.fresh = False
-            out += self.row(start, 0)[0]
+        passed, rest = self.begun()
+        out = bytearray(passed)
         self._close(out)
-        return bytes(out)
+        return bytes(out + (rest or b""))
 
     def held(self) -> int:
         return len(self._held)

@@ -87,11 +87,7 @@ class Loose(Table):
         return len(self._held)
 
     def end(self) -> bytes:
-        out = b""
-        if self._start:
-            start, self._start = self._start, b""
-            self.fresh = False
-            out = self.row(start, 0)[0]
+        out, _ = self.begun()
         return out if self.fresh else out + self._end_line()
 
     def _name(self, fields: int) -> str:
