@@ -74,13 +74,10 @@ class Drawn(Table):
         return starred(held, blanks=True)
 
     def end(self) -> bytes:
-        out = bytearray()
-        if self._start:
-            start, self._start = self._start, b""
-            self.fresh = False
-            out += self.row(start, 0)[0]
+        passed, rest = self.begun()
+        out = bytearray(passed)
         self._close(out)
-        return bytes(out)
+        return bytes(out + (rest or b""))
 
     def held(self) -> int:
         return len(self._held)
@@ -153,11 +150,10 @@ class Drawn(Table):
         low, high = span(token)
         low = high if self._layout.wide and token.decode("utf-8", "replace").isalpha() else low
         stop = self._stop()
-        if stop is not None and low and self._leaves(stop):
+        while stop is not None and low and self._leaves(stop):
             self._close(out)
             self._at += 1
-            self._put(token, out)
-            return
+            stop = self._stop()
         self._take(token, out)
         self._low += low
         self._high += high

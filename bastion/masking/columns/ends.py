@@ -33,10 +33,11 @@ def _letters(text: str) -> list[bytes]:
 
 
 _LINE_END = [rb"\r?", rb"\n"]
+_WARNED: list[list[bytes]] = [[], [*_letters(", "), _NUMBER, *_letters(" warning"), b"s?"]]
 _FOOTERS: list[list[bytes]] = [
     [rb"\(", _NUMBER, b" ", rb"[A-Za-z\x80-\xff]{1,32}", rb"\)", *_LINE_END],
-    [_NUMBER, *_letters(" row"), b"s?", *_letters(" in set")],
-    _letters("Empty set"),
+    *[[_NUMBER, *_letters(" row"), b"s?", *_letters(" in set"), *warned, *_letters(" (")] for warned in _WARNED],
+    *[[*_letters("Empty set"), *warned, *_letters(" (")] for warned in _WARNED],
 ]
 _PROMPTS: list[list[bytes]] = [
     [_WORD, rb"[=(*!^$'\"-]", b"[#>]", b" "],

@@ -22,7 +22,7 @@ _FIELD = re.compile(r'"[^"\n]{1,64}"|[^\W\d][\w ?.()*$#:/-]{0,63}|\?column\?')
 _WORD = re.compile(r'"[^"\n]{1,64}"|[^\W\d][\w?.()*$#:/-]{0,63}')
 _QUOTING = ",;"
 _PLAIN = "\t|^~\x1f\x1e\x01"
-_COPY = re.compile(r"COPY \S{1,200} \(([^()]{1,100000})\) FROM stdin;")
+_COPY = re.compile(r'COPY (?:"[^"]*"|[^\s"])+ \((.+)\) FROM stdin;')
 
 
 class Headers:

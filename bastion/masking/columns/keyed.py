@@ -4,7 +4,7 @@ A key is a quoted name and a colon; its string, number, word or nested value is 
 (also keys: they may be data) and every scalar, so that the text stays JSON. A key may stand in a string of JSON
 (`\\"`). Off a terminal a replacement that is no string becomes one.
 
-Limits: a key with escapes of its own (`\\u0065mail`), keys in single quotes, JSON in a quoted field of CSV
+Limits: a key longer than 128 bytes as it is written, keys in single quotes, JSON in a quoted field of CSV
 (`""email""`).
 """
 
@@ -22,6 +22,7 @@ _NAME = 128
 _BLANK = re.compile(rb"(?:[\s|+]|" + ESCAPE.pattern + rb")+")
 _SCALAR = re.compile(rb"[^\s,{}\[\]\"\\\x1b]+")
 _WORDS = re.compile(rb"[-+.0-9eE]+|true|false|null|\*+")
+_ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _STOP = re.compile(rb'[\\"\n]')
 _RUN = 32
 """Backslashes in which every quoting that is known turns round."""
@@ -153,7 +154,8 @@ class Keyed:
         bare = name.rstrip(b"\\")
         before = buffer[max(0, left - 16) : left]
         slashes = len(before) - len(before.rstrip(b"\\"))
-        column = self._mask.names.find(plain(bare)) if b"\n" not in bare else None
+        text = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), plain(bare))
+        column = self._mask.names.find(text) if b"\n" not in bare else None
         if column is None or slashes != len(name) - len(bare) or slashes & (slashes + 1):
             return None
         return right + 1, slashes, column, before.endswith(b"<field name=")

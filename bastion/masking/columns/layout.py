@@ -7,6 +7,7 @@ markdown). A border without rules (psql's border 0, sqlite3's column) tells the 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from bastion.masking.columns.names import Names
@@ -84,7 +85,6 @@ def _placed(text: str, starts: list[int]) -> list[str]:
     pieces = [""] * len(starts)
     at = 0
     for character in text:
-        place = sum(start <= at for start in starts) - 1
-        pieces[max(0, place)] += character
+        pieces[max(0, bisect_right(starts, at) - 1)] += character
         at += width(character)
     return pieces

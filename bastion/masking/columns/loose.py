@@ -13,11 +13,14 @@ in another value without a blank beside it, is read as a row (MariaDB with --raw
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from bastion.masking.columns.table import KEPT, Table, line_of
 from bastion.masking.columns.value import Mask, fitting, starred
+
+MOST = 4096
+"""Fields of a header in which readings are told apart: as many as MariaDB can have. Of more, each is masked."""
 
 
 class Loose(Table):
@@ -37,15 +40,19 @@ class Loose(Table):
     ) -> None:
         super().__init__(mask)
         self._separator = separator
+        if len(columns) > MOST:
+            columns = [next(filter(None, columns))]  # of more fields than any reading can have, each is masked
         self._columns = columns
-        self._named = {at: column for at, column in enumerate(columns) if column is not None}
+        self._named = sum(1 << at for at, column in enumerate(columns) if column is not None)
+        self._all = (1 << len(columns)) - 1
         self._header = header
         self._below = below
         self._stop = re.compile(b"[" + re.escape(separator) + b"\n]")
-        self._begins = frozenset({0})
-        """The fields in which a line may begin."""
+        self._begins = 1
+        """The fields in which a line may begin, a bit for each."""
+        self._reach = 1
+        """The fields that the one at hand may be, whatever follows."""
         self._line = bytearray()
-        self._index = 0
         self._held = bytearray()
         self._holding = False
         self._passing = False
@@ -53,7 +60,7 @@ class Loose(Table):
     def row(self, data: bytes, at: int) -> tuple[bytes, int]:
         out = bytearray()
         while at < len(data):
-            self._holding = self._holding or self._possible()
+            self._holding = self._holding or bool(self._reach & self._named)
             found = self._stop.search(data, at)
             stop = found.end() if found else len(data)
             self._line += data[at : min(stop, at + KEPT - len(self._line))]
@@ -62,7 +69,8 @@ class Loose(Table):
             if found and found.group() == b"\n":
                 out += self._end_line()
                 break
-            self._index += found is not None
+            if found and not self._holding:
+                self._reach |= self._reach << 1 & self._all
         return bytes(out), at
 
     def let_go(self) -> bytes:
@@ -70,7 +78,7 @@ class Loose(Table):
         if not self._held:
             return b""
         self._passing = True
-        self.mask.count(next(iter(self._named.values())))
+        self.mask.count(self._name(self._named))
         held = bytes(self._held)
         self._held.clear()
         return starred(held, kept=self._separator)
@@ -79,18 +87,12 @@ class Loose(Table):
         return len(self._held)
 
     def end(self) -> bytes:
-        out = b""
-        if self._start:
-            start, self._start = self._start, b""
-            self.fresh = False
-            out = self.row(start, 0)[0]
+        out, _ = self.begun()
         return out if self.fresh else out + self._end_line()
 
-    def _possible(self) -> bool:
-        """Whether the field that begins here may be a named one, whatever follows."""
-        last = len(self._columns) - 1
-        begins = self._begins | {0}
-        return any(begin <= at <= min(begin + self._index, last) for begin in begins for at in self._named)
+    def _name(self, fields: int) -> str:
+        """The column that masks the first of these fields."""
+        return self._columns[(fields & -fields).bit_length() - 1] or ""
 
     def _taken(self, data: bytes) -> bytes:
         if self._passing:
@@ -113,7 +115,7 @@ class Loose(Table):
         self._begins = self._next(len(fields), doubtful)
         self._line.clear()
         self._held.clear()
-        self._index = 0
+        self._reach = self._begins | 1
         self._holding = self._passing = False
         self.fresh = True
         return out
@@ -122,32 +124,44 @@ class Loose(Table):
         """What is held, with each field masked that any reading gives a named column."""
         parts = bytes(self._held).split(self._separator) if self._separator else [bytes(self._held)]
         first = count - len(parts)
-        for place, part in enumerate(parts):
-            column = self._column(first + place, count, doubtful)
-            if column is not None:
-                parts[place] = self.mask.value(part, column)
+        for place, found in enumerate(self._readings(count, doubtful)):
+            if place >= first and found:
+                parts[place - first] = self.mask.value(parts[place - first], self._name(found))
         return self._separator.join(parts)
 
-    def _column(self, place: int, count: int, doubtful: int) -> str | None:
+    def _readings(self, count: int, doubtful: int) -> Iterator[int]:
+        """For each field of a line the named ones that it is in some reading."""
         fields = len(self._columns)
-        begins = self._begins if count < fields else self._begins | {0}
-        if count == fields and 0 in self._begins and not doubtful:
-            begins = frozenset({0})
-        for begin in begins:
-            more = max(doubtful, begin + count - fields)  # so many separators may stand in fields
-            low, high = max(begin, begin + place - more), min(begin + place, fields - 1)
-            for at, column in self._named.items():
-                if low <= at <= high:
-                    return column
-        return None
+        begins = self._begins if count < fields else self._begins | 1
+        if count == fields and begins & 1 and not doubtful:
+            begins = 1
+        # A line that begins in the field `begin` has this many separators in fields, at most:
+        # max(doubtful, begin + count - fields). So the beginnings up to `few` have `doubtful` ones, later ones more.
+        few = max(0, fields - count + doubtful + 1)
+        near = begins & ((1 << few) - 1)
+        far = begins ^ near
+        for place in range(count):
+            if place:
+                near = (near << 1 | (near if place <= doubtful else 0)) & self._all
+                far |= far << 1 & self._all
+            least = max(0, place - count + fields)
+            yield (near | (far >> least << least)) & self._named
 
     @staticmethod
     def _doubtful(left: bytes, right: bytes) -> bool:
         """Whether the separator between these stands as in prose: clients put no blank there."""
         return left.endswith(b" ") or right.startswith(b" ")
 
-    def _next(self, count: int, doubtful: int) -> frozenset[int]:
+    def _next(self, count: int, doubtful: int) -> int:
         last = len(self._columns) - 1
-        most = {last} if count > last else {min(begin + count - 1, last) for begin in self._begins}
-        ends = {max(0, end - less) for end in most for less in range(min(doubtful, last) + 1)}
-        return frozenset(ends | {0}) if last in ends else frozenset(ends)
+        if count > last:
+            ends = 1 << last
+        else:
+            ends = self._begins << (count - 1)
+            ends = ends & self._all | (1 << last if ends > self._all else 0)
+        less, done = min(doubtful, last), 0
+        while done < less:  # each end, and those up to `less` fields before it
+            step = min(done + 1, less - done)
+            ends |= ends >> step
+            done += step
+        return ends | 1 if ends >> last else ends

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+ESCAPED = rb"\\u[0-9a-f]"
+"""How the escape of a character begins in JSON; lower-cased."""
 _KEPT = 4096
 """Names whose answer is remembered: a stranger's headers must not grow memory."""
 
@@ -17,7 +19,7 @@ class Names:
         self._known: dict[str, str | None] = {}
         self.literals = tuple({_literal(column) for column in columns})
         """One of these stands in the lower-cased bytes of every line that may hold a name."""
-        self._anywhere = re.compile(b"|".join(map(re.escape, sorted(self.literals))))
+        self._anywhere = re.compile(b"|".join((*map(re.escape, sorted(self.literals)), ESCAPED)))
 
     def find(self, name: str) -> str | None:
         """The column, as the policy has it, that masks a field of this name."""
@@ -34,7 +36,7 @@ class Names:
         return any(literal in lowered for literal in self.literals)
 
     def places(self, lowered: bytes, at: int) -> Iterator[int]:
-        """Where a name may stand in these lower-cased bytes, from `at` on, in order."""
+        """Where a name may stand, or a part of one that JSON escapes, in these lower-cased bytes, in order from `at`."""
         return (found.start() for found in self._anywhere.finditer(lowered, at))
 
 

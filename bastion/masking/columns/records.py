@@ -30,6 +30,8 @@ _NAME = re.compile(r"([^\W\d](?:[\w ?.()*$#-]{0,62}[\w?.()*$#-])?|\?column\?)([|
 EVIDENCE = (b" ]", b"* record ", b". row *")
 """One of these stands in every line that begins a record; lower-cased."""
 _RULE = re.compile("[|]|│|║".encode())
+_LONGEST = 65
+"""The most characters before the end of an unaligned record's name."""
 _MOST = 200
 """The most columns of the screen that a replacement may take where nothing stands behind it."""
 
@@ -76,6 +78,8 @@ class Records(Table):
         self._line = bytearray()
         self._passing = self._masked = False
         """While passing: as stars."""
+        self._past = 0
+        """How much of the line has been let go before its name was whole."""
 
     def go_on(self, column: str, value: bytes, *, whole: bool) -> None:
         """Begin behind a field of this column, or (not `whole`) within it, a part of which has passed as stars."""
@@ -97,36 +101,61 @@ class Records(Table):
         if not self._passing:
             line = bytes(self._line)
             out += self._whole(line)
-            if self.over:  # none of it has passed
-                self.back = line
+            if self.over:
+                self.back = line[self._past :]
                 return out, stop
             self._quotes(line)
         self._line.clear()
         self._passing = False
+        self._past = 0
         self.fresh = not self._open
         return out + b"\n", stop + 1
 
     def let_go(self) -> bytes:
-        if not self._line:
+        """A name that is not whole is kept, to tell whose the value is: it passes if the field before is none."""
+        if not self.held():
             return b""
-        held = bytes(self._line)
+        if not self._told(bytes(self._line)):
+            out = bytes(self._line[self._past :])
+            self._past = len(self._line)
+            return starred(out, blanks=True) if self._column is not None else out
+        return self._let_go()
+
+    def _let_go(self) -> bytes:
+        held, past = bytes(self._line), self._past
         self._line.clear()
+        self._past = 0
         self._passing = True
         self._quotes(held)
         place = self._value(held)
         self._masked = place is None or self._column is not None
         if not self._masked:
-            return held
+            return held[past:]
         self.mask.count(self._column or "")
-        at = place or 0
-        return held[:at] + starred(held[at:], blanks=True)
+        at = max(place or 0, past)
+        return held[past:at] + starred(held[at:], blanks=True)
+
+    def _told(self, line: bytes) -> bool:
+        """Whether the name with which the line begins is whole, or the line has none."""
+        text = plain(line)
+        if self._style is Style.RULED:
+            return len(_RULE.findall(line)) > self._framed(line)
+        if self._style is Style.BLANK:
+            return " " in text
+        if self._style is Style.UNALIGNED:
+            return self._open or self._separator in text or len(text) > _LONGEST
+        return ": " in text if self._colon < 0 else len(text) >= self._colon + 2
 
     def end(self) -> bytes:
-        out = super().release() if self._start else b""
-        return out if self._passing else out + self._whole(bytes(self._line))
+        out, rest = self.begun()
+        if rest is not None or self._passing:
+            return out + (rest or b"")
+        line = bytes(self._line)
+        out += self._whole(line)
+        return out + line[self._past :] if self.over else out
 
     def held(self) -> int:
-        return len(self._line)
+        return len(self._line) - self._past
 
     def _more(self, data: bytes) -> bytes:
         if not self._passing:
@@ -134,24 +163,26 @@ class Records(Table):
             self._line += data[:room]
             if room == len(data):
                 return b""
-            return self.let_go() + self._more(data[room:])
+            return self._let_go() + self._more(data[room:])
         self._quotes(data)
         return starred(data, blanks=True) if self._masked else data
 
     def _whole(self, line: bytes) -> bytes:
-        """A line without its newline, masked if it is a named field's; or `over`."""
+        """A line without its newline and what has passed, masked if it is a named field's; or `over`."""
+        past = self._past
         if record(line) is not None:
             self._column, self._colon = None, -1
-            return line
+            return line[past:]
         place = self._value(line)
         if place is None:
             self.over = True
             return b""
         if self._column is None:
-            return line
+            return line[past:]
         body = line.rstrip(b"\r")
+        place = max(place, past)
         value = body[place:]
-        return body[:place] + self._put(value, framed=self._framed(line)) + line[len(body) :]
+        return body[past:place] + self._put(value, framed=self._framed(line)) + line[max(past, len(body)) :]
 
     def _put(self, value: bytes, *, framed: bool) -> bytes:
         if self._style not in (Style.RULED, Style.BLANK):

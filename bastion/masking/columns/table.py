@@ -54,18 +54,24 @@ class Table:
                 return bytes(out), self.back + data[at:]
         return bytes(out), None
 
-    def release(self) -> bytes:
-        """All that is held, masked where it may be a named field's; the table stays in force."""
-        out = b""
-        if self._start:
-            start, self._start = self._start, b""
-            self.fresh = False
-            out = self.row(start, 0)[0]
-        return out + self.let_go()
+    def release(self) -> tuple[bytes, bytes | None]:
+        """All that is held, masked where it may be a named field's, and what is no longer the table's, as of `feed`."""
+        out, rest = self.begun()
+        return (out + self.let_go(), None) if rest is None else (out, rest)
 
     def end(self) -> bytes:
         """The stream has ended here."""
-        return self.release()
+        out, rest = self.release()
+        return out + (rest or b"")
+
+    def begun(self) -> tuple[bytes, bytes | None]:
+        """Reads what is held since it may yet become an end as what begins a row, or what is behind the table."""
+        if not self._start:
+            return b"", None
+        start, self._start = self._start, b""
+        self.fresh = False
+        out, at = self.row(start, 0)
+        return out, self.back + start[at:] if self.over or self.turned is not None else None
 
     @property
     def holding(self) -> int:

@@ -44,7 +44,14 @@ class Tables:
         out = self._untorn()
         if self._doubting:
             return out + self._as_stars(b"")
-        return out + self._table.release() if self._table else out
+        while self._table is not None:
+            passed, rest = self._table.release()
+            out += passed
+            if rest is None:
+                break
+            self._table = self._table.turned
+            out += self._through(rest)
+        return out
 
     def flush(self) -> bytes:
         out = self._untorn()
@@ -103,7 +110,7 @@ class Tables:
         """What passes, and what follows it when a table has begun."""
         lowered = (bytes(self._line[-_BACK:]) + data).lower()
         named = self._mask.names.hit(lowered)
-        self.named = self.named or named
+        self.named = self.named or named or b"\\u" in lowered
         if self._hit or self._above is not None or named or _evident(lowered):
             return self._lines(data, lowered[len(lowered) - len(data) :])
         last = data.rfind(b"\n")
