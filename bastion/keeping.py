@@ -52,7 +52,8 @@ class Keeping:
         end: Callable[[str, str], None],
         revocations: Path,
     ) -> None:
-        """`revocations` is the file of this process's own; `end` ends a session of this process, by its id and for a reason; `link` is the address of a request."""
+        """`revocations` is the file of this process's own; `end` ends a session of this process, by its id and for a
+        reason; `link` is the address of a request."""
         self.store = store
         self._instance = instance
         self._end = end
