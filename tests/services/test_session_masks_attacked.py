@@ -71,8 +71,12 @@ def test_two_masks_of_different_styles_show_no_more_than_one(name: str, terminal
 
 UNUSABLE = {
     "a mask with words that is named as a detector": "  - {id: email, words: [foobar], detectors: [email]}\n",
-    "a pattern that is named as a detector": "  - {id: a, detectors: [payment], patterns: [{id: card-in-groups, pattern: 'E[0-9]{6}'}]}\n",
-    "two patterns of one name in one mask": "  - {id: a, patterns: [{id: e, pattern: 'E[0-9]{6}'}, {id: e, pattern: 'F[0-9]{6}'}]}\n",
+    "a pattern that is named as a detector": (
+        "  - {id: a, detectors: [payment], patterns: [{id: card-in-groups, pattern: 'E{6}'}]}\n"
+    ),
+    "two patterns of one name in one mask": (
+        "  - {id: a, patterns: [{id: e, pattern: 'E{6}'}, {id: e, pattern: 'F{6}'}]}\n"
+    ),
     "more words together than can be used": "".join(
         f"  - {{id: {mask}, words: [{', '.join(f'word-{mask}-{n}' for n in range(300))}]}}\n" for mask in "ab"
     ),

@@ -1,0 +1,40 @@
+"""What was found by attack: headers of keys that no key follows, and texts that are made to be slow."""
+
+from __future__ import annotations
+
+import time
+
+from bastion.masking.masker import Masker
+from tests.core.masking.planted import everything, masked
+
+HEADER = b"-----BEGIN RSA PRIVATE " + b"KEY-----"
+
+
+def test_a_header_in_source_code_does_not_take_the_rest_of_the_file() -> None:
+    """Names of 16 letters stand in nearly every fifth line of some languages."""
+    lines = b"func TestParsePrivateKeyFromBlock(t *testing.T) {\n\tx := 1\n}\n" * 40
+    assert masked(everything(), [b'const begin = "' + HEADER + b'"\n' + lines]).endswith(lines[-400:])
+
+
+def test_a_header_on_a_terminal_does_not_take_all_that_comes_in_a_deep_folder() -> None:
+    """`head -1 key`, and a prompt that names /var/lib/postgresql from then on."""
+    masker = Masker(everything(), terminal=True)
+    masker.feed(HEADER + b"\r\n")
+    for _ in range(20):
+        shown = masker.feed(b"root@db:/var/lib/postgresql# ls\r\nPG_VERSION\r\n") + masker.release()
+    assert shown == b"root@db:/var/lib/postgresql# ls\r\nPG_VERSION\r\n"
+
+
+def cost(text: bytes) -> float:
+    masker = Masker(everything(), terminal=False)
+    begin = time.process_time()
+    for at in range(0, len(text), 32768):
+        masker.feed(text[at : at + 32768])
+    return time.process_time() - begin
+
+
+def test_a_text_that_is_no_secret_takes_no_longer_than_one_full_of_them() -> None:
+    """`token=token=…`: 200 bytes are matched, and refused, at every sixth."""
+    cards, tokens = b"4111111111111111 " * 7710, b"token=" * 21845
+    cost(cards + tokens)  # automata are built as they are needed
+    assert cost(tokens) < 4 * cost(cards)
