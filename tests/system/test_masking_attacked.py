@@ -215,3 +215,27 @@ def test_one_session_s_output_does_not_stall_another(client: Maker, bastion: Bas
     finally:
         slow.kill()
         slow.communicate()
+
+
+WORDS = """\
+import sys, time
+for _ in range(40):
+    sys.stdout.write("a" * 40)
+    sys.stdout.flush()
+    time.sleep(0.004)
+    sys.stdout.write("1")
+    sys.stdout.flush()
+    time.sleep(0.1)
+"""
+
+
+def test_a_long_word_and_a_digit_on_a_terminal_do_not_stop_the_bastion(tmp_path: Path, target: Sshd) -> None:
+    """One session's 41 bytes, in two pieces, and nobody is served any more."""
+    (tmp_path / "words.py").write_text(WORDS)
+    with Bastion(tmp_path / "b", [Target.of("web-1", target)], policy=POLICY) as bastion:
+        command = Client(tmp_path / "c", bastion).command("-tt", "-q", "web-1", f"python3 {tmp_path / 'words.py'}")
+        with Terminal(command) as person:
+            person.look(3.0)
+            done = subprocess.run(Client(tmp_path / "d", bastion).command("web-1", "true"), timeout=20, check=False)
+            print(person.seen)
+            assert done.returncode == 0

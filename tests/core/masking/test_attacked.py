@@ -38,3 +38,18 @@ def test_a_text_that_is_no_secret_takes_no_longer_than_one_full_of_them() -> Non
     cards, tokens = b"4111111111111111 " * 7710, b"token=" * 21845
     cost(cards + tokens)  # automata are built as they are needed
     assert cost(tokens) < 4 * cost(cards)
+
+
+def letters(count: int) -> float:
+    """What a digit costs that comes by itself behind so many letters, on a terminal."""
+    masker = Masker(everything(), terminal=True)
+    masker.feed(b"a" * count)
+    begin = time.process_time()
+    masker.feed(b"1")
+    return time.process_time() - begin
+
+
+def test_a_digit_behind_a_long_word_on_a_terminal_takes_no_time() -> None:
+    """Forty letters take days, and with them the whole bastion: each letter more doubles it."""
+    letters(4)
+    assert letters(22) < 20 * max(letters(11), 0.0005)
