@@ -32,6 +32,8 @@ _NAME = re.compile(rb"[A-Za-z_]+(?:[._:/>-]+[A-Za-z_]+)*[.:]?\Z")
 _DOTTED = re.compile(rb"[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+)+\Z")
 _CODE = re.compile(rb"[\[{<]|[A-Za-z0-9_.]\(|\(.*\)|[)\]}>;,]\Z|\A[&|!:~^+=)\]}>]|->|::|\A[A-Za-z_.]*=[^=]|==[^=]")
 _DATE = re.compile(rb"(?:19|20)[0-9]{2}([-./])[01]?[0-9]\1[0-3]?[0-9]")
+_KINDS = tuple(re.compile(kind) for kind in (rb"[0-9]", rb"[A-Z]", rb"[a-z]"))
+_ALNUM = re.compile(rb"[0-9A-Za-z\x80-\xff]")
 _PORT = re.compile(rb"[0-9]{1,5}/")
 _QUAD = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _TLD_NEVER = frozenset(
@@ -129,7 +131,7 @@ def password(secret: bytes) -> bool:
 
 def _is_reference(value: bytes) -> bool:
     rest = _REFERENCE.sub(b"", value)
-    return rest != value and not any(chr(byte).isalnum() for byte in rest)
+    return rest != value and not _ALNUM.search(rest)
 
 
 def _is_phrase(value: bytes) -> bool:
@@ -153,8 +155,4 @@ def code_password(secret: bytes) -> bool:
 
 def mixed(secret: bytes) -> bool:
     """Letters of both cases and digits, as random text of some length has them."""
-    return (
-        any(0x30 <= byte <= 0x39 for byte in secret)
-        and any(0x41 <= byte <= 0x5A for byte in secret)
-        and any(0x61 <= byte <= 0x7A for byte in secret)
-    )
+    return all(kind.search(secret) for kind in _KINDS)
