@@ -19,9 +19,9 @@ Of one that overlaps its end, what is left is masked as well. Each detector look
 
 Where somebody waits for what is shown, time passes, and there are two exceptions to the first paragraph:
 
-- On a terminal a piece of at most ECHO bytes that is letters only, or the dash of an option (no digit, no other sign, no
-  known beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters and
-  comes in pieces so small (an address, an IBAN) shows these letters; the rest of it is masked.
+- On a terminal a piece of at most ECHO bytes that is letters only, or the dash of an option (no digit, no other sign,
+  no known beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters
+  and comes in pieces so small (an address, an IBAN) shows these letters; the rest of it is masked.
 - `release` gives up what is held, but for an escape sequence that is not whole, of which nothing would be seen: what is
   a match already stays masked, and so does what follows of it; the rest is shown. What was shown is context for what
   comes: the rest of such a secret is masked. How long is too long, its caller says: a moment on a terminal; longer in a

@@ -16,11 +16,13 @@ _PLACEHOLDERS = frozenset(
     b"boolean float "
     b"object any dict list tuple text type default value example placeholder todo tbd username user name prompt file "
     b"env stdin ask interactive disabled enabled invalid missing incorrect expired unknown self this expected "
+    b"same-origin include omit "
     b"{} [] () \"\" ''".split()
 )
 _REFERENCE = re.compile(
     rb"\$\$|\$[A-Za-z_][A-Za-z0-9_]*|\$\{[^{}]*\}|\$\(.*|%[A-Za-z_][A-Za-z0-9_]*%|%%?\([A-Za-z0-9_]+\)[sdr]|%[sdrvq]\b"
-    rb"|\{\{.*?\}\}|#?\{[A-Za-z_][^{}]*\}|<[^<>]*>|<[A-Za-z_ /!-].*|@[A-Za-z_]+@|!(?:Ref|Sub|vault)\b.*|\A[A-Za-z-]{0,4}\.{3,}"
+    rb"|\{\{.*?\}\}|#?\{[A-Za-z_][^{}]*\}|<[^<>]*>|<[A-Za-z_ /!-].*|@[A-Za-z_]+@|!(?:Ref|Sub|vault)\b.*"
+    rb"|\A[A-Za-z-]{0,4}\.{3,}"
 )
 """What stands for a value that is elsewhere. In a value it may stand beside others and signs, not beside letters."""
 _BLANK = re.compile(rb"[xX*._ -]*(?:[xX]{3}|\*{3}|\.{3})[xX*._ -]*\Z")
@@ -39,7 +41,7 @@ _QUAD = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _TLD_NEVER = frozenset(
     b"service socket target mount slice timer path scope device swap automount snapshot conf config js ts go c h cpp "
     b"java html css json yaml yml xml txt log lock png jpg gif svg gz tar deb rpm rb "
-    b"whl git patch diff orig rej bak tmp test patch latest old new frm ibd myd myi".split()
+    b"whl git patch diff orig rej bak tmp test latest old new frm ibd myd myi db pag".split()
 )
 """Endings of files and units that are no country's and no registry's."""
 _TLD_FILES = frozenset(b"py so sh pl rs cc md zip".split())

@@ -141,7 +141,9 @@ def test_a_pipe_holds_until_time_has_passed() -> None:
     assert masker.feed(b" 1111 1111\n") == b"[card]\n"
 
 
-@pytest.mark.parametrize("prompt", [b"Password for grace", b"Continue 4", b"user@host", b"0000", b"body without an end"])
+@pytest.mark.parametrize(
+    "prompt", [b"Password for grace", b"Continue 4", b"user@host", b"0000", b"body without an end"]
+)
 def test_a_prompt_in_a_pipe_is_shown_when_time_has_passed(prompt: bytes) -> None:
     masker = Masker(everything(), terminal=False)
     assert masker.feed(prompt) + masker.release() == prompt
@@ -170,7 +172,16 @@ def test_a_sequence_that_is_not_whole_is_held_however_long() -> None:
     assert masker.feed(b"H4111111111111111\r\n") == b"\x1b[3;1H" + b"*" * 16 + b"\r\n"
 
 
-SEQUENCES = [b"\x1b[2J", b"\x1b[3;1H", b"\x1b[?25l", b"\x1b[1 q", b"\x1b7", b"\x1bM", b"\x1b]0;title\x07", b"\x1b]0;t\x1b\\"]
+SEQUENCES = [
+    b"\x1b[2J",
+    b"\x1b[3;1H",
+    b"\x1b[?25l",
+    b"\x1b[1 q",
+    b"\x1b7",
+    b"\x1bM",
+    b"\x1b]0;title\x07",
+    b"\x1b]0;t\x1b\\",
+]
 
 
 @pytest.mark.parametrize("row", SHORT, ids=lambda row: f"{row.detector}-{row.secret[:16]!r}")
