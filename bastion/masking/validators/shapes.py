@@ -46,7 +46,7 @@ _TLD_NEVER = frozenset(
 """Endings of files and units that are no country's and no registry's."""
 _TLD_FILES = frozenset(b"py so sh pl rs cc md zip".split())
 """Endings of files that are also a country's, or a registry's: an address, unless its name begins with a digit, as in
-`logo@2x.py`, or has one letter only."""
+`logo@2x.py`."""
 _ALGORITHMS_OF = frozenset(b"openssh.com libssh.org lysator.liu.se ssh.com libreswan.org matrix.org.invalid".split())
 
 
@@ -82,7 +82,7 @@ def email(secret: bytes) -> bool:
     name, _, ending = domain.rpartition(b".")
     if ending in _TLD_NEVER or b"-." in domain or b".-" in domain:
         return False
-    if ending in _TLD_FILES and (len(name) < 2 or 0x30 <= name[0] <= 0x39):
+    if ending in _TLD_FILES and 0x30 <= name[0] <= 0x39:
         return False
     return not (domain in _ALGORITHMS_OF and (b"-" in local or any(0x30 <= byte <= 0x39 for byte in local)))
 
