@@ -1,8 +1,13 @@
 """What is masked from a header to its footer, however long it is: private keys.
 
-A block ends with its footer. Where none comes (`grep BEGIN`, a torn file), it ends after POOR_LINES lines in a row
-without RICH characters of base64 one after the other: those lines are lost to the reader, and no key is. A line that
-never ends stays masked for ever.
+A block ends with its footer. Where none comes (`grep BEGIN`, a torn file, a header in source code), it ends after
+POOR_LINES lines in a row that are none of a key's body: those lines are lost to the reader, and no key is. A line of a
+body ends with base64: WIDE characters, or less that could be its last line, with letters of both cases and digits in
+it. Before it may stand what programs put there (a number, a quote, the sign of a diff), behind it quotes and commas,
+and nowhere the brackets of code. Of a line longer than MAX_LINE it is enough that there is so much base64 anywhere. A
+line that never ends stays masked for ever.
+
+Limits: a body whose lines are shorter than RICH characters, or have text behind them, is taken for none.
 """
 
 from __future__ import annotations
@@ -14,11 +19,24 @@ from bastion.masking.engine import Search
 POOR_LINES = 5
 """More than what armour has of such lines: a version, a comment, an empty one."""
 RICH = 16
+"""Characters of base64 in the shortest line of a body, which are a multiple of four."""
+WIDE = 40
+"""Of so many it may be any number: bodies are folded at 64, 70 and 76, and at what somebody has chosen."""
+MAX_LINE = 1024
 MAX_FOOTER = 96
 """Bytes of the longest footer."""
 
-_RICH = re.compile(rb"[A-Za-z0-9+/=]{%d}" % RICH)
-_LINE = 4 * RICH
+_BODY = re.compile(rb"[^(){}]*?(?<![A-Za-z0-9+/])\+?([A-Za-z0-9+/]{%d,}={0,2})(?:\\[nr])*[\s\"'+\\,;$]*\Z" % RICH)
+_KINDS = tuple(re.compile(kind) for kind in (rb"[0-9]", rb"[A-Z]", rb"[a-z]"))
+_ANYWHERE = re.compile(rb"[A-Za-z0-9+/=]{%d}" % WIDE)
+
+
+def _rich(line: bytes) -> bool:
+    """Whether a line could be one of a key's body."""
+    if (found := _BODY.match(line)) is None:
+        return False
+    body = found.group(1)
+    return len(body) >= WIDE or (len(body) % 4 == 0 and all(kind.search(body) for kind in _KINDS))
 
 
 class Block:
@@ -29,6 +47,7 @@ class Block:
         self._begin: int | None = None
         self._poor = 0
         self._line = b""
+        self._long = False
         self._rich = True  # the header's own line
 
     def end(self, text: bytes, at: int, base: int) -> int | None:
@@ -48,13 +67,14 @@ class Block:
             if line_end < 0:
                 return None
             at = line_end + 1
-            self._poor = 0 if self._rich or _RICH.search(self._line) else self._poor + 1
-            self._line, self._rich = b"", False
+            self._poor = 0 if self._rich or (not self._long and _rich(self._line)) else self._poor + 1
+            self._line, self._rich, self._long = b"", False, False
             if self._poor == POOR_LINES:
                 return at
 
     def _read(self, piece: bytes) -> None:
         self._line += piece
-        if len(self._line) >= _LINE:
-            self._rich = self._rich or _RICH.search(self._line) is not None
-            self._line = self._line[1 - RICH :]
+        if len(self._line) > MAX_LINE or self._long:
+            self._long = True
+            self._rich = self._rich or _ANYWHERE.search(self._line) is not None
+            self._line = self._line[1 - WIDE :]

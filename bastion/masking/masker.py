@@ -2,11 +2,12 @@
 
     masker = Masker(plan, terminal=True)
     masker.feed(data) -> what may be shown now          any number of times
-    masker.release() -> more of it                      on a terminal, when `holding` for too long
+    masker.release() -> more of it                      when `holding` for too long
     masker.flush() -> the rest                          at the end of the stream
 
-What holds: the output is the same however the input was cut, also in the middle of a colour code. What is not masked
-is unchanged, byte for byte, whatever it is. A secret is found with colour codes inside (escapes.py says which).
+What holds for `feed` and `flush`: the output is the same however the input was cut, also in the middle of a colour
+code. What is not masked is unchanged, byte for byte, whatever it is. A secret is found with colour codes inside, and
+right behind every other escape sequence (escapes.py says which).
 
 What is held back is exactly what could still become a secret: from where one may have begun that the end of the text
 cuts off. So much is certain of what a detector is looking for, as its pattern is known as a tree (tree.py). Never more
@@ -16,13 +17,15 @@ counted under OVERLONG. It takes colour codes without end inside a secret to get
 Which match wins: the one that begins first, of those the longest, of those the detector that comes first in the plan.
 Of one that overlaps its end, what is left is masked as well. Each detector looks on after its own matches.
 
-On a terminal time passes between the keys of a person, so there are two exceptions to the first paragraph:
+Where somebody waits for what is shown, time passes, and there are two exceptions to the first paragraph:
 
-- A piece of at most ECHO bytes that is letters only, or the dash of an option (no digit, no other sign, no known
-  beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters and comes
-  in pieces so small (an address, an IBAN) shows these letters; the rest of it is masked.
-- `release` gives up what is held: what is a match already stays masked, and so does what follows of it; the rest is
-  shown. What was shown is context for what comes: the rest of such a secret is masked.
+- On a terminal a piece of at most ECHO bytes that is letters only, or the dash of an option (no digit, no other sign,
+  no known beginning such as `AKIA`), is not held, or typed words would appear late. A secret that begins with letters
+  and comes in pieces so small (an address, an IBAN) shows these letters; the rest of it is masked.
+- `release` gives up what is held, but for an escape sequence that is not whole, of which nothing would be seen: what is
+  a match already stays masked, and so does what follows of it; the rest is shown. What was shown is context for what
+  comes: the rest of such a secret is masked. How long is too long, its caller says: a moment on a terminal; longer in a
+  pipe, in which a program may be waiting for the answer to a prompt that ends like the beginning of a secret.
 
 Limits: what no detector knows, what is encoded, spread over lines or moved by the cursor is shown. Masking stops
 accidents, not someone who wants a secret out.
@@ -49,7 +52,8 @@ ECHO = 16
 OVERLONG = "overlong"
 
 _MOST_CONTEXT = 2048
-_LETTERS = re.compile(rb"[.]{0,2}(?:[A-Za-z\x80-\xff]+[.-]?)*\Z")
+_LETTERS = re.compile(rb"[.]{0,2}(?:[A-Za-z\x80-\xff][.-]?)*\Z")
+"""One letter a round: with a repetition inside of this one, each letter more would double the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +136,8 @@ class Masker:
         return out
 
     def release(self) -> bytes:
-        """What is to be shown because time has passed; empty where there is no terminal."""
-        if not self._terminal or not self.holding:
-            return b""
-        out = self._advance(final=True)
-        torn, self._torn = self._torn, b""
-        self._codes_shown += len(torn)
-        return out + torn
+        """What is to be shown because time has passed."""
+        return self._advance(final=True) if self.holding else b""
 
     def flush(self) -> bytes:
         """What is left at the end of the stream."""
@@ -255,15 +254,15 @@ class Masker:
         secret = self._text[hit.start : hit.end]
         whole = begin == hit.start
         counted = (hit.by.index, self._base + hit.start)
-        if counted not in self._released:
+        known = counted in self._released
+        if not known:
             self._counts[hit.by.detector.kind or hit.by.detector.id] += 1
             self._tell(hit, begin)
             if not hit.settled:
                 self._released.add(counted)
-        if not self._wide:
+        if not self._wide and not known:
             out.append(label(hit.by.detector, secret, self._plan.style, self._plan.key))
-            self._codes_before(out, hit.end, inside=True)
-            self._shown = hit.end
+            self._cover(out, hit.end)
             return
         shape = of_width(hit.by.detector, secret, self._plan.style) if whole and hit.settled else None
         if shape is None or len(shape) != len(secret):
@@ -276,7 +275,7 @@ class Masker:
         if self._wide:
             self._shaped(out, end, None)
         else:
-            self._codes_before(out, end, inside=True)
+            self._codes_before(out, end, inside=True, whole=True)
             self._shown = max(self._shown, end)
 
     def _shaped(self, out: list[bytes], end: int, shape: bytes | None) -> None:
@@ -303,11 +302,12 @@ class Masker:
         out.append(self._text[at:end])
         self._shown = max(self._shown, end)
 
-    def _codes_before(self, out: list[bytes], place: int, inside: bool) -> None:
-        """Show the colour codes before a place; those right at it too, unless they are still `inside`."""
+    def _codes_before(self, out: list[bytes], place: int, inside: bool, whole: bool = False) -> None:
+        """Show the colour codes before a place; those right at it too, unless they are still `inside`. `whole`: with
+        the ESC that stood in the text, where no text is shown."""
         while self._codes and self._codes[0][0] - self._base < place + (not inside):
             _, code = self._codes.popleft()
-            out.append(code)
+            out.append(b"\x1b" + code if whole and not code.startswith(b"\x1b") else code)
             self._codes_shown += len(code)
 
     def _give_up(self) -> bytes:

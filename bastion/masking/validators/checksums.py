@@ -93,8 +93,11 @@ def luhn(secret: bytes) -> bool:
 
 def card(secret: bytes) -> bool:
     """A payment card's number: an issuer's prefix, one of its lengths, Luhn, and not all one digit. Of five or six
-    groups of four one card is enough (a date or a code follows it); of more each is one, or it is a dump."""
+    groups of four one card is enough (a date or a code follows it); of more each is one, or it is a dump. So it is of
+    several of American Express, which have three groups."""
     digits, groups = digits_of(secret), len(secret.split())
+    if digits[:1] == "3" and groups % 3 == 0 and len(digits) % 15 == 0:
+        return all(_one_card(digits[at : at + 15]) for at in range(0, len(digits), 15))
     if groups <= _GROUPS:
         return _one_card(digits)
     if groups <= _GROUPS + 2:

@@ -16,23 +16,37 @@ _PLACEHOLDERS = frozenset(
     b"boolean float "
     b"object any dict list tuple text type default value example placeholder todo tbd username user name prompt file "
     b"env stdin ask interactive disabled enabled invalid missing incorrect expired unknown self this expected "
+    b"same-origin include omit "
     b"{} [] () \"\" ''".split()
 )
 _REFERENCE = re.compile(
-    rb"\$[A-Za-z_({]|\$\$|%[A-Za-z_(]|%%|\{\{|<[A-Za-z_ /!-]|\*{3}|[xX]{3,}\Z|\.{3}|#\{|@[A-Za-z_]+@"
-    rb"|!(?:Ref|Sub|vault)\b"
+    rb"\$\$|\$[A-Za-z_][A-Za-z0-9_]*|\$\{[^{}]*\}|\$\(.*|%[A-Za-z_][A-Za-z0-9_]*%|%%?\([A-Za-z0-9_]+\)[sdr]|%[sdrvq]\b"
+    rb"|\{\{.*?\}\}|#?\{[A-Za-z_][^{}]*\}|<[^<>]*>|<[A-Za-z_ /!-].*|@[A-Za-z_]+@|!(?:Ref|Sub|vault)\b.*"
+    rb"|\A[A-Za-z-]{0,4}\.{3,}"
+)
+"""What stands for a value that is elsewhere. In a value it may stand beside others and signs, not beside letters."""
+_BLANK = re.compile(rb"[xX*._ -]*(?:[xX]{3}|\*{3}|\.{3})[xX*._ -]*\Z")
+_ASKING = frozenset(
+    b"a an and are for from be can enter in is it its must must not of on or please the this to use with your "
+    b"key keys password passwords passphrase secret token tokens".split()
 )
 _NAME = re.compile(rb"[A-Za-z_]+(?:[._:/>-]+[A-Za-z_]+)*[.:]?\Z")
 _DOTTED = re.compile(rb"[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+)+\Z")
-_CODE = re.compile(rb"[(\[{<=]|[)\]}>;,]\Z|\A[&|!:~^+=)\]}>]|->|::")
+_CODE = re.compile(rb"[\[{<]|[A-Za-z0-9_.]\(|\(.*\)|[)\]}>;,]\Z|\A[&|!:~^+=)\]}>]|->|::|\A[A-Za-z_.]*=[^=]|==[^=]")
 _DATE = re.compile(rb"(?:19|20)[0-9]{2}([-./])[01]?[0-9]\1[0-3]?[0-9]")
+_KINDS = tuple(re.compile(kind) for kind in (rb"[0-9]", rb"[A-Z]", rb"[a-z]"))
+_ALNUM = re.compile(rb"[0-9A-Za-z\x80-\xff]")
 _PORT = re.compile(rb"[0-9]{1,5}/")
 _QUAD = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _TLD_NEVER = frozenset(
-    b"service socket target mount slice timer path scope device swap automount snapshot conf config py js ts so sh "
-    b"rb pl go rs c h cc cpp java html css json yaml yml xml txt md log lock png jpg gif svg gz zip tar deb rpm "
-    b"whl git patch diff orig rej bak tmp test patch latest old new frm ibd myd myi".split()
+    b"service socket target mount slice timer path scope device swap automount snapshot conf config js ts go c h cpp "
+    b"java html css json yaml yml xml txt log lock png jpg gif svg gz tar deb rpm rb "
+    b"whl git patch diff orig rej bak tmp test latest old new frm ibd myd myi db pag".split()
 )
+"""Endings of files and units that are no country's and no registry's."""
+_TLD_FILES = frozenset(b"py so sh pl rs cc md zip".split())
+"""Endings of files that are also a country's, or a registry's: an address, unless its name begins with a digit, as in
+`logo@2x.py`."""
 _ALGORITHMS_OF = frozenset(b"openssh.com libssh.org lysator.liu.se ssh.com libreswan.org matrix.org.invalid".split())
 
 
@@ -65,7 +79,10 @@ def email(secret: bytes) -> bool:
     local, _, domain = secret.lower().rpartition(b"@")
     if local.startswith(b".") or local.endswith(b".") or b".." in secret or b"@" in local:
         return False
-    if domain.rpartition(b".")[2] in _TLD_NEVER or b"-." in domain or b".-" in domain:
+    name, _, ending = domain.rpartition(b".")
+    if ending in _TLD_NEVER or b"-." in domain or b".-" in domain:
+        return False
+    if ending in _TLD_FILES and 0x30 <= name[0] <= 0x39:
         return False
     return not (domain in _ALGORITHMS_OF and (b"-" in local or any(0x30 <= byte <= 0x39 for byte in local)))
 
@@ -75,12 +92,17 @@ def phone(secret: bytes) -> bool:
     digits = digits_of(secret)
     if not 7 <= len(digits) <= 15 or len(set(digits)) < 3:
         return False
-    return not _DATE.match(secret) and not _QUAD.match(secret)
+    bare = secret.lstrip(b"+")
+    return not _DATE.match(bare) and not _QUAD.match(bare)
 
 
 def phone_international(secret: bytes) -> bool:
-    """The same with its country; without separators it has at least ten digits, or it is a number with a sign."""
-    return phone(secret) and (len(digits_of(secret)) >= 10 or not secret[1:].isdigit())
+    """The same with its country; without separators it has at least ten digits, or it is a number with a sign. Behind
+    the 1 of North America are ten, of which the first is no 0 or 1: a moment in seconds or milliseconds is none."""
+    digits = digits_of(secret)
+    if digits.startswith("1") and (len(digits) != 11 or digits[1] in "01"):
+        return False
+    return phone(secret) and (len(digits) >= 10 or not secret[1:].isdigit())
 
 
 def ipv6(secret: bytes) -> bool:
@@ -102,9 +124,22 @@ def url_password(secret: bytes) -> bool:
 def password(secret: bytes) -> bool:
     """A value in quotes that is not a placeholder, a reference to something else, or blank."""
     value = secret.strip(b" \"'")
-    if len(value) < 3 or value.lower() in _PLACEHOLDERS or _REFERENCE.search(value) or len(value.split()) > 3:
+    if len(value) < 3 or value.lower() in _PLACEHOLDERS or _BLANK.match(value) or _is_reference(value):
+        return False
+    if len(value.split()) > 3 and not _is_phrase(value):
         return False
     return len(set(value)) > 1 and secret[:1] not in (b",", b";", b")", b"]", b"}", b" ")
+
+
+def _is_reference(value: bytes) -> bool:
+    rest = _REFERENCE.sub(b"", value)
+    return rest != value and not _ALNUM.search(rest)
+
+
+def _is_phrase(value: bytes) -> bool:
+    """Words as dice give them; a sentence, as programs say it, has others, or signs and capitals."""
+    words = value.split()
+    return len(words) <= 12 and all(re.fullmatch(rb"[a-z]{3,12}", word) and word not in _ASKING for word in words)
 
 
 def bare_password(secret: bytes) -> bool:
@@ -122,8 +157,4 @@ def code_password(secret: bytes) -> bool:
 
 def mixed(secret: bytes) -> bool:
     """Letters of both cases and digits, as random text of some length has them."""
-    return (
-        any(0x30 <= byte <= 0x39 for byte in secret)
-        and any(0x41 <= byte <= 0x5A for byte in secret)
-        and any(0x61 <= byte <= 0x7A for byte in secret)
-    )
+    return all(kind.search(secret) for kind in _KINDS)

@@ -130,13 +130,72 @@ def test_what_is_a_match_already_stays_masked_when_time_passes() -> None:
     assert masker.counts == {"password": 1}
 
 
-def test_without_a_terminal_time_changes_nothing() -> None:
+def test_a_pipe_holds_until_time_has_passed() -> None:
     masker = Masker(everything(), terminal=False)
     assert masker.feed(b"4111 1111") == b""
-    assert masker.release() == b""
-    assert masker.holding
     assert masker.feed(b" 1111 1111\n") == b"[card]\n"
+    assert masker.feed(b"4111 1111") == b""
+    assert masker.release() == b"4111 1111"
     assert not masker.holding
+    assert masker.feed(b" 1111 1111\n") == b"[card]\n"
+
+
+@pytest.mark.parametrize(
+    "prompt", [b"Password for grace", b"Continue 4", b"user@host", b"0000", b"body without an end"]
+)
+def test_a_prompt_in_a_pipe_is_shown_when_time_has_passed(prompt: bytes) -> None:
+    masker = Masker(everything(), terminal=False)
+    assert masker.feed(prompt) + masker.release() == prompt
+
+
+def test_a_secret_in_a_pipe_that_time_has_cut_has_one_label() -> None:
+    masker = Masker(everything(), terminal=False)
+    assert masker.feed(b"password=hunter2") + masker.release() == b"password=[password-assigned]"
+    assert masker.feed(b"3x") + masker.release() == b""
+    assert masker.feed(b"9\n") == b"\n"
+    assert masker.counts == {"password": 1}
+
+
+@pytest.mark.parametrize("row", SHORT, ids=lambda row: f"{row.detector}-{row.secret[:16]!r}")
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_time_before_a_secret_and_behind_it_shows_none_of_it(row: Row, terminal: bool) -> None:
+    masker = Masker(everything(), terminal)
+    shown = masker.feed(row.before) + masker.release() + masker.feed(row.secret + row.after) + masker.release()
+    assert row.secret not in shown + masker.flush()
+
+
+def test_a_sequence_that_is_not_whole_is_held_however_long() -> None:
+    """Shown by parts, its last letter would be one of the word that follows."""
+    masker = Masker(everything(), terminal=True)
+    assert masker.feed(b"\x1b[3;1") + masker.release() == b""
+    assert masker.feed(b"H4111111111111111\r\n") == b"\x1b[3;1H" + b"*" * 16 + b"\r\n"
+
+
+SEQUENCES = [
+    b"\x1b[2J",
+    b"\x1b[3;1H",
+    b"\x1b[?25l",
+    b"\x1b[1 q",
+    b"\x1b7",
+    b"\x1bM",
+    b"\x1b]0;title\x07",
+    b"\x1b]0;t\x1b\\",
+]
+
+
+@pytest.mark.parametrize("row", SHORT, ids=lambda row: f"{row.detector}-{row.secret[:16]!r}")
+@pytest.mark.parametrize("sequence", SEQUENCES, ids=repr)
+def test_no_sequence_joins_what_follows_it(row: Row, sequence: bytes) -> None:
+    text = sequence + row.text
+    shown = masked(everything(), [text])
+    assert shown == sequence + masked(everything(), [b"\x07" + row.text])[1:]
+    assert masked(everything(), bytewise(text)) == shown
+
+
+def test_a_sequence_inside_what_is_masked_comes_out_whole() -> None:
+    text = b'{"password": "hunt\x1b[2Jer2x9"}'
+    assert masked(everything(), [text]) == b'{"password": "[password-in-quotes]\x1b[2J"}'
+    assert masked(everything(), [text], terminal=True) == b'{"password": "****\x1b[2J*****"}'
 
 
 @pytest.mark.parametrize("terminal", [False, True])

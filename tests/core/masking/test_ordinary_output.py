@@ -17,6 +17,8 @@ from tests.core.masking.ordinary import MIB, texts
 from tests.core.masking.planted import everything
 
 PIECE = 32 << 10
+EXAMPLES = {b"debian", b"sekrit"}
+"""The passwords of apt_auth.conf's manual in twenty languages, and of a doctest."""
 MEANT = {"private-key", "netrc", "url-password", "password-hash"}
 ADDRESS = re.compile(
     rb"[A-Za-z0-9._%+'-]+@[A-Za-z0-9.-]+\."
@@ -39,6 +41,7 @@ def without_reason(share: int) -> tuple[int, int, list[tuple[str, str, bytes]]]:
         for match in told:
             secret = text[match.start : match.end]
             meant = match.detector in MEANT or (match.detector == "email" and ADDRESS.match(secret))
+            meant = meant or (match.detector == "password" and secret in EXAMPLES)
             if not meant:
                 found.append((match.detector, name, secret))
     return size, lines, found
