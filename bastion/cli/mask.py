@@ -75,7 +75,7 @@ def _explain(chosen: Chosen, source: BinaryIO) -> int:
     """Each detector and each column looks at the input as it came."""
     found: list[Match] = []
     columns = Counter[str]()
-    maskers: list[Stage] = [Masker(plan, terminal=False, seen=found.append) for plan in chosen.plans]
+    maskers: list[Stage] = [Masker(chosen.plan, terminal=False, seen=found.append)]
     maskers += [ColumnMasker(names, lambda value, _: value, terminal=False) for _, names in chosen.columns]
     lines = [0]
     at = 0

@@ -11,7 +11,8 @@
         style: label                           # or stars, last-four, hash; a terminal gets stars
 
 All masks that are about a session hold together, and no rule takes one away: only an allow rule's `unmasked: true`
-lets what it covers show what it has. Where two say another style for one detector, the one that shows less wins.
+lets what it covers show what it has. Where they say several styles, the one that shows less holds for all of them (but
+each for its own columns).
 
 Limits: what is masked is told by what it looks like. It stops accidents, not someone who wants a secret out.
 """
@@ -35,7 +36,7 @@ from bastion.policy.about import Where, Who, read_id, read_where, read_who
 from bastion.policy.decision import Subject
 
 STRICTEST = (Style.LABEL, Style.STARS, Style.HASH, Style.LAST_FOUR)
-"""Of two styles for one text the first of these holds: what shows less."""
+"""Of several styles the first of these holds: what shows less."""
 MAX_COLUMNS = 256
 MAX_CHOICES = 16
 """Plans of one tenant that are kept: each is some megabytes."""
@@ -66,10 +67,11 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is masked in one session: by `plans`, one behind the other, and in `columns`, each with its style."""
+    """What is masked in one session: by one `plan`, for what one masker replaced another would not know for what it
+    is; and before it in `columns`, each with its style."""
 
     masks: tuple[str, ...]
-    plans: tuple[Plan, ...]
+    plan: Plan
     columns: tuple[tuple[Style, frozenset[str]], ...]
     key: bytes
 
@@ -95,22 +97,15 @@ def carries_files(argv: Sequence[bytes | None]) -> bool:
 
 def choose(masks: Sequence[Mask], key: bytes) -> Chosen:
     """What these masks are together; `key` is the tenant's, for hashes. Takes tens of milliseconds: keep the answer."""
-    plans: list[Plan] = []
-    columns: list[tuple[Style, frozenset[str]]] = []
-    taken: set[str] = set()
-    for style in STRICTEST:
-        of_style = [mask for mask in masks if mask.style is style]
-        names = {name for mask in of_style for name in mask.detectors}
-        chosen = _detectors(names) - taken
-        taken |= chosen
-        patterns = [pattern for mask in of_style for pattern in mask.patterns]
-        words = [Words(mask.id, mask.words) for mask in of_style if mask.words]
-        if chosen or patterns or words:
-            plans.append(Plan.compile(detectors=chosen, patterns=patterns, words=words, style=style, key=key))
-        fields = frozenset(name for mask in of_style for name in mask.columns)
-        if fields:
-            columns.append((style, fields))
-    return Chosen(tuple(mask.id for mask in masks), tuple(plans), tuple(columns), key)
+    names = {name for mask in masks for name in mask.detectors}
+    patterns = [pattern for mask in masks for pattern in mask.patterns]
+    words = [Words(mask.id, mask.words) for mask in masks if mask.words]
+    style = min((mask.style for mask in masks), key=STRICTEST.index, default=Style.LABEL)
+    plan = Plan.compile(detectors=_detectors(names), patterns=patterns, words=words, style=style, key=key)
+    columns = [
+        (one, frozenset(name for mask in masks if mask.style is one for name in mask.columns)) for one in STRICTEST
+    ]
+    return Chosen(tuple(mask.id for mask in masks), plan, tuple((one, found) for one, found in columns if found), key)
 
 
 class Choices:
@@ -139,10 +134,8 @@ def without(chosen: Chosen | None, text: bytes) -> bytes:
     for style, names in chosen.columns:
         columns = ColumnMasker(names, replacing(style, chosen.key, terminal=False), terminal=False)
         text = columns.feed(text) + columns.flush()
-    for plan in chosen.plans:
-        masker = Masker(plan, terminal=False)
-        text = masker.feed(text) + masker.flush()
-    return text
+    masker = Masker(chosen.plan, terminal=False)
+    return masker.feed(text) + masker.flush()
 
 
 def replacing(style: Style, key: bytes, terminal: bool) -> Callable[[bytes, str], bytes]:

@@ -89,7 +89,7 @@ class Masks:
             ColumnMasker(names, replacing(style, chosen.key, self._terminal), self._terminal)
             for style, names in chosen.columns
         ]
-        return columns + [Masker(plan, self._terminal) for plan in chosen.plans]
+        return [*columns, Masker(chosen.plan, self._terminal)]
 
 
 def _given(stages: Sequence[Stage], give: Callable[[Stage], bytes]) -> bytes:

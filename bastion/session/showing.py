@@ -1,7 +1,7 @@
 """What a client is shown: masked, then recorded, then sent, in this order (law 4), each stream by itself.
 
 What a mask holds back of a terminal's output is given out after RELEASE_SECONDS; of any other stream when more has
-come, or when `settle` says that what ran has ended.
+come, when it has been silent for QUIET_SECONDS, or when `settle` says that what ran has ended.
 
 A mask that fails ends the session. Nothing that came from the target is shown after that.
 """
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 RELEASE_SECONDS = 0.02
 """How long a terminal waits for what is held back: a person does not see it, and a program's next write has come."""
+
+QUIET_SECONDS = 0.25
+"""How long any other stream must be silent until what is held back is given out: a program may wait for an answer."""
 
 
 class Tape(Protocol):
@@ -72,8 +75,11 @@ class Showing:
             self._give(data, stream)
             return
         self._masked(stream, lambda masks: masks.feed(data, stream))
-        if self._terminal and self._later is None and self._masks.holding:
-            self._later = asyncio.get_running_loop().call_later(RELEASE_SECONDS, self._release)
+        if self._masks.holding and (self._later is None or not self._terminal):
+            if self._later is not None:
+                self._later.cancel()
+            seconds = RELEASE_SECONDS if self._terminal else QUIET_SECONDS
+            self._later = asyncio.get_running_loop().call_later(seconds, self._release)
 
     def say(self, line: bytes) -> None:
         """A line of the bastion's own, on stderr, in its place among what is shown; also when a mask has failed."""
