@@ -191,7 +191,7 @@ def broken_glass(context: Context, asked: Asked, verdict: Verdict, hide: Callabl
         runs=None if verdict.runs is None else _printed(verdict.runs, hide),
         rule=verdict.decision.rule,
         policy=verdict.decision.policy,
-        reason=hide(asked.emergency.encode()).decode(),
+        reason=hide(asked.emergency.encode()).decode("utf-8", "replace"),
     )
 
 
