@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks import approvals, approved, decisions, gated, masking, measure
+from tests.benchmarks import approvals, approved, decisions, gated, masked, masking, measure
 from tests.benchmarks.servers import CIPHERS, Servers, servers
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
@@ -25,7 +25,7 @@ BULK_ROUNDS = 3
 def main() -> None:
     print(f"{_openssh()}, Python {platform.python_version()}, {os.cpu_count()} cores, all on loopback.")
     print(f"\n{decisions.table()}\n", flush=True)
-    print(f"{masking.table()}\n", flush=True)
+    print(f"{masking.table()}\n\n{masked.table()}\n", flush=True)
     print(f"{approvals.table()}\n", flush=True)
     print(f"{approved.table()}\n", flush=True)
     print(f"{ROUNDS} rounds of opening, {BULK_ROUNDS} of {SIZE // measure.MIB} MiB each way; ways take turns.\n")
