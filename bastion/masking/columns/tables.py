@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 
+from bastion.masking.columns.either import Either
 from bastion.masking.columns.headers import Headers
 from bastion.masking.columns.records import EVIDENCE, Records, Style, named_field
-from bastion.masking.columns.table import KEPT, Table
+from bastion.masking.columns.table import KEPT, Fields, Table
 from bastion.masking.columns.text import line as seen
 from bastion.masking.columns.text import place, plain, torn
 from bastion.masking.columns.value import Mask, fitting, starred
 
+_EXPRESSION = re.compile(rb"[\w .()+*/%<>=!'-]{0,64}\r?")
 _BACK = 512
 """Bytes of the line so far that are looked at again for a name that was cut."""
 
@@ -209,9 +211,15 @@ class Tables:
         above = named_field(seen(self._previous))
         field_above = above is not None and above[1] == self._separator and seen(line).count(self._separator) == 1
         prose = self._separator in ",;" and value[:1] in (b" ", b"")
-        if prose or (self._headers.delimited(line) is not None and not field_above):
+        table = None if field_above else self._headers.delimited(line)
+        if prose or (isinstance(table, Fields) and (table.plain or not _one_value(table, value))):
             self._table = self._look(line)
-            return value + end
+            doubtful = isinstance(table, Fields) and (table.count, table.named) == (2, 1) and self._separator != "\t"
+            if prose or not doubtful or self._table is None:
+                return value + end
+            either = Either(self._mask, column, value, self._separator, self._table)
+            self._table = either if end else None
+            return b"" if end else either.end().removesuffix(b"\n")
         self._records(value, whole=True)
         return self._mask.value(value, column) + end
 
@@ -220,6 +228,12 @@ class Tables:
         self._doubt.clear()
         self._doubting = False
         return value, self._column
+
+
+def _one_value(table: Fields, value: bytes) -> bool:
+    """Whether what stands behind a name is a value rather than the name of the one other field: for tabs, which
+    MariaDB has between names, it may be an expression."""
+    return table.count == 2 and not (table.separator == b"\t" and _EXPRESSION.fullmatch(value))
 
 
 def _evident(lowered: bytes) -> bool:
