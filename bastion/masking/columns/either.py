@@ -17,20 +17,32 @@ from bastion.masking.columns.value import Mask, fitting, starred
 
 
 class Either(Table):
-    """In force from behind the first line's end; `value` is what it holds behind the separator."""
+    """In force from behind the first line's end (`begin`), or from within that line (`go_on`)."""
 
-    def __init__(self, mask: Mask, column: str, value: bytes, separator: str, table: Table) -> None:
+    def __init__(self, mask: Mask, column: str, separator: str) -> None:
         super().__init__(mask)
         self._column = column
         self._separator = separator
-        self._table = table
+        self._table: Table | None = None
         """The table that the first line begins."""
-        self._held = bytearray(value + b"\n")
-        self._first = len(self._held)
-        """How much of it is the first line's."""
+        self._held = bytearray()
+        self._first = 0
+        """How much of what is held is the first line's: what stands behind its separator, and its end."""
         self._passing = False
         self._open = False
         """Within the quotes of a value of several lines."""
+
+    def begin(self, value: bytes, table: Table) -> None:
+        """Below a line that holds `value` behind the separator, and begins `table` if it is a header."""
+        self._table = table
+        self._held += value + b"\n"
+        self._first = len(self._held)
+
+    def go_on(self, value: bytes) -> None:
+        """Behind `value`, which has passed as stars: whatever the line is, both readings hold."""
+        self._passing = True
+        self.fresh = False
+        self._stars(value)
 
     def row(self, data: bytes, at: int) -> tuple[bytes, int]:
         newline = data.find(b"\n", at)

@@ -52,6 +52,7 @@ class Tables:
             if rest is None:
                 break
             self._table = self._table.turned
+            self._forget()
             out += self._through(rest)
         return out
 
@@ -97,6 +98,7 @@ class Tables:
                 if rest is None:
                     break
                 self._table = self._table.turned
+                self._forget()
                 data = rest
             elif self._doubting:
                 passed, data = self._doubted(data)
@@ -194,22 +196,31 @@ class Tables:
         return (self._decided(b"\n"), data[newline + 1 :]) if newline >= 0 else (b"", b"")
 
     def _as_stars(self, more: bytes) -> bytes:
+        above = self._field_above()
         held, column = self._taken()
         self._mask.count(column)
-        self._records(held + more, whole=False)
+        if above:
+            self._table = self._records(column, held + more, whole=False)
+        else:
+            self._table = Either(self._mask, column, self._separator)
+            self._table.go_on(held + more)
         return starred(held + more, blanks=True)
 
-    def _records(self, value: bytes, *, whole: bool) -> None:
+    def _records(self, column: str, value: bytes, *, whole: bool) -> Records:
         records = Records(self._mask, Style.UNALIGNED, separator=self._separator)
-        records.go_on(self._column, value, whole=whole)
-        self._table = records
+        records.go_on(column, value, whole=whole)
+        return records
+
+    def _field_above(self) -> bool:
+        """Whether the line above is a record's field."""
+        above = named_field(seen(self._previous))
+        return above is not None and above[1] == self._separator
 
     def _decided(self, end: bytes) -> bytes:
         """The line is whole: names only make a header, unless the line above was a field already."""
         line = bytes(self._line + self._doubt)
         value, column = self._taken()
-        above = named_field(seen(self._previous))
-        field_above = above is not None and above[1] == self._separator and seen(line).count(self._separator) == 1
+        field_above = self._field_above() and seen(line).count(self._separator) == 1
         prose = self._separator in ",;" and value[:1] in (b" ", b"")
         table = None if field_above else self._headers.delimited(line)
         if prose or (isinstance(table, Fields) and (table.plain or not _one_value(table, value))):
@@ -217,10 +228,11 @@ class Tables:
             doubtful = isinstance(table, Fields) and (table.count, table.named) == (2, 1) and self._separator != "\t"
             if prose or not doubtful or self._table is None:
                 return value + end
-            either = Either(self._mask, column, value, self._separator, self._table)
+            either = Either(self._mask, column, self._separator)
+            either.begin(value, self._table)
             self._table = either if end else None
             return b"" if end else either.end().removesuffix(b"\n")
-        self._records(value, whole=True)
+        self._table = self._records(column, value, whole=True)
         return self._mask.value(value, column) + end
 
     def _taken(self) -> tuple[bytes, str]:
