@@ -5,7 +5,8 @@ not begin with what could be a name is a row; an empty one, or one that begins w
 records. Below any other line both readings hold: the second field of the first line is masked, and so are rows and
 values, with the keys of unnamed fields, until a line tells that these are records.
 
-Limit: the value of a record of several lines, the second of which begins with no name, is read as a table's row.
+Limits: the value of a record of several lines, the second of which begins with no name, is read as a table's row. A
+second field with an `@` behind its first character is taken for a value, never for a name.
 """
 
 from __future__ import annotations

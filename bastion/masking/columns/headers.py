@@ -1,7 +1,7 @@
 """Which line is a header, and of which table: the fields of a line that are told apart by a separator.
 
 A line is a header when one of its fields is a named column's name, whatever the others are called, unless it looks like
-code or prose: behind a prompt, with a bracket that is closed in another field, with an end but one name, or, where a
+code or prose: behind a prompt, with a bracket that is closed behind a comma, with an end but one name, or, where a
 blank stands behind a separator, with a field of more than three words or one that holds a word of prose. It is a
 `plain` one when every field looks like a name (quoted, or a letter first, at most 64 characters); below a header of as
 many fields one that is not plain may be a row, so both headers hold for what follows. A line that is nothing but a
@@ -101,7 +101,9 @@ class Headers:
 def _fields(text: str, separator: str) -> list[str]:
     """The names in a header; empty if the line is none."""
     fields = _split(text, separator) if separator in _QUOTING else text.split(separator)
-    if len(fields) < 2 or any(len(field) > _LONGEST or not _closed(field) for field in fields):
+    if len(fields) < 2 or any(len(field) > _LONGEST for field in fields):
+        return []
+    if separator in _QUOTING and not all(map(_closed, fields)):
         return []
     bare = [field.strip() for field in fields]
     if bare != fields and (separator not in _QUOTING or not all(map(_name, bare))):

@@ -223,10 +223,10 @@ class Tables:
         field_above = self._field_above() and seen(line).count(self._separator) == 1
         prose = self._separator in ",;" and value[:1] in (b" ", b"")
         table = None if field_above else self._headers.delimited(line)
-        if prose or (isinstance(table, Fields) and (table.plain or not _one_value(table, value))):
+        address = isinstance(table, Fields) and table.count == 2 and b"@" in value[1:]  # names hold no such sign
+        if prose or (isinstance(table, Fields) and not address):
             self._table = self._look(line)
-            doubtful = isinstance(table, Fields) and (table.count, table.named) == (2, 1) and self._separator != "\t"
-            if prose or not doubtful or self._table is None:
+            if prose or self._table is None or not isinstance(table, Fields) or not _one_value(table, value):
                 return value + end
             either = Either(self._mask, column, self._separator)
             either.begin(value, self._table)
@@ -243,9 +243,10 @@ class Tables:
 
 
 def _one_value(table: Fields, value: bytes) -> bool:
-    """Whether what stands behind a name is a value rather than the name of the one other field: for tabs, which
-    MariaDB has between names, it may be an expression."""
-    return table.count == 2 and not (table.separator == b"\t" and _EXPRESSION.fullmatch(value))
+    """Whether what stands behind a name may be a value rather than the name of the one other field. Behind a tab, which
+    MariaDB has between names, a name or an expression is none."""
+    name = table.separator == b"\t" and (table.plain or _EXPRESSION.fullmatch(value))
+    return (table.count, table.named) == (2, 1) and not name
 
 
 def _evident(lowered: bytes) -> bool:
