@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
-from bastion.masking.columns.table import KEPT, Table, line_of
+from bastion.masking.columns.table import KEPT, STRANGE, Fields, Table, line_of
 from bastion.masking.columns.value import Hold, Mask
 
 
@@ -22,16 +22,23 @@ class _In(Enum):
     """Behind a quote that ends the field, or is the first of two."""
 
 
-class Csv(Table):
+class Csv(Fields):
     """`columns` has, for each field of the header, the column that masks it, or None."""
 
+    spaced = False
+    """Whether blanks stand behind the header's separators: then they are none of a field's."""
+
     def __init__(
-        self, mask: Mask, separator: bytes, columns: Sequence[str | None], header: Callable[[bytes], Table | None]
+        self,
+        mask: Mask,
+        separator: bytes,
+        columns: Sequence[str | None],
+        header: Callable[[bytes, bytes], Table | None],
     ) -> None:
-        super().__init__(mask)
-        self._columns = columns
-        self._header = header
+        super().__init__(mask, separator, columns, header)
         self._stop = re.compile(b"[" + re.escape(separator) + b"\n]")
+        self._strange = 0
+        """Lines without a separator, one after the other."""
         self._line = bytearray()
         self._index = 0
         self._in = _In.START
@@ -75,6 +82,9 @@ class Csv(Table):
     def _at_quote(self, data: bytes, at: int, out: bytearray) -> int:
         """At the beginning of a field, or behind a quote in a quoted one."""
         quote = data[at : at + 1] == b'"'
+        if self._in is _In.START and self.spaced and data[at : at + 1] == b" ":
+            out += b" "
+            return at + 1
         if self._in is _In.START:
             self._in = _In.QUOTED if quote else _In.BARE
             out += b'"' if quote else b""
@@ -112,8 +122,12 @@ class Csv(Table):
 
     def _end_row(self) -> None:
         line = line_of(self._line)
-        self.over = self._index == 0 and len(self._columns) > 1 and bool(line.strip())
-        self.turned = None if self.over else self._header(line)
+        if self._index:
+            self._strange = 0
+        elif line.strip():
+            self._strange += 1
+        self.turn(line)
+        self.over = self._strange >= STRANGE and len(self._columns) > 1 and self.turned is None
         self._line.clear()
         self._index = 0
         self._in = _In.START

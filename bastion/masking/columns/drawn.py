@@ -11,10 +11,12 @@ The row of a table with a frame ends with the frame: a newline before it belongs
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from bastion.masking.columns.ends import Look, look
 from bastion.masking.columns.fit import fit
 from bastion.masking.columns.layout import Layout
-from bastion.masking.columns.table import Table
+from bastion.masking.columns.table import KEPT, STRANGE, Table, line_of
 from bastion.masking.columns.text import span, tokens
 from bastion.masking.columns.value import Mask, fitting, starred
 
@@ -28,8 +30,17 @@ _RUN = re.compile(rb"[\x20-\x7e]+")
 class Drawn(Table):
     """A drawn table in force, from the line below the border."""
 
-    def __init__(self, mask: Mask, layout: Layout) -> None:
+    def __init__(self, mask: Mask, layout: Layout, header: Callable[[bytes, bytes], Table | None]) -> None:
         super().__init__(mask)
+        self._header = header
+        """Tells whether a line, below another, begins a table."""
+        self._strange = 0
+        """Lines that can be no rows, one after the other."""
+        self._noticing = False
+        self._notice = bytearray()
+        """What has come of such a line; it has passed."""
+        self._above = b""
+        """The last one."""
         self._layout = layout
         self._cells = layout.cells
         self._final = max(at for at, cell in enumerate(layout.cells) if cell.column)
@@ -45,7 +56,10 @@ class Drawn(Table):
 
     def row(self, data: bytes, at: int) -> tuple[bytes, int]:
         out = bytearray()
-        while at < len(data) and not self.fresh:
+        while at < len(data) and not self.fresh and not self.over:
+            if self._noticing:
+                at = self._noticed(data, at, out)
+                continue
             run = self._run(data, at) if self._begun and not self._border else b""
             if run:
                 self._take(run, out)
@@ -53,7 +67,9 @@ class Drawn(Table):
                 at += len(run)
                 continue
             token = next(tokens(data, at))
-            if token[0] != 0x1B and (self._begun or self._begins(token)) and self._border and token != b"\n":
+            if token[0] != 0x1B and not self._begun and not self._begins(token):
+                continue
+            if token[0] != 0x1B and self._border and token != b"\n":
                 self.over = token not in _BORDER
             if self.over:
                 break
@@ -99,10 +115,32 @@ class Drawn(Table):
         self._begun = True
         if self._layout.framed:
             self._border = token in _CORNERS
-            self.over = self._closed if self._border else token != self._layout.rule
-        elif self._layout.ruled:
-            self.over = token not in _MARGIN
-        return not self.over
+            strange = token != self._layout.rule and not self._border
+            self.over = self._closed and (self._border or strange)
+        else:
+            strange = self._layout.ruled and token not in _MARGIN
+        if strange and not self.over:
+            self.over = token in _BORDER or token == b"\n" or self._strange >= STRANGE
+            self._noticing = not self.over
+        return not self.over and not strange
+
+    def _noticed(self, data: bytes, at: int, out: bytearray) -> int:
+        """A line that can be no row: a notice, or the table is over. It passes, and may be a header."""
+        newline = data.find(b"\n", at)
+        stop = newline + 1 if newline >= 0 else len(data)
+        self._notice += data[at : min(stop, at + KEPT - len(self._notice))]
+        out += data[at:stop]
+        if newline >= 0:
+            line = line_of(self._notice)
+            above, self._above = self._above, line
+            self._strange += 1
+            self.over = look(bytes(self._notice), terminal=False) is Look.END
+            self._noticing = False
+            self._notice.clear()
+            self.turned = None if self.over else self._header(above, line)
+            self.fresh = True
+            self._new_row()
+        return stop
 
     def _in_value(self) -> bool:
         """Whether a newline that comes here belongs to a value."""
@@ -115,6 +153,7 @@ class Drawn(Table):
         self._close(out)
         out += b"\n"
         self._closed = self._border
+        self._strange = 0
         self.fresh = True
         self._new_row()
 

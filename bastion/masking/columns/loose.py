@@ -16,18 +16,17 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from bastion.masking.columns.table import KEPT, Table, line_of
+from bastion.masking.columns.table import KEPT, Fields, Table, line_of
 from bastion.masking.columns.value import Mask, fitting, starred
 
 MOST = 4096
 """Fields of a header in which readings are told apart: as many as MariaDB can have. Of more, each is masked."""
 
 
-class Loose(Table):
+class Loose(Fields):
     """`columns` has the column that masks each field, or None. A table of one column has no separator: b"".
 
-    `header` tells whether a line is the header of another table, `below` whether the first line is the border that
-    shows the header to have been a drawn table's.
+    `below` tells whether the first line is the border that shows the header to have been a drawn table's.
     """
 
     def __init__(
@@ -35,17 +34,11 @@ class Loose(Table):
         mask: Mask,
         separator: bytes,
         columns: Sequence[str | None],
-        header: Callable[[bytes], Table | None],
+        header: Callable[[bytes, bytes], Table | None],
         below: Callable[[bytes], Table | None] | None = None,
     ) -> None:
-        super().__init__(mask)
-        self._separator = separator
-        if len(columns) > MOST:
-            columns = [next(filter(None, columns))]  # of more fields than any reading can have, each is masked
-        self._columns = columns
-        self._named = sum(1 << at for at, column in enumerate(columns) if column is not None)
-        self._all = (1 << len(columns)) - 1
-        self._header = header
+        super().__init__(mask, separator, columns, header)
+        self.widen(columns)
         self._below = below
         self._stop = re.compile(b"[" + re.escape(separator) + b"\n]")
         self._begins = 1
@@ -56,6 +49,13 @@ class Loose(Table):
         self._held = bytearray()
         self._holding = False
         self._passing = False
+
+    def widen(self, columns: Sequence[str | None]) -> None:
+        if len(columns) > MOST:
+            columns = [next(filter(None, columns))]  # of more fields than any reading can have, each is masked
+        super().widen(columns)
+        self._named = sum(1 << at for at, column in enumerate(columns) if column is not None)
+        self._all = (1 << len(columns)) - 1
 
     def row(self, data: bytes, at: int) -> tuple[bytes, int]:
         out = bytearray()
@@ -81,7 +81,7 @@ class Loose(Table):
         self.mask.count(self._name(self._named))
         held = bytes(self._held)
         self._held.clear()
-        return starred(held, kept=self._separator)
+        return starred(held, kept=self.separator)
 
     def held(self) -> int:
         return len(self._held)
@@ -96,22 +96,23 @@ class Loose(Table):
 
     def _taken(self, data: bytes) -> bytes:
         if self._passing:
-            return starred(data, kept=self._separator)
+            return starred(data, kept=self.separator)
         room = fitting(self._held, data)
         self._held += data[:room]
-        return self.let_go() + starred(data[room:], kept=self._separator) if room < len(data) else b""
+        return self.let_go() + starred(data[room:], kept=self.separator) if room < len(data) else b""
 
     def _end_line(self) -> bytes:
         """The line is known: what was held of it, masked; and where the next may begin."""
         line = line_of(self._line)
-        fields = line.split(self._separator) if self._separator else [line]
+        fields = line.split(self.separator) if self.separator else [line]
         doubtful = sum(self._doubtful(left, right) for left, right in pairwise(fields))
         out = b""
         if self._held:
             self.turned = self._below(line) if self._below else None
             out = bytes(self._held) if self.turned else self._masked(len(fields), doubtful)
         self._below = None
-        self.turned = self.turned or self._header(line)
+        if self.turned is None:
+            self.turn(line)
         self._begins = self._next(len(fields), doubtful)
         self._line.clear()
         self._held.clear()
@@ -122,12 +123,12 @@ class Loose(Table):
 
     def _masked(self, count: int, doubtful: int) -> bytes:
         """What is held, with each field masked that any reading gives a named column."""
-        parts = bytes(self._held).split(self._separator) if self._separator else [bytes(self._held)]
+        parts = bytes(self._held).split(self.separator) if self.separator else [bytes(self._held)]
         first = count - len(parts)
         for place, found in enumerate(self._readings(count, doubtful)):
             if place >= first and found:
                 parts[place - first] = self.mask.value(parts[place - first], self._name(found))
-        return self._separator.join(parts)
+        return self.separator.join(parts)
 
     def _readings(self, count: int, doubtful: int) -> Iterator[int]:
         """For each field of a line the named ones that it is in some reading."""

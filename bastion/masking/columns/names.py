@@ -36,7 +36,7 @@ class Names:
         return any(literal in lowered for literal in self.literals)
 
     def places(self, lowered: bytes, at: int) -> Iterator[int]:
-        """Where a name may stand, or a part of one that JSON escapes, in these lower-cased bytes, in order from `at`."""
+        """Where a name or an escape of JSON may stand in these lower-cased bytes, from `at` on, in order."""
         return (found.start() for found in self._anywhere.finditer(lowered, at))
 
 

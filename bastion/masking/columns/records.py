@@ -13,7 +13,7 @@ import re
 from enum import Enum, auto
 
 from bastion.masking.columns.fit import put
-from bastion.masking.columns.table import Table
+from bastion.masking.columns.table import STRANGE, Table
 from bastion.masking.columns.text import ESCAPE, plain
 from bastion.masking.columns.text import line as seen
 from bastion.masking.columns.text import place as mark_at
@@ -73,6 +73,8 @@ class Records(Table):
         """Within the quotes of a value, where quotes have a meaning."""
         self._column: str | None = None
         """What masks the field that the lines belong to."""
+        self._strange = 0
+        """Lines that can be no fields, one after the other."""
         self._colon = -1
         """The column of the screen in which this record's names end."""
         self._line = bytearray()
@@ -175,8 +177,11 @@ class Records(Table):
             return line[past:]
         place = self._value(line)
         if place is None:
-            self.over = True
-            return b""
+            self._strange += 1
+            notice = plain(line)[:1].isalpha() and not self.mask.names.hit(line.lower())
+            self.over = not notice or self._strange > STRANGE
+            return b"" if self.over else line[past:]
+        self._strange = 0
         if self._column is None:
             return line[past:]
         body = line.rstrip(b"\r")

@@ -5,12 +5,17 @@ Life: `feed` (again and again; it tells what is no longer the table's), `release
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from bastion.masking.columns.ends import WINDOW, Look, look
 from bastion.masking.columns.text import ESCAPE
 from bastion.masking.columns.value import Mask
 
 KEPT = 128 * 1024
 """The most bytes of a line that are kept (not held: they have passed) to see whether it is a header."""
+
+STRANGE = 8
+"""So many lines that can not be rows, one after the other, end a table: fewer may be a notice, or short rows."""
 
 
 class Table:
@@ -46,7 +51,7 @@ class Table:
                     self._start = data[at:]
                     break
                 if seen is Look.END:
-                    return bytes(out), data[at:]
+                    return bytes(out) + self.stopped(data[at:]), data[at:]
                 self.fresh = False
             passed, at = self.row(data, at)
             out += passed
@@ -63,6 +68,10 @@ class Table:
         """The stream has ended here."""
         out, rest = self.release()
         return out + (rest or b"")
+
+    def stopped(self, rest: bytes) -> bytes:
+        """What is held when an end comes, the beginning of `rest`: where a row begins, nothing."""
+        return b"" if rest else self.let_go()
 
     def begun(self) -> tuple[bytes, bytes | None]:
         """Reads what is held since it may yet become an end as what begins a row, or what is behind the table."""
@@ -87,6 +96,43 @@ class Table:
 
     def held(self) -> int:
         raise NotImplementedError
+
+
+class Fields(Table):
+    """Rows of fields that a separator tells apart. `header` tells whether a line, below another, begins a table."""
+
+    plain = True
+    """Whether each field of the header looks like a name."""
+
+    def __init__(
+        self,
+        mask: Mask,
+        separator: bytes,
+        columns: Sequence[str | None],
+        header: Callable[[bytes, bytes], Table | None],
+    ) -> None:
+        super().__init__(mask)
+        self.separator = separator
+        self.count = len(columns)
+        self.named = sum(column is not None for column in columns)
+        """How many fields the header has, and how many of these are named."""
+        self._columns = columns
+        self._header = header
+        self._above = b""
+        """The line before, when a name may stand in it."""
+
+    def turn(self, line: bytes) -> None:
+        """After each line: whether it has begun another table. One with as many fields may be a row that holds a
+        name: then what either header says is masked."""
+        above, self._above = self._above, line if len(line) < KEPT and self.mask.names.hit(line.lower()) else b""
+        table = self._header(above, line)
+        if isinstance(table, Fields) and not table.plain and table.count == self.count:
+            self.widen([one or other for one, other in zip(self._columns, table._columns, strict=True)])
+        else:
+            self.turned = table
+
+    def widen(self, columns: Sequence[str | None]) -> None:
+        self._columns = columns
 
 
 def line_of(raw: bytes | bytearray) -> bytes:

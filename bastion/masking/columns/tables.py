@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 
+from bastion.masking.columns.either import Either
 from bastion.masking.columns.headers import Headers
 from bastion.masking.columns.records import EVIDENCE, Records, Style, named_field
-from bastion.masking.columns.table import KEPT, Table
+from bastion.masking.columns.table import KEPT, Fields, Table
 from bastion.masking.columns.text import line as seen
 from bastion.masking.columns.text import place, plain, torn
 from bastion.masking.columns.value import Mask, fitting, starred
 
+_EXPRESSION = re.compile(rb"[\w .()+*/%<>=!'-]{0,64}\r?")
 _BACK = 512
 """Bytes of the line so far that are looked at again for a name that was cut."""
 
@@ -50,6 +52,7 @@ class Tables:
             if rest is None:
                 break
             self._table = self._table.turned
+            self._forget()
             out += self._through(rest)
         return out
 
@@ -95,6 +98,7 @@ class Tables:
                 if rest is None:
                     break
                 self._table = self._table.turned
+                self._forget()
                 data = rest
             elif self._doubting:
                 passed, data = self._doubted(data)
@@ -192,27 +196,43 @@ class Tables:
         return (self._decided(b"\n"), data[newline + 1 :]) if newline >= 0 else (b"", b"")
 
     def _as_stars(self, more: bytes) -> bytes:
+        above = self._field_above()
         held, column = self._taken()
         self._mask.count(column)
-        self._records(held + more, whole=False)
+        if above:
+            self._table = self._records(column, held + more, whole=False)
+        else:
+            self._table = Either(self._mask, column, self._separator)
+            self._table.go_on(held + more)
         return starred(held + more, blanks=True)
 
-    def _records(self, value: bytes, *, whole: bool) -> None:
+    def _records(self, column: str, value: bytes, *, whole: bool) -> Records:
         records = Records(self._mask, Style.UNALIGNED, separator=self._separator)
-        records.go_on(self._column, value, whole=whole)
-        self._table = records
+        records.go_on(column, value, whole=whole)
+        return records
+
+    def _field_above(self) -> bool:
+        """Whether the line above is a record's field."""
+        above = named_field(seen(self._previous))
+        return above is not None and above[1] == self._separator
 
     def _decided(self, end: bytes) -> bytes:
         """The line is whole: names only make a header, unless the line above was a field already."""
         line = bytes(self._line + self._doubt)
         value, column = self._taken()
-        above = named_field(seen(self._previous))
-        field_above = above is not None and above[1] == self._separator and seen(line).count(self._separator) == 1
+        field_above = self._field_above() and seen(line).count(self._separator) == 1
         prose = self._separator in ",;" and value[:1] in (b" ", b"")
-        if prose or (self._headers.delimited(line) is not None and not field_above):
+        table = None if field_above else self._headers.delimited(line)
+        address = isinstance(table, Fields) and table.count == 2 and b"@" in value[1:]  # names hold no such sign
+        if prose or (isinstance(table, Fields) and not address):
             self._table = self._look(line)
-            return value + end
-        self._records(value, whole=True)
+            if prose or self._table is None or not isinstance(table, Fields) or not _one_value(table, value):
+                return value + end
+            either = Either(self._mask, column, self._separator)
+            either.begin(value, self._table)
+            self._table = either if end else None
+            return b"" if end else either.end().removesuffix(b"\n")
+        self._table = self._records(column, value, whole=True)
         return self._mask.value(value, column) + end
 
     def _taken(self) -> tuple[bytes, str]:
@@ -220,6 +240,13 @@ class Tables:
         self._doubt.clear()
         self._doubting = False
         return value, self._column
+
+
+def _one_value(table: Fields, value: bytes) -> bool:
+    """Whether what stands behind a name may be a value rather than the name of the one other field. Behind a tab, which
+    MariaDB has between names, a name or an expression is none."""
+    name = table.separator == b"\t" and (table.plain or _EXPRESSION.fullmatch(value))
+    return (table.count, table.named) == (2, 1) and not name
 
 
 def _evident(lowered: bytes) -> bool:

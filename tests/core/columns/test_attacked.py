@@ -12,6 +12,16 @@ TABLES = {
     "psql aligned": " id | email \n----+-------\n  1 | Zk9\n(1 row)\n",
     "mariadb vertical": "*************************** 1. row ***************************\n   id: 1\nemail: Zk9\n",
     "vertical, the named field first": "*************************** 1. row ***************************\nemail: Zk9\n",
+    "psql records": "-[ RECORD 1 ]\nid    | 1\nemail | Zk9\n\n",
+    "unaligned records": "id|1\nemail|Zk9\nid|2\nemail|Yk9\n",
+    "unaligned records, the named field first": "email|Zk9\nid|1\n\nemail|Yk9\nid|2\n",
+    "two fields": "email|id\nZk9|1\nY@k9|2\n(2 rows)\n",
+    "unaligned": "id|email\n1|Zk9\n(1 row)\n",
+    "csv": 'id,email\n1,Zk9\n2,"Y,k9"\n',
+    "batch": "id\temail\n1\tZk9\n2\tYk9\n",
+    "mariadb": "+-------+\n| email |\n+-------+\n| Zk9   |\n+-------+\n1 row in set (0.00 sec)\n\n",
+    "a notice": " id | email \n----+-------\n  1 | Zk9\nNOTICE:  x\n  2 | Yk9\n(2 rows)\n",
+    "json": '{"id": 1, "em\\u0061il": "Zk9"}\n',
     "psql records, border 0": "* Record 1\nid    1\nemail Zk9\n",
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bastion.masking.columns import ColumnMasker
@@ -150,9 +150,15 @@ def test_an_expanded_record_keeps_all_but_the_named_values(border: int, table: P
         assert out.replace("*", "").count("|") >= len(table.rows) * len(table.header)
 
 
+def like_a_record(table: Printed) -> bool:
+    """Whether the header may be the first field of a record as well: then the other field's name may be masked."""
+    return len(table.header) == 2 and hides(table.header[0]) and not hides(table.header[1])
+
+
 @pytest.mark.parametrize("name", SEPARATE)
 @given(table=tables(extra=",;"), cuts=CUTS)
 def test_separate_fields_keep_all_but_the_named_ones(name: str, table: Printed, cuts: list[int]) -> None:
+    assume(name not in ("psql unaligned", "sqlite list") or not like_a_record(table))
     text, wanted = SEPARATE[name](table), SEPARATE[name](shown(table))
     assert masked(text.encode(), cuts).decode() == wanted
 
@@ -180,6 +186,7 @@ def test_fields_that_hold_separators_and_newlines_are_masked_in_each_reading(
 )
 def test_csv_keeps_its_records(terminal: bool, table: Printed, cuts: list[int], separator: str, end: str) -> None:
     """Quoted fields with separators, quotes and newlines; every reader of CSV finds the same other cells."""
+    assume(not like_a_record(table))
     out = masked(printed.written(table, separator, end).encode(), cuts, terminal=terminal).decode()
     assert not set(out) & set(PLANTED)
     found = list(csv.reader(io.StringIO(out, newline=""), delimiter=separator))
@@ -191,6 +198,31 @@ def test_csv_keeps_its_records(terminal: bool, table: Printed, cuts: list[int], 
                 assert seen == cell
             elif cell and not terminal:
                 assert seen == label(b"", next(c for c in NAMED if c.strip("*") in name.lower())).decode()
+
+
+@pytest.mark.parametrize("form", ["record", "table"])
+@given(
+    values=st.lists(st.text(PLANTED, min_size=1, max_size=5), min_size=1, max_size=4),
+    others=st.lists(st.sampled_from(["Rome", "x y", "1", ""]), min_size=4, max_size=4),
+    cuts=CUTS,
+    separator=st.sampled_from("|,;"),
+    gaps=st.booleans(),
+)
+def test_two_fields_in_a_line_are_masked_whatever_they_are(
+    form: str, values: list[str], others: list[str], cuts: list[int], separator: str, gaps: bool
+) -> None:
+    """The header of a table and the first field of a record look alike."""
+    if form == "table":
+        text = f"email{separator}city\n" + "".join(
+            f"{value}{separator}{other}\n" for value, other in zip(values, others, strict=False)
+        )
+    else:
+        text = ("\n" if gaps else "").join(
+            f"email{separator}{value}\ncity{separator}{other}\n" for value, other in zip(values, others, strict=False)
+        )
+    out = masked(text.encode(), cuts).decode()
+    assert not set(out) & set(PLANTED)
+    assert screen(out.replace("\n", "")) == screen(text.replace("\n", ""))
 
 
 @pytest.mark.parametrize("terminal", [True, False])
