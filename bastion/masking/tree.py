@@ -57,6 +57,7 @@ EMPTY = Row(())
 COUNT_SOME = 5
 COUNT_DIGITS = 13
 _DIGITS = sum(1 << byte for byte in b"0123456789")
+LONG_ROW = 64
 COUNTED = 4
 """Repetitions up to so many stay as they are when a tree is loosened."""
 _SIGNS = {"b": r"\b", "B": r"\B", "^": "(?m:^)", "z": r"\z"}
@@ -119,6 +120,13 @@ def begun(node: Node, more: bool = False) -> Node | None:
 
 
 def _begun_row(parts: tuple[Node, ...], more: bool) -> Node | None:
+    """Of a long row the beginnings of its first half, or that half and those of the second: a group in a group for each
+    of hundreds of letters is deeper than Python goes."""
+    if len(parts) > LONG_ROW:
+        left, right = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+        first, later = _begun_row(left, more or any(map(_matters, right))), _begun_row(right, more)
+        whole = None if later is None else sequence([*left, later])
+        return Choice((first, whole)) if first is not None and whole is not None else first or whole
     found: Node | None = None
     for part in reversed(parts):
         first = begun(part, more)

@@ -107,6 +107,23 @@ def test_the_most_that_a_policy_may_ask_for_can_be_compiled() -> None:
     assert masked(plan, [b"k7abc " + b"WORD" * 3 + b"77 x\n"]) == b"[p7] [w] x\n"
 
 
+@pytest.mark.parametrize("size", [64, 65, 130, 256])
+def test_the_longest_word_is_found_however_it_is_cut(size: int) -> None:
+    """Its beginnings were groups in groups, one a letter, for which Python's stack was too small."""
+    word = ("abcdefghij" * 26)[:size]
+    plan = Plan.compile(words=[Words("own", (word,))])
+    text = f"x{word[:-1]}!{word}y".encode()
+    shown = f"x{word[:-1]}![own]y".encode()
+    assert masked(plan, [text]) == masked(plan, bytewise(text)) == shown
+    masker = Masker(plan, False)
+    assert masker.feed(b"x " + word[:-1].encode()) == b"x "
+
+
+def test_the_longest_pattern_without_a_repetition_can_be_compiled() -> None:
+    plan = Plan.compile(patterns=[Custom("own", "ab" * 490)])
+    assert masked(plan, bytewise(b"ab" * 490 + b"!")) == b"[own]!"
+
+
 def test_each_detector_says_what_it_is_about() -> None:
     for detector in detectors().values():
         assert detector.about
