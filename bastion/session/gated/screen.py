@@ -2,7 +2,8 @@
 
 The only sequences used are those every terminal since the VT100 has: CR, LF, BS, cursor up, down, left and right, erase
 to the end of the screen, and the automatic margin: a cursor that has filled the last column waits there until more is
-drawn. Text at the end of the line costs exactly its own bytes; else what comes behind the first change is drawn anew.
+drawn. Text at the end of the line costs exactly its own bytes, and its removal draws nothing. Any other change draws
+the whole line anew, so that who masks what is drawn never sees the rear part of a secret without its front.
 
 A line that would not fit on the screen is shown in part, with `...` where more is hidden.
 
@@ -67,7 +68,7 @@ class Screen:
             return out + self._move(self._place(cursor))
         if self._at_end():
             return out
-        start = self._back(text, len(text))
+        start = len(text) if self._ends_at(text, len(text)) else 0
         return out + self._move(self._ends[start]) + self._lay(text, start)
 
     def finish(self) -> str:
@@ -138,16 +139,12 @@ class Screen:
         same = _common(old, text)
         if same == len(old) and self._at_end():
             return self._lay(text, same)
-        start = self._back(text, same)
+        start = same if same == len(text) and self._ends_at(text, same) else 0
         return self._move(self._ends[start]) + (_ERASE if start < len(old) else "") + self._lay(text, start)
 
-    def _back(self, text: str, start: int) -> int:
-        """The nearest place up to `start` where drawing can begin: no mark follows, and the cursor can get there."""
-        old = self._text
-        ends = (len(old), len(text))
-        while start > 0 and (joins(text, start) or joins(old, start) or (start in ends and self._waits(old, start))):
-            start -= 1
-        return start
+    def _ends_at(self, text: str, end: int) -> bool:
+        """Whether the cursor can get behind this text, of which `end` characters are shown, with nothing drawn anew."""
+        return not (joins(text, end) or joins(self._text, end) or self._waits(self._text, end))
 
     def _lay(self, text: str, start: int) -> str:
         drawn, ends = lay(text, start, self._ends[start], self.columns)
