@@ -20,7 +20,7 @@ _INTEGER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 
 
 _LATEST = 32503680000
-"""Seconds since 1970: the year 3000."""
+"""Seconds since 1970: the year 3000. A time before or after what a trail can hold is its nearest end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,7 @@ class Param:
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None or len(text) > 40:
                 raise ValueError("no zone")
-            seconds = moment.timestamp()
-            if not 0 <= seconds < _LATEST:
-                raise ValueError("no time of the trail")
-            return seconds
+            return min(max(moment.timestamp(), 0), _LATEST)
         except (ValueError, OverflowError):
             raise self._wrong() from None
 
