@@ -17,6 +17,7 @@ What the gate does not do: it judges the text of a command, not what the program
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -216,13 +217,13 @@ class Gate:
     async def judge(self, context: Context, asked: Asked) -> Allowed:
         """Decide. Raises Denied when the event that tells of it is durable, and NotRecorded when none can be. While it
         waits for the client's script, or for the login shell, what ends the session is raised, and told as a denial:
-        TargetDown, ConnectionError and what the relay was ended with."""
+        TargetDown, ConnectionError, what the relay was ended with, and CancelledError, whose text is told."""
         hide = self._hiding(context)
         try:
             verdict = await self._verdicts.of(context, asked)
         except NotRecorded:
             raise
-        except (BastionError, ConnectionError) as error:
+        except (BastionError, ConnectionError, asyncio.CancelledError) as error:
             policy = self._tenants[context.tenant].policy.version
             unjudged = Verdict(Decision(Effect.DENY, UNJUDGED, str(error), policy))
             await self._audit.write(told(context, asked, unjudged, hide))

@@ -163,6 +163,9 @@ class Relay:
         what ended the relay, Interrupted among that, when something did."""
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gathering = limit, settled
+        for early in self._early:
+            if isinstance(early, Signal) and early.name in _ENDS:
+                self.end(Interrupted(early.name))
         self._wait("opening", False)
         self._gathered()
         either: list[asyncio.Future[Any]] = [settled, self.ended]

@@ -216,7 +216,7 @@ class Sessions:
             either: list[asyncio.Future[Any]] = [judging, one.relay.ended]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not judging.done():
-                judging.cancel()
+                judging.cancel(str(one.relay.ended.exception()))
                 await asyncio.wait([judging])
                 if judging.cancelled():
                     one.relay.check()
