@@ -76,7 +76,7 @@ class Programs:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._write("sleeps", "#!/bin/sh\ntrap 'exit 130' INT\necho asleep\nsleep 60\n")
+        self._write("sleeps", "#!/bin/sh\ntrap 'exit 130' INT\necho asleep\nfor _ in $(seq 600); do sleep 0.1; done\n")
         self._write("ready", '#!/bin/sh\necho ready\nexec "$@"\n')
         self._write("exit", '#!/bin/sh\nexit "$1"\n')
         for name, source in _SOURCES.items():

@@ -185,6 +185,7 @@ def test_a_line_of_a_gated_shell_waits_and_can_be_withdrawn(tmp_path: Path, bast
         (request,) = people.pending(bastion)
         assert people.vote(bastion, "rev", request["id"], "approve").status_code == 200
         person.wait_for(b"\nall done\r\n")
+        person.wait_for(b"# ")
         person.type(b"exit\r")
         assert person.finish() == 0
     assert (tmp_path / "yes").exists()
