@@ -139,6 +139,7 @@ class App:
             self._notices,
             self._link,
             lambda session, reason: self._sessions.end_here(session, reason),
+            self._revocations.identity_revoked,
         )
 
     def _build(self) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bastion.approvals.asking import Setting
 from bastion.approvals.ports import Audit, Change, Notices
+from bastion.approvals.request import Person
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import GONE, Upkeep
 from bastion.background import Background
@@ -50,17 +51,18 @@ class Keeping:
         notices: Notices,
         link: Callable[[str, str], str],
         end: Callable[[str, str], None],
+        revoked: Callable[[Person], str | None],
         revocations: Path,
     ) -> None:
-        """`revocations` is the file of this process's own; `end` ends a session of this process, by its id and for a
-        reason; `link` is the address of a request."""
+        """`revocations` is the file of this process's own, `revoked` says by it why somebody is no longer trusted, or
+        None; `end` ends a session of this process, by its id and for a reason; `link` is the address of a request."""
         self.store = store
         self._instance = instance
         self._end = end
         self._revocations = revocations
         self._ending: set[str] = set()
         self._background = Background()
-        setting = Setting(instance=instance, clock=time.time, link=link)
+        setting = Setting(instance=instance, clock=time.time, revoked=revoked, link=link)
         self.approvals = Approvals(store.requests, store.grants, store.changes, audit, notices, setting, end)
         self._upkeep = Upkeep(self.approvals, store.overview, setting)
         self._unsubscribe = store.changes.subscribe(self._changed, lambda _: None)
@@ -74,11 +76,12 @@ class Keeping:
         notices: Notices,
         link: Callable[[str, str], str],
         end: Callable[[str, str], None],
+        revoked: Callable[[Person], str | None],
     ) -> Keeping:
         """Raises OperatorError, KeyUnusable, StoreDown."""
         store = await Store.open(config.store.url(keyring))
         folder = hashlib.sha256(str(config.state.resolve()).encode()).hexdigest()[:8]
-        return cls(store, f"{socket.gethostname()}-{folder}", audit, notices, link, end, config.revocations)
+        return cls(store, f"{socket.gethostname()}-{folder}", audit, notices, link, end, revoked, config.revocations)
 
     async def start(self) -> None:
         """What an earlier life of this process left open is over. Raises StoreDown, NotRecorded."""
@@ -171,13 +174,13 @@ class Keeping:
             self.approvals.policy_changed(tenant, version)
 
     async def revoked(self, new: Sequence[Revocation]) -> None:
-        """What was asked for by whoever was revoked is over."""
+        """What was asked for, or approved, by whoever was revoked is over."""
         for entry in new:
             try:
                 if entry.serial is not None:
                     await self._upkeep.identity_revoked(entry.tenant, serial=entry.serial)
                 elif entry.identity is not None:
-                    await self._upkeep.identity_revoked(entry.tenant, identity=entry.identity)
+                    await self._upkeep.identity_revoked(entry.tenant, identity=entry.identity, issuer=entry.issuer)
             except BastionError as error:
                 log.warning("requests of %s could not be ended yet: %s", entry.name, error)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bastion.approvals.ports import Limits
-from bastion.approvals.request import RETURN, Bound, Request, mode_of, within_of
+from bastion.approvals.request import RETURN, Bound, Person, Request, mode_of, within_of
 from bastion.errors import NoSuchRequest
 from bastion.policy.decision import Approval
 
@@ -44,10 +44,12 @@ class Approved:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a process is set to. `link` is the address of a request (tenant, id) for people, empty where there is none;
-    `instance` the name of this process, which no other has."""
+    `instance` the name of this process, which no other has; `revoked` says why a person is no longer trusted, or None.
+    """
 
     instance: str
     clock: Callable[[], float]
+    revoked: Callable[[Person], str | None]
     link: Callable[[str, str], str] = lambda _tenant, _id: ""
     limits: Limits = field(default_factory=Limits)
 

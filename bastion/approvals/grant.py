@@ -13,6 +13,7 @@ from bastion.approvals.request import Bound, Request
 
 OVER = "its time was over"
 POLICY_CHANGED = "the policy changed meanwhile: ask again"
+APPROVER_REVOKED = "one who approved it was revoked: ask again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable
 
 from bastion.approvals import told
 from bastion.approvals.asking import Approved, Asking, Setting, checked, new_id, request_of, same
-from bastion.approvals.grant import POLICY_CHANGED, Grant, Holder, ended, grant_of, live
+from bastion.approvals.grant import APPROVER_REVOKED, POLICY_CHANGED, Grant, Holder, ended, grant_of, live
 from bastion.approvals.ports import After, Audit, Changes, Cursor, Grants, Named, Notices, Requests, TooMany
 from bastion.approvals.request import OPEN, RETURN, Bound, Person, Request, State, Vote, expired, moved, with_vote
 from bastion.approvals.running import Running
@@ -114,6 +114,10 @@ class Approvals:
             grant = await self._grants.live(holder, self._clock())
             if grant is None:
                 return None
+            if not await self._trusted(grant):
+                self.running.remove(holder, session)  # it has not used it, and is not to end with it
+                await self.end_grant(Named(holder.tenant, grant.id), APPROVER_REVOKED)
+                return None
             await self._audit.write(told.used(grant, request))
             if not self.running.has(holder, session) or not live(grant, self._clock()):
                 raise NotApproved("its grant was revoked", rule=request.bound.rule)
@@ -173,6 +177,8 @@ class Approvals:
                 return After(moved(before, State.ENDED, now, POLICY_CHANGED))
             if expired(before, now):
                 return After(moved(before, State.EXPIRED, now, ""))
+            if self._revoked(before):
+                return After(moved(before, State.ENDED, now, APPROVER_REVOKED))
             ours = True
             return After(moved(before, State.USED, now, ""))
 
@@ -183,6 +189,15 @@ class Approvals:
             self.running.add(Holder.of(asked.bound), asked.bound.session)
         after = await self._step(Named(found.bound.tenant, found.id), step)
         return ours, after
+
+    async def _trusted(self, grant: Grant) -> bool:
+        """Whether all who gave it are; not where nobody knows any more who did. Raises StoreDown."""
+        given_by = await self._requests.find(grant.holder.tenant, grant.request)
+        return given_by is not None and not self._revoked(given_by)
+
+    def _revoked(self, request: Request) -> bool:
+        """Whether somebody whose approval counts has been revoked since."""
+        return any(self._setting.revoked(person) is not None for person in request.approvers)
 
     async def withdraw(self, named: Named, why: str) -> None:
         """Nobody waits for it any more. What can not be written now is owed; meanwhile nobody can use it, since only

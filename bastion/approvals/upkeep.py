@@ -15,7 +15,7 @@ import logging
 from collections.abc import Iterable
 
 from bastion.approvals.asking import Setting
-from bastion.approvals.grant import POLICY_CHANGED
+from bastion.approvals.grant import APPROVER_REVOKED, POLICY_CHANGED
 from bastion.approvals.ports import Cursor, Named, Overview
 from bastion.approvals.request import Request, State
 from bastion.approvals.service import Approvals
@@ -85,7 +85,8 @@ class Upkeep:
         self, tenant: str, *, serial: int | None = None, identity: str | None = None, issuer: str | None = None
     ) -> None:
         """A certificate (by `serial`) or an identity (a principal or subject, of one `issuer` or of any) is no longer
-        good: what it asked for is over, and so are an identity's grants. Raises StoreDown, NotRecorded."""
+        good: what it asked for is over, and so are an identity's grants; and so is what an identity has approved.
+        Raises StoreDown, NotRecorded."""
 
         def hit(request: Request) -> bool:
             bound = request.bound
@@ -93,8 +94,18 @@ class Upkeep:
             whose = identity in names and issuer in (None, bound.issuer)
             return whose if identity is not None else serial == bound.serial
 
-        requests = [Named(tenant, found.id) for found in await self._approvals.open(tenant) if hit(found)]
-        await self._settle(requests, State.ENDED, "the one who asked was revoked")
+        def approved(request: Request) -> bool:
+            return identity is not None and any(
+                identity in (person.subject, *person.principals) and issuer in (None, person.issuer)
+                for person in request.approvers
+            )
+
+        waiting = await self._approvals.open(tenant)
+        asked = [Named(tenant, found.id) for found in waiting if hit(found)]
+        await self._settle(asked, State.ENDED, "the one who asked was revoked")
+        await self._settle(
+            [Named(tenant, found.id) for found in waiting if approved(found)], State.ENDED, APPROVER_REVOKED
+        )
         cursor: Cursor | None = None
         while identity is not None and (page := await self._approvals.grants(tenant, cursor, _PAGE)):
             for grant in page:
@@ -104,6 +115,8 @@ class Upkeep:
                     continue
                 if hit(made_by):
                     await self._approvals.end_grant(Named(tenant, grant.id), "its holder was revoked")
+                elif approved(made_by):
+                    await self._approvals.end_grant(Named(tenant, grant.id), APPROVER_REVOKED)
             cursor = (page[-1].made, page[-1].id)
 
     async def _policies_changed(self) -> None:

@@ -33,17 +33,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bastion import document
 from bastion.errors import BadFile, OperatorError, Place, Problem
-from bastion.identity.principal import Credential, Identity
+from bastion.identity.principal import Credential
 
 MAX_BYTES = 16 << 20
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _ISSUER = re.compile(r"https?://[^\s/]\S*\Z")
 _KEYS = {"tenant", "serial", "key", "identity", "issuer", "time", "reason"}
+
+
+class Named(Protocol):
+    """Whoever has a name that can be revoked: an identity, or a person as the store knows them."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def principals(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +166,8 @@ class Revocations:
         """Why this key is revoked, or None: asked before a certificate is issued for it."""
         return _reason(self._in_force.keys.get((tenant, fingerprint)))
 
-    def identity_revoked(self, identity: Identity) -> str | None:
-        """Why this identity is revoked, or None: asked before a certificate is issued to it."""
+    def identity_revoked(self, identity: Named) -> str | None:
+        """Why this identity is revoked, or None: asked before a certificate is issued to it, or its vote counts."""
         return _reason(self._in_force.identity(identity))
 
 
@@ -167,7 +180,7 @@ class _Table:
         self.keys = {(entry.tenant, entry.key): entry for entry in self.entries if entry.key is not None}
         self._identities = {(entry.tenant, entry.identity, entry.issuer): entry for entry in self.entries}
 
-    def identity(self, identity: Identity) -> Revocation | None:
+    def identity(self, identity: Named) -> Revocation | None:
         for name in (*identity.principals, identity.subject):
             for issuer in (identity.issuer, None):
                 entry = self._identities.get((identity.tenant, name, issuer))

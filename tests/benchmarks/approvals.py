@@ -89,7 +89,7 @@ class _Process:
 @asynccontextmanager
 async def _process(url: str, trail: AuditLog, name: str) -> AsyncIterator[_Process]:
     store = await Store.open(url)
-    setting = Setting(name, time.time)
+    setting = Setting(name, time.time, lambda _: None)
     approvals = Approvals(
         *(store.requests, store.grants, store.changes, trail, _Quiet(), setting), lambda _session, _why: None
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bastion.approvals.request import Person
 from bastion.errors import StoreDown
 from bastion.identity import revocation
 from bastion.keeping import Keeping
@@ -20,6 +21,10 @@ from tests.services.gate_house import House, Trail
 from tests.services.store.house import Notices
 
 CLOSED = Closed("acme/2026/01/31/5e55.cast", "ab" * 32, 100, 3, 1.5, 2)
+
+
+def nobody(_: Person) -> None:
+    """Who is revoked."""
 
 
 class Place:
@@ -37,7 +42,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     def end(session: str, reason: str) -> None:
         made.ended.put_nowait((session, reason))
 
-    made = Place(Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end, tmp_path / "r.jsonl"))
+    made = Place(
+        Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end, nobody, tmp_path / "r.jsonl")
+    )
     await made.keeping.start()
     yield made
     await made.keeping.stop()
@@ -84,7 +91,14 @@ async def test_what_an_earlier_life_had_open_is_over(place: Place, tmp_path: Pat
     await place.keeping.begin(context, "5e55", "shell", b"")
     store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
     again = Keeping(
-        store, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None, tmp_path / "r"
+        store,
+        "here",
+        Trail(),
+        Notices(),
+        lambda _tenant, _request: "",
+        lambda _session, _reason: None,
+        nobody,
+        tmp_path / "r",
     )
     await again.start()
     (past,) = await store.sessions.page("acme", False, None, 10)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bastion.approvals.asking import Approved, Asking, Setting
 from bastion.approvals.ports import Limits
-from bastion.approvals.request import Bound, Request
+from bastion.approvals.request import Bound, Person, Request
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import Upkeep
 from bastion.audit.events import Event
@@ -95,13 +95,19 @@ class Process:
         self.trail = trail
         self.notices = Notices()
         self.ended: list[tuple[str, str]] = []
-        setting = Setting(name, clock, lambda tenant, id: f"https://b.example/{tenant}/{id}", limits or Limits())
+        self.revoked: set[str] = set()
+        setting = Setting(
+            name, clock, self._revoked, lambda tenant, id: f"https://b.example/{tenant}/{id}", limits or Limits()
+        )
         self.approvals = Approvals(
             *(store.requests, store.grants, store.changes, trail, self.notices, setting),
             lambda session, reason: self.ended.append((session, reason)),
         )
         self.upkeep = Upkeep(self.approvals, store.overview, setting)
         self._asked: list[Asked] = []
+
+    def _revoked(self, person: Person) -> str | None:
+        return "lost" if person.name in self.revoked else None
 
     @classmethod
     async def start(

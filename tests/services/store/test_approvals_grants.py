@@ -151,6 +151,26 @@ async def test_the_revoked_have_no_grants(process: Process) -> None:
     assert await process.approvals.grants("acme", None, 9) == []
 
 
+async def test_the_revoked_have_given_no_grants(process: Process) -> None:
+    """What runs under one is ended as well."""
+    await granted(process)
+    await process.upkeep.identity_revoked("acme", identity="rev@acme", issuer="https://other.example.com")
+    assert process.ended == []
+    await process.upkeep.identity_revoked("acme", identity="sub-rev")
+    assert [session for session, _ in process.ended] == ["s0"]
+    assert await process.approvals.grants("acme", None, 9) == []
+
+
+async def test_a_grant_that_the_revoked_gave_lets_nothing_through(process: Process) -> None:
+    """Though nobody has swept it away: it is looked at when it is used. Who asks then asks anew, and is not ended."""
+    grant = await granted(process)
+    process.revoked = {"rev@acme"}
+    await process.ask(asking(GRANTING, session="s1")).held()
+    assert [session for session, _ in process.ended] == ["s0"]
+    (past,) = await process.approvals.grants("acme", None, 9, past=True)
+    assert (past.id, past.revoked, past.why) == (grant.id, True, "one who approved it was revoked: ask again")
+
+
 async def test_a_use_that_can_not_be_told_is_none(process: Process, trail: Trail) -> None:
     """Nor is a grant revoked that the trail can not be told of; and what was not let through is not ended later."""
     grant = await granted(process)

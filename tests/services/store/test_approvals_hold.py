@@ -220,6 +220,27 @@ async def test_what_the_revoked_asked_for_is_over(process: Process, who: dict[st
     assert await refusal(asked) == "not approved: the one who asked was revoked"
 
 
+async def test_what_the_revoked_approved_is_over(process: Process) -> None:
+    """One of two had approved it; another's request goes on."""
+    both = (Approval(("sre",), 2, 600, 0),)
+    asked, other = process.ask(asking(both, session="s1")), process.ask(asking(both, session="s2"))
+    await process.approvals.vote(person("a"), await asked.held(), True, "")
+    await process.approvals.vote(person("b"), await other.held(), True, "")
+    await process.upkeep.identity_revoked("acme", identity="a@acme")
+    assert "one who approved it was revoked" in await refusal(asked)
+    assert not other.task.done()
+
+
+async def test_a_vote_of_the_revoked_lets_nothing_through(process: Process) -> None:
+    """Though nobody has swept it away: votes are looked at when they are used."""
+    asked = process.ask(asking((Approval(("sre",), 2, 600, 0),)))
+    await process.approvals.vote(person("a"), await asked.held(), True, "")
+    process.revoked = {"a@acme"}
+    await process.approvals.vote(person("b"), await asked.held(), True, "")
+    assert "one who approved it was revoked" in await refusal(asked)
+    assert process.trail.states()[-1] == "ended"
+
+
 # -- fail closed
 
 
