@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -232,7 +233,8 @@ class Gate:
         if verdict.decision.effect is Effect.APPROVE:
             await self._audit.write(told(context, asked, verdict, hide))
             approved = await self._approved(context, asked, verdict, hide)
-            approval, verdict = approved.request or approved.grant, verdict.approved_by(approved.by)
+            still = await self._still(context, asked, verdict, hide)
+            approval, verdict = approved.request or approved.grant, still.approved_by(approved.by)
         decision = verdict.decision
         if decision.broke_glass:
             await self._audit.write(broken_glass(context, asked, verdict, hide))
@@ -251,14 +253,28 @@ class Gate:
     async def _approved(
         self, context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]
     ) -> Approved:
-        """Wait for people. Raises NotApproved, also for what changed meanwhile, Denied for what policy says by now, and
-        CancelledError when the one who asked is gone: the request has been taken back then."""
+        """Wait for people. Raises NotApproved, which approvals have told, and CancelledError when the one who asked is
+        gone: the request has been taken back then."""
         decision, client = verdict.decision, asked.client
         passed = _passed(asked, decision)
         if client is None:
             raise NotApproved("nobody could be told that it waits", rule=decision.rule)
         key = self._tenants[context.tenant].hash_key
-        approved = await self._approvals.wait(asking(context, asked, verdict, passed, hide, key), client.hold)
+        return await self._approvals.wait(asking(context, asked, verdict, passed, hide, key), client.hold)
+
+    async def _still(self, context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]) -> Verdict:
+        """What was approved, as it may run by now. Raises Denied, which is told, and NotRecorded."""
+        try:
+            return verdict.less(self._by_now(context, asked, verdict))
+        except Denied as error:
+            refused = Decision(Effect.DENY, error.rule or UNJUDGED, error.reason, verdict.decision.policy)
+            await self._audit.write(told(context, asked, replace(verdict, decision=refused), hide))
+            raise
+
+    def _by_now(self, context: Context, asked: Asked, verdict: Verdict) -> Decision:
+        """What is said of what was approved now that it was. Raises NotApproved for what changed meanwhile, Denied for
+        what policy denies by now."""
+        decision = verdict.decision
         tenant = self._tenants[context.tenant]
         try:
             self._verdicts.still_good(context.credential)
@@ -272,7 +288,7 @@ class Gate:
             raise Denied(again.reason, rule=again.rule, remedy=again.remedy)
         if again.effect is Effect.APPROVE and again.approvals != decision.approvals:
             raise NotApproved("other people are needed by now: ask again", rule=again.rule)
-        return approved
+        return again
 
     def masking(self, context: Context) -> Callable[[], Chosen | None]:
         """What to mask of what this context is shown, whenever it is called: the same object until the policy has

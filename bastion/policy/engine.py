@@ -189,10 +189,11 @@ def _simple(
     if of_the_script(question):
         return Decision(Effect.ALLOW, SCRIPT, "a variable or function of the text's own", policy.version)
     glass = [rule for rule in about if rule.break_glass and objection(rule, question) is None] if emergency else []
-    hidden = _unmaskable(policy, subject, question, granting or glass) if granting or glass else None
+    plain = granting and not any(rule.effect is Effect.APPROVE for rule in (*granting, *holding))
+    using = glass if glass and not plain else granting
+    hidden = _unmaskable(policy, subject, question, using) if using else None
     if hidden is not None:
         return hidden
-    plain = granting and not any(rule.effect is Effect.APPROVE for rule in (*granting, *holding))
     if glass and not plain:
         return replace(_allowed(policy, glass[0], glass, names), broke_glass=True)
     if not granting:

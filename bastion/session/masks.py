@@ -1,7 +1,8 @@
 """What one channel shows, masked by the policy of the moment: stdout and stderr apart, columns first, then patterns.
 
-A policy that changes is in force from the next piece of output on. What the old one held is given out by its rules; a
-table that has begun is under the new one's columns only from its next header on, unless they are the same.
+A policy that changes is in force from the next piece of output on. What the old one held is given out by its rules.
+Where its columns are the same, a table that has begun stays masked; else it is under the new one's columns only from
+its next header on.
 
 Whatever goes wrong in here is raised, and ends the channel: nothing is shown that was not masked.
 """
@@ -63,10 +64,11 @@ class Masks:
         known, stages = self._streams.get(stream, (None, []))
         before = b""
         if chosen is not known:
-            before = _given(stages, methodcaller("flush"))
-            for stage in stages:
+            kept = stages[:-1] if _same_columns(known, chosen) else []
+            before = _given(stages[len(kept) :], methodcaller("flush"))
+            for stage in stages[len(kept) :]:
                 self._past.update(stage.counts)
-            stages = [] if chosen is None else self._stages(chosen)
+            stages = [] if chosen is None else [*(kept or self._columns(chosen)), Masker(chosen.plan, self._terminal)]
             self._streams[stream] = chosen, stages
         for stage in stages:
             data = stage.feed(data)
@@ -84,12 +86,17 @@ class Masks:
         """A text that is whole, such as a command's, as it may be told; also while nothing is masked of the output."""
         return without(self._chosen(), text)
 
-    def _stages(self, chosen: Chosen) -> list[Stage]:
-        columns: list[Stage] = [
+    def _columns(self, chosen: Chosen) -> list[Stage]:
+        return [
             ColumnMasker(names, replacing(style, chosen.key, self._terminal), self._terminal)
             for style, names in chosen.columns
         ]
-        return [*columns, Masker(chosen.plan, self._terminal)]
+
+
+def _same_columns(known: Chosen | None, chosen: Chosen | None) -> bool:
+    if known is None or chosen is None:
+        return False
+    return (known.columns, known.key) == (chosen.columns, chosen.key)
 
 
 def _given(stages: Sequence[Stage], give: Callable[[Stage], bytes]) -> bytes:

@@ -264,8 +264,12 @@ class _One:
 
     def marker(self, text: str, told: str) -> None:
         """In the recording: what was asked, without what is masked, and what became of it. NotRecorded."""
-        hidden = self.masks.text(text.encode("utf-8", "surrogateescape")).decode("utf-8", "backslashreplace")
+        hidden = self.hidden(text.encode("utf-8", "surrogateescape")).decode("utf-8", "backslashreplace")
         self.recorder.marker(f"{hidden} ({told})" if hidden else told)
+
+    def hidden(self, text: bytes) -> bytes:
+        """The text without what is masked."""
+        return self.masks.text(text)
 
     def say(self, text: str) -> None:
         """One line to the client, with the session's name, so that it can be asked about."""

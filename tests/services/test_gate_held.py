@@ -67,6 +67,50 @@ async def test_what_is_approved_at_another_hour_is_judged_by_it(house: House, te
         await held(house, text)
 
 
+async def test_what_is_refused_after_it_was_approved_is_told(house: House) -> None:
+    """Law 8: by what, and why; the approval's own event says that it was used."""
+    house.people.meanwhile = lambda: setattr(house, "now", house.now + 300)
+    with pytest.raises(Denied):
+        await held(house, b"halt")
+    told = [event.record() for event in house.trail.events if event.kind == "command-judged"][-1]
+    assert (told["effect"], told["rule"], told["text"]) == ("deny", "freeze", "halt")
+
+
+async def test_approved_at_another_hour_it_shows_and_passes_no_more_than_then(house: House, tmp_path: Path) -> None:
+    """A rule of the day lets it show all and set LANG; approved in the evening, it may not."""
+    (tmp_path / "policy.yaml").write_text(
+        "version: 1\nrules:\n"
+        "  - {id: day, effect: allow, commands: ['id'], when: {hours: '00:00-08:03'}, unmasked: true, env: [LANG]}\n"
+        "  - {id: ask, effect: approve, commands: ['id'], approval: {by: [sre], within: 1h}}\n"
+    )
+    house.tenant.policy = loader.load(tmp_path)
+    soon = await held(house, b"id", environment={b"LANG": b"C"})
+    house.people.meanwhile = lambda: setattr(house, "now", house.now + 300)
+    late = await held(house, b"id", environment={b"LANG": b"C"})
+    assert [(one.decision.unmasked, dict(one.environment)) for one in (soon, late)] == [
+        (True, {"LANG": "C"}),
+        (False, {}),
+    ]
+
+
+async def test_a_rule_for_emergencies_says_itself_whether_all_is_shown(house: House, tmp_path: Path) -> None:
+    """Not the one that holds the command otherwise."""
+    rules = (
+        "version: 1\nrules:\n"
+        "  - {{id: ask, effect: approve, commands: ['rsync **'], approval: {{by: [sre]}}, unmasked: {0}}}\n"
+        "  - {{id: fire, effect: allow, commands: ['rsync **'], break-glass: true, unmasked: {1}}}\n"
+        "mask: [{{id: mails, detectors: [email]}}]\n"
+    )
+    for ordinary, glass in (("false", "true"), ("true", "false")):
+        (tmp_path / "policy.yaml").write_text(rules.format(ordinary, glass))
+        house.tenant.policy = loader.load(tmp_path)
+        if glass == "true":
+            assert (await held(house, b"rsync a b", environment={REASON: b"fire"})).decision.unmasked
+        else:
+            with pytest.raises(Denied, match="unmasked"):
+                await held(house, b"rsync a b", environment={REASON: b"fire"})
+
+
 async def test_a_reason_that_nobody_can_see_breaks_no_glass(house: House) -> None:
     for nothing in ("\u200b", "\u2800", "\x00", "\u00ad", "\u3164", "\uffa0"):
         with pytest.raises(Denied):

@@ -59,6 +59,19 @@ def test_a_policy_that_changes_is_in_force_from_the_next_piece_on() -> None:
     assert dict(masks.counts) == {"credit-card": 1, "email": 1}
 
 
+def test_a_table_stays_masked_where_a_policy_changes_something_else() -> None:
+    """Its header was read under the old one. With other columns, it is under the new one's from its next header on."""
+    one = chosen("{id: people, columns: [email]}")
+    more = chosen("{id: people, columns: [email]}", "{id: names, words: [Aurora]}")
+    now = [one]
+    masks = Masks(lambda: now[0], terminal=False)
+    shown = masks.feed(b"id,email,name\n1,ann@x.org,Ann\n", STDOUT)
+    now[0] = more
+    shown += masks.feed(b"2,eve@x.org,Aurora\n", STDOUT) + masks.flush(STDOUT)
+    assert shown == b"id,email,name\n1,[email],Ann\n2,[email],[names]\n"
+    assert dict(masks.counts) == {"column:email": 2, "names": 1}
+
+
 def test_columns_and_patterns_hold_together() -> None:
     masks = Masks(lambda: MAILS, terminal=False)
     text = b"name,ssn,mail\nbob,078-05-1120,b@example.com\n"

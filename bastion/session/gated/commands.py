@@ -82,9 +82,10 @@ class Opens(Upstream, Protocol):
 
 
 class Marks(Protocol):
-    """The recording's markers."""
+    """The recording's markers, and what is not told of a text."""
 
     def marker(self, text: str, told: str) -> None: ...
+    def hidden(self, text: bytes) -> bytes: ...
 
 
 class Source(Protocol):
@@ -206,7 +207,7 @@ class Commands:
         """What is with the gate is not wanted any more: it will not run."""
         self._unwanted = True
         if self._judging is not None:
-            self._judging.cancel()
+            self._judging.cancel("it was withdrawn")
 
     def leave(self) -> None:
         """End the shell, with the status of its last command; at the prompt only."""
@@ -336,13 +337,13 @@ class Commands:
     def _prompted(self, prompt: Prompt) -> None:
         if self._feeder is None or self.state in (State.PROMPT, State.JUDGING, State.ENDED):
             return
-        if self.state is State.RUNNING and prompt.number != self._tag:
+        if prompt.number != self._tag:
             return
         if prompt.number == 0 and self._feeder.prepare(1):
             self._number = self._tag = 1
             return
         self._prompt = prompt
-        if len(self._folders) <= MAX_FOLDERS:
+        if prompt.directory not in self._folders and len(self._folders) <= MAX_FOLDERS:
             self._folders[prompt.directory if len(self._folders) < MAX_FOLDERS else ANYWHERE] = None
         self.refusing = False
         self._ask_again(None)
@@ -378,7 +379,7 @@ class Commands:
             **in_session(self._context, self._relay.session),
             number=self._number,
             status=prompt.status,
-            directory=prompt.directory,
+            directory=self._marks.hidden(prompt.directory),
             duration=round(took, 3),
         )
 

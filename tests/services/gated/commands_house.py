@@ -189,6 +189,9 @@ class Place:
         self.markers.append(f"{text} ({told})")
         asyncio.get_running_loop().call_soon(self.behind_marker)
 
+    def hidden(self, text: bytes) -> bytes:
+        return text.replace(b"secret", b"***")
+
     async def commands(self) -> Commands:
         """At the first prompt."""
         context, allowed = await self._allowed()
