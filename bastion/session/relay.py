@@ -113,6 +113,11 @@ class Relay:
         if data and not self.ended.done():
             self._showing.show(data, stream)
 
+    def draw(self, data: bytes) -> None:
+        """What a front draws at a prompt of its own, recorded first like what the target prints."""
+        if data and not self.ended.done():
+            self._showing.draw(data)
+
     def settle(self) -> None:
         """What ran has ended, and the client is waiting: show all of its output; for the front."""
         if not self.ended.done():

@@ -1,5 +1,8 @@
 """What a client is shown: masked, then recorded, then sent, in this order (law 4), each stream by itself.
 
+What is drawn at a prompt (`draw`) is a stream of its own, so that the target's is whole on both sides of it; the two
+meet at the client, where whichever has its turn waits for nothing that is held back of the other.
+
 What a mask holds back of a terminal's output is given out after RELEASE_SECONDS; of any other stream when more has
 come, when it has been silent for QUIET_SECONDS, or when `settle` says that what ran has ended.
 
@@ -19,6 +22,9 @@ from bastion.errors import NotMasked, NotRecorded
 from bastion.session.channel import STDERR, STDOUT, ClientChannel
 
 log = logging.getLogger(__name__)
+
+DRAWN = 2
+"""Beside STDOUT and STDERR: what is drawn, and goes to the client's stdout."""
 
 RELEASE_SECONDS = 0.02
 """How long a terminal waits for what is held back: a person does not see it, and a program's next write has come."""
@@ -65,6 +71,7 @@ class Showing:
         self._terminal = terminal
         self.end = end
         self._later: asyncio.TimerHandle | None = None
+        self._turn = STDOUT
         self._broken = False
         self.sent = 0
         """Bytes of output so far, on both streams."""
@@ -74,12 +81,19 @@ class Showing:
         if self._masks is None:
             self._give(data, stream)
             return
+        if stream != STDERR and stream != self._turn:
+            self._masked(self._turn, partial(_release, self._turn))
+            self._turn = stream
         self._masked(stream, lambda masks: masks.feed(data, stream))
         if self._masks.holding and (self._later is None or not self._terminal):
             if self._later is not None:
                 self._later.cancel()
             seconds = RELEASE_SECONDS if self._terminal else QUIET_SECONDS
             self._later = asyncio.get_running_loop().call_later(seconds, self._release)
+
+    def draw(self, data: bytes) -> None:
+        """What is drawn at a prompt, and no output of the target."""
+        self.show(data, DRAWN)
 
     def say(self, line: bytes) -> None:
         """A line of the bastion's own, on stderr, in its place among what is shown; also when a mask has failed."""
@@ -90,7 +104,7 @@ class Showing:
 
     def settle(self) -> None:
         """Show what is held back, as the end of the stream leaves it."""
-        for stream in (STDOUT, STDERR):
+        for stream in self._streams:
             self._masked(stream, partial(_flush, stream))
 
     def mask(self, on: bool) -> None:
@@ -107,8 +121,13 @@ class Showing:
 
     def _release(self) -> None:
         self._later = None
-        for stream in (STDOUT, STDERR):
+        for stream in self._streams:
             self._masked(stream, partial(_release, stream))
+
+    @property
+    def _streams(self) -> tuple[int, ...]:
+        """In whose turn it is not, what is held came first."""
+        return (DRAWN, STDOUT, STDERR) if self._turn == STDOUT else (STDOUT, DRAWN, STDERR)
 
     def _masked(self, stream: int, give: Callable[[Masks], bytes]) -> None:
         if self._masks is None or self._broken:
@@ -125,6 +144,7 @@ class Showing:
             self._give(shown, stream)
 
     def _give(self, data: bytes, stream: int) -> None:
+        stream = STDOUT if stream == DRAWN else stream
         try:
             self._tape.output(stream, data)
         except NotRecorded as error:

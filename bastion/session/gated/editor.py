@@ -247,7 +247,9 @@ class Editor:
         self._editing, self._completing = True, False
         if not fresh and not out:
             out = f"\x1b[7m%\x1b[27m{' ' * (self._screen.columns - 1)}\r \r"
-        return (out + self._screen.begin(Prompt(prompt)) + self._drawn() + _PASTE_ON).encode()
+        out += self._screen.begin(Prompt(prompt)) + self._drawn() + _PASTE_ON
+        self._screen.interrupted()
+        return out.encode()
 
     def _drawn(self) -> str:
         search = self._recall.search
@@ -268,6 +270,8 @@ class Editor:
 
     def _add(self, events: list[Event], shown: str) -> None:
         bell, self._bell = "\a" if self._bell else "", False
+        if bell:
+            self._screen.interrupted()
         if shown or bell:
             data = (shown + bell).encode()
             last = events[-1] if events else None

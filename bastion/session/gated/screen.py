@@ -2,15 +2,17 @@
 
 The only sequences used are those every terminal since the VT100 has: CR, LF, BS, cursor up, down, left and right, erase
 to the end of the screen, and the automatic margin: a cursor that has filled the last column waits there until more is
-drawn. Text at the end of the line costs exactly its own bytes, and its removal draws nothing. Any other change draws
-the whole line anew, so that who masks what is drawn never sees the rear part of a secret without its front.
+drawn. Text at the end of the line costs exactly its own bytes, and its removal draws nothing.
 
-A line that would not fit on the screen is shown in part, with `...` where more is hidden.
+Who masks what is drawn never sees the rear part of a secret without its front: what comes after anything else than the
+line's text (a move, a removal, a bell) draws the whole line anew. A line that would not fit on the screen is shown in
+part, with `...` where more is hidden, and dots for a word that is cut there.
 
 Limits: what others write to the terminal while a line is shown is not seen; `withdraw` first. After a new size it
 depends on the terminal where the rows are (some wrap lines anew, some do not): remains of the old picture can stay
-above, and never is anything above erased. A terminal of fewer columns than MIN_COLUMNS, or of one or two rows, is drawn
-on wrongly.
+above, and never is anything above erased. A secret that is one only by the word before it (`--password x`) is shown
+where that word is on the hidden side. A terminal of fewer columns than MIN_COLUMNS, or of one or two rows, is drawn on
+wrongly.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Screen:
         self._above = 0  # rows of the prompt before its last line
         self._text = ""
         self._ends = [0]  # the offset before each character of the text, and after the last
+        self._joined = False  # whether the last that was drawn is the text, from its beginning to its end
         self._row = self._column = 0  # where the cursor is; in column `columns`, it waits at the margin
         self._first = 0  # of the line's characters that is shown
 
@@ -69,7 +72,13 @@ class Screen:
         if self._at_end():
             return out
         start = len(text) if self._ends_at(text, len(text)) else 0
-        return out + self._move(self._ends[start]) + self._lay(text, start)
+        out += self._move(self._ends[start])
+        self._joined = start == 0
+        return out + self._lay(text, start)
+
+    def interrupted(self) -> None:
+        """Something else went to the terminal, and has not moved the cursor."""
+        self._joined = False
 
     def finish(self) -> str:
         """Leave what is shown, and go behind it, to a row of its own."""
@@ -110,6 +119,7 @@ class Screen:
         offset = self._above * self.columns + cells
         self._text, self._ends = "", [offset]
         self._row, self._column = divmod(offset, self.columns)
+        self._joined = True
         return drawn
 
     def _waits(self, text: str, index: int) -> bool:
@@ -137,10 +147,12 @@ class Screen:
         if text == old:
             return ""
         same = _common(old, text)
-        if same == len(old) and self._at_end():
+        if same == len(old) and self._at_end() and self._joined:
             return self._lay(text, same)
         start = same if same == len(text) and self._ends_at(text, same) else 0
-        return self._move(self._ends[start]) + (_ERASE if start < len(old) else "") + self._lay(text, start)
+        out = self._move(self._ends[start]) + (_ERASE if start < len(old) else "")
+        self._joined = start == 0
+        return out + self._lay(text, start)
 
     def _ends_at(self, text: str, end: int) -> bool:
         """Whether the cursor can get behind this text, of which `end` characters are shown, with nothing drawn anew."""
@@ -156,6 +168,8 @@ class Screen:
 
     def _move(self, offset: int) -> str:
         row, column = divmod(offset, self.columns)
+        if (row, column) != (self._row, self._column):
+            self._joined = False
         out = ""
         if self._column == self.columns:  # waits at the margin; where moves start from then is not agreed upon
             out, self._column = "\r", 0
@@ -188,7 +202,7 @@ class Screen:
         self._first = first
         last = max(self._fits(text, first, room), needed)
         before, after = _MORE if first else "", _MORE if last < len(text) else ""
-        return before + text[first:last] + after, cursor - first + len(before)
+        return before + _uncut(text, first, last) + after, cursor - first + len(before)
 
     def _fits(self, text: str, first: int, room: int) -> int:
         """Where what is shown ends, if it begins at `first` and takes no more than `room` cells."""
@@ -214,6 +228,22 @@ class Screen:
             first -= 1
             room -= cost(text[first], self.columns)
         return first
+
+
+def _uncut(text: str, first: int, last: int) -> str:
+    """This part of a line, with dots for the words that it has not whole."""
+    begins, ends = first, last
+    if first > 0 and not text[first - 1].isspace():
+        while begins < last and not text[begins].isspace():
+            begins += 1
+    if last < len(text) and not text[last].isspace():
+        while ends > begins and not text[ends - 1].isspace():
+            ends -= 1
+    return _dots(text[first:begins]) + text[begins:ends] + _dots(text[ends:last])
+
+
+def _dots(text: str) -> str:
+    return "".join("." if width(character) else character for character in text)
 
 
 def _up(rows: int) -> str:

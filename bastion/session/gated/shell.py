@@ -28,6 +28,7 @@ from bastion.session.gated.history import History
 from bastion.session.gated.listed import Listing
 from bastion.session.gated.markers import Prompt
 from bastion.session.relay import Relay
+from bastion.session.showing import RELEASE_SECONDS
 from bastion.targets.login_shell import reading
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ _SIGNALS = frozenset(b"\x03\x1a\x1c")
 """Keys that a terminal makes signals of."""
 _INTERRUPT = b"\x03"
 CONTINUED = b"> "
+MAX_BEHIND = 64 << 10
+"""Bytes that a program in the background prints at once."""
 
 
 class GatedShell:
@@ -65,6 +68,8 @@ class GatedShell:
         self._prompt = b"$ "
         self._fresh = True
         self._later: asyncio.TimerHandle | None = None
+        self._behind = bytearray()  # what was printed in the background, and will be shown soon
+        self._soon: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Raises Denied when the target can have no gated shell, TargetDown when it could not be opened in time, and
@@ -73,8 +78,9 @@ class GatedShell:
         await self._commands.open(self._terminal)
 
     async def close(self) -> None:
-        if self._later is not None:
-            self._later.cancel()
+        for timer in (self._later, self._soon):
+            if timer is not None:
+                timer.cancel()
         await self._commands.close()
         await self._background.stop()
 
@@ -102,6 +108,8 @@ class GatedShell:
 
     def output(self, data: bytes, stream: int) -> None:
         self._commands.output(data, stream)
+        if not data:  # the end of all output
+            self._show_behind()
 
     def resized(self, columns: int, rows: int) -> None:
         self._show(self._editor.resize(columns, rows))
@@ -126,9 +134,14 @@ class GatedShell:
         self._begin()
 
     def printed(self, data: bytes, stream: int) -> None:
-        if self._commands.state is State.PROMPT:
-            self._above(data, stream)  # of what runs in the background
+        if self._commands.state is State.PROMPT and stream == STDOUT:
+            self._behind += data  # of what runs in the background: more of it may be on its way
+            if len(self._behind) >= MAX_BEHIND:
+                self._show_behind()
+            elif self._soon is None:
+                self._soon = asyncio.get_running_loop().call_later(RELEASE_SECONDS, self._show_behind)
             return
+        self._show_behind()
         self._fresh = data.endswith((b"\n", b"\r"))
         self._relay.show(data, stream)
 
@@ -209,6 +222,7 @@ class GatedShell:
             self._commands.leave()
 
     def _line(self, text: str, pasted: bool) -> None:
+        self._show_behind()
         self._lines.append(text)
         command, began = "\n".join(self._lines), time.perf_counter()
         if not command.strip():
@@ -225,13 +239,22 @@ class GatedShell:
     # -- the screen
 
     def _show(self, data: bytes) -> None:
-        self._relay.show(data, STDOUT)
+        self._relay.draw(data)
 
-    def _above(self, data: bytes, stream: int = STDOUT) -> None:
-        """Show something above the prompt and the line, which stay."""
-        if self._commands.state is not State.PROMPT:
-            self._relay.show(data, stream)
-            return
-        self._show(self._editor.withdraw())
-        self._relay.show(data if data.endswith(b"\n") else data + b"\r\n", stream)
-        self._show(self._editor.again())
+    def _above(self, line: bytes) -> None:
+        """Show lines of the bastion's own above the prompt and the line, which stay."""
+        prompt = self._commands.state is State.PROMPT
+        self._show((self._editor.withdraw() if prompt else b"") + line + (self._editor.again() if prompt else b""))
+
+    def _show_behind(self) -> None:
+        """Show what programs in the background have printed: above the prompt and the line, where these are there."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        data, self._behind = bytes(self._behind), bytearray()
+        prompt = self._commands.state is State.PROMPT
+        if data and prompt:
+            self._show(self._editor.withdraw())
+        self._relay.show(data, STDOUT)
+        if data and prompt:
+            self._show((b"" if data.endswith(b"\n") else b"\r\n") + self._editor.again())

@@ -60,6 +60,9 @@ class World:
     def marker(self, text: str, told: str) -> None:
         self.done.append(f"{text} ({told})")
 
+    def hidden(self, text: bytes) -> bytes:
+        return text
+
     async def pipe(self, *_: object) -> tuple[FakeTarget, World]:
         return self.target, self
 
