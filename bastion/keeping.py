@@ -1,7 +1,7 @@
 """The store whole: opened, kept up, and joined to what lives by it: approvals, and what is known of sessions.
 
 Fail closed: a session that the store can not be told of does not begin, and what waits for people is denied when the
-store can not be read. Its end is told as far as that can be done; what is missed is marked as lost later.
+store can not be read. An end that can not be told is told later; what a process that died has missed is marked as lost.
 
 Processes on one store are told apart by the name of their machine and of their folder of state.
 """
@@ -9,11 +9,13 @@ Processes on one store are told apart by the name of their machine and of their 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bastion.approvals.asking import Setting
@@ -37,7 +39,18 @@ from bastion.targets.keyring import Keyring
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks for sessions that another process has left behind."""
+"""Seconds between two looks for what other processes have left behind, and for what is owed to the store."""
+_MAX_OWED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of a session."""
+
+    recording: Recording
+    at: float
+    status: int | None
+    reason: str
 
 
 class Keeping:
@@ -61,6 +74,9 @@ class Keeping:
         self._end = end
         self._revocations = revocations
         self._ending: set[str] = set()
+        self._certificates = asyncio.Event()  # set when some have changed
+        self._owed: list[_End] = []
+        self._learned: set[tuple[str, int]] = set()
         self._background = Background()
         setting = Setting(instance=instance, clock=time.time, revoked=revoked, link=link)
         self.approvals = Approvals(store.requests, store.grants, store.changes, audit, notices, setting, end)
@@ -91,6 +107,7 @@ class Keeping:
         self._background.start(self.store.changes.run(), "the store's changes")
         self._background.start(self._upkeep.run(), "the upkeep of approvals")
         self._background.start(self._look(), "sessions of other processes")
+        self._background.start(self._learn(), "what other processes revoke")
 
     async def stop(self) -> None:
         self._unsubscribe()
@@ -128,22 +145,30 @@ class Keeping:
         self.approvals.session_ended(session)
         self._ending.discard(session)
         now = time.time()
+        recording = Recording(
+            tenant=context.tenant,
+            session=session,
+            path=closed.name,
+            sha256=closed.sha256,
+            size=closed.size,
+            commands=closed.markers,
+            started=now - closed.duration,
+            duration=closed.duration,
+        )
+        await self._keep_end(_End(recording, now, status, reason))
+
+    async def _keep_end(self, end: _End) -> None:
+        """Raises nothing: what fails is owed. It can be done again, as far as it was done."""
+        tenant, session = end.recording.tenant, end.recording.session
         try:
-            await self.store.recordings.closed(
-                Recording(
-                    tenant=context.tenant,
-                    session=session,
-                    path=closed.name,
-                    sha256=closed.sha256,
-                    size=closed.size,
-                    commands=closed.markers,
-                    started=now - closed.duration,
-                    duration=closed.duration,
-                )
-            )
-            await self.store.sessions.update(context.tenant, session, now, recording=closed.name)
-            await self.store.sessions.end(context.tenant, session, now, status, reason)
-        except (StoreDown, NoSuchRequest) as error:
+            await self.store.recordings.closed(end.recording)
+            await self.store.sessions.update(tenant, session, end.at, recording=end.recording.path)
+            await self.store.sessions.end(tenant, session, end.at, end.status, end.reason)
+        except StoreDown as error:
+            log.warning("session %s: its end could not be kept yet: %s", session, error)
+            if len(self._owed) < _MAX_OWED:
+                self._owed.append(end)
+        except NoSuchRequest as error:
             log.warning("session %s: its end could not be kept: %s", session, error)
 
     # -- certificates
@@ -187,24 +212,34 @@ class Keeping:
     def _changed(self, changes: Sequence[Change]) -> None:
         if any(change.kind == SESSION_END for change in changes):
             self._background.start(self._end_wanted(), "ending sessions")
-        for change in changes:
-            if change.kind == CERTIFICATE:
-                self._background.start(self._revoke(change.tenant, change.subject), "a certificate that changed")
+        if any(change.kind == CERTIFICATE for change in changes):
+            self._certificates.set()
 
-    async def _revoke(self, tenant: str, serial: str) -> None:
-        """What was revoked at another bastion is revoked here too: in this one's own file, which it reads again."""
-        try:
-            found = await self.store.certificates.find(tenant, int(serial))
-        except StoreDown as error:
-            log.error("certificate %s of %s may be revoked elsewhere, and is good here: %s", serial, tenant, error)
+    async def _learn(self) -> None:
+        """What was revoked at another bastion is revoked here too, also what was while this one did not run: in this
+        one's own file, which it reads again. What fails is tried again."""
+        while True:
+            try:
+                for found in await self.store.certificates.revoked_live(time.time()):
+                    await self._revoke(found)
+            except StoreDown as error:
+                log.error("what was revoked at other bastions is not known now, and good here: %s", error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._certificates.wait()
+            self._certificates.clear()
+
+    async def _revoke(self, found: Certificate) -> None:
+        if (found.tenant, found.serial) in self._learned:
             return
-        if found is None or found.revoked is None or found.valid_before < time.time():
-            return
-        entry = Revocation(tenant, found.why or "revoked", revocation.now(time.time), serial=found.serial)
+        entry = Revocation(found.tenant, found.why or "revoked", revocation.now(time.time), serial=found.serial)
         try:
             await asyncio.to_thread(self._add, entry)
         except BastionError as error:
-            log.error("certificate %s of %s was revoked elsewhere, and is good here: %s", serial, tenant, error)
+            what = f"certificate {found.serial} of {found.tenant}"
+            log.error("%s was revoked elsewhere, and is good here: %s", what, error)
+        else:
+            self._learned.add((found.tenant, found.serial))
 
     def _add(self, entry: Revocation) -> None:
         if not any(known.serial == entry.serial for known in revocation.entries(self._revocations, entry.tenant)):
@@ -224,6 +259,9 @@ class Keeping:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             await self._end_wanted()
+            owed, self._owed = self._owed, []
+            for end in owed:
+                await self._keep_end(end)
             now = time.time()
             try:
                 await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped

@@ -54,6 +54,11 @@ class Certificates:
         found = await self._database.read(lambda connection: all_of(connection, Certificate, query))
         return found[0] if found else None
 
+    async def revoked_live(self, now: float) -> list[Certificate]:
+        """Of all tenants: revoked, and not yet over by themselves."""
+        query = select(CERTIFICATES).where(CERTIFICATES.c.revoked.is_not(None), CERTIFICATES.c.valid_before > now)
+        return await self._database.read(lambda connection: all_of(connection, Certificate, query))
+
     async def page(self, tenant: str, before: Cursor | None, limit: int) -> list[Certificate]:
         query = newest(CERTIFICATES, tenant, "valid_after", "serial", before, limit)
         return await self._database.read(lambda connection: all_of(connection, Certificate, query))

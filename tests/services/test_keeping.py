@@ -134,3 +134,47 @@ async def test_a_certificate_that_is_revoked_elsewhere_is_revoked_here(place: Pl
     finally:
         await other.close()
     assert [(entry.serial, entry.reason) for entry in found] == [(7, "lost")]
+
+
+async def test_what_was_revoked_elsewhere_while_this_one_did_not_run_is_revoked_here(tmp_path: Path) -> None:
+    revocation.make(tmp_path / "r.jsonl")
+    other = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    later = time.time() + 600
+    for serial, until in ((7, later), (8, time.time() - 1), (9, later)):
+        await other.certificates.issued(
+            Certificate("acme", serial, "agent-1", "i", "s", ("agent-1",), "SHA256:x", "192.0.2.1", 0.0, until)
+        )
+    for serial in (7, 8):
+        await other.certificates.revoked("acme", serial, time.time(), "lost")
+    keeping = Keeping(
+        *(other, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None, nobody),
+        tmp_path / "r.jsonl",
+    )
+    await keeping.start()
+    async with asyncio.timeout(5):
+        while not (found := revocation.entries(tmp_path / "r.jsonl", "acme")):
+            await other.changes.read()
+    await keeping.stop()
+    assert [(entry.serial, entry.reason) for entry in found] == [(7, "lost")]
+
+
+async def test_an_end_that_could_not_be_kept_is_kept_later(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    sessions = place.keeping.store.sessions
+    await place.keeping.begin(context, "5e55", "exec", b"uptime")
+    with monkeypatch.context() as broken:
+
+        async def down(*_: object) -> None:
+            raise StoreDown("down")
+
+        broken.setattr(sessions, "end", down)
+        await place.keeping.over(context, "5e55", 3, "exit", CLOSED)
+    assert len(await sessions.page("acme", True, None, 10)) == 1
+    async with asyncio.timeout(10):
+        while await sessions.page("acme", True, None, 10):
+            await place.keeping.store.changes.read()
+    (past,) = await sessions.page("acme", False, None, 10)
+    assert (past.status, past.reason) == (3, "exit")
