@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from bastion.analysis.command import Analysis, Earlier
@@ -92,15 +92,9 @@ class Verdict:
     shell: str = ""
     """Of a gated shell the login shell, which will read the commands."""
 
-    def approved_by(self, people: tuple[str, ...]) -> Verdict:
-        """The same, once people have approved it."""
-        return replace(self, decision=self.decision.approved(people))
-
-    def less(self, again: Decision) -> Verdict:
-        """The same, with no more passed on or shown than a second look at policy allows too."""
-        environment = self.decision.environment & again.environment
-        unmasked = self.decision.unmasked and again.unmasked
-        return replace(self, decision=replace(self.decision, environment=environment, unmasked=unmasked))
+    def decided(self, decision: Decision) -> Verdict:
+        """The same, decided so."""
+        return Verdict(decision, self.runs, self.analysis, self.script, self.wants_input, self.shell)
 
     def read_by(self, shell: str) -> Verdict:
         """The same of a gated shell whose commands that login shell will read."""

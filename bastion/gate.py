@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -234,7 +233,7 @@ class Gate:
             await self._audit.write(told(context, asked, verdict, hide))
             approved = await self._approved(context, asked, verdict, hide)
             still = await self._still(context, asked, verdict, hide)
-            approval, verdict = approved.request or approved.grant, still.approved_by(approved.by)
+            approval, verdict = approved.request or approved.grant, verdict.decided(still.approved(approved.by))
         decision = verdict.decision
         if decision.broke_glass:
             await self._audit.write(broken_glass(context, asked, verdict, hide))
@@ -262,13 +261,15 @@ class Gate:
         key = self._tenants[context.tenant].hash_key
         return await self._approvals.wait(asking(context, asked, verdict, passed, hide, key), client.hold)
 
-    async def _still(self, context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]) -> Verdict:
+    async def _still(
+        self, context: Context, asked: Asked, verdict: Verdict, hide: Callable[[bytes], bytes]
+    ) -> Decision:
         """What was approved, as it may run by now. Raises Denied, which is told, and NotRecorded."""
         try:
-            return verdict.less(self._by_now(context, asked, verdict))
+            return verdict.decision.less(self._by_now(context, asked, verdict))
         except Denied as error:
             refused = Decision(Effect.DENY, error.rule or UNJUDGED, error.reason, verdict.decision.policy)
-            await self._audit.write(told(context, asked, replace(verdict, decision=refused), hide))
+            await self._audit.write(told(context, asked, verdict.decided(refused), hide))
             raise
 
     def _by_now(self, context: Context, asked: Asked, verdict: Verdict) -> Decision:

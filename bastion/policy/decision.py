@@ -103,6 +103,11 @@ class Decision:
         """The same, once these people have approved it."""
         return replace(self, effect=Effect.ALLOW, reason=f"approved by {', '.join(people)}", remedy=None)
 
+    def less(self, again: Decision) -> Decision:
+        """The same, with no more passed on or shown than this later look allows too."""
+        environment = self.environment & again.environment
+        return replace(self, environment=environment, unmasked=self.unmasked and again.unmasked)
+
     def unapprovable(self) -> Decision:
         """The same where nothing could be approved: there is no text that would run."""
         return replace(self, effect=Effect.DENY, approvals=(), remedy=None)

@@ -335,9 +335,7 @@ class Commands:
             self._relay.end(error)
 
     def _prompted(self, prompt: Prompt) -> None:
-        if self._feeder is None or self.state in (State.PROMPT, State.JUDGING, State.ENDED):
-            return
-        if prompt.number != self._tag:
+        if self._feeder is None or self.state not in (State.OPENING, State.RUNNING) or prompt.number != self._tag:
             return
         if prompt.number == 0 and self._feeder.prepare(1):
             self._number = self._tag = 1
