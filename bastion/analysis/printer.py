@@ -1,9 +1,11 @@
 """The tree back to shell text: what is sent to the target is printed here, from the same tree that was judged.
 
 Every literal is single-quoted by the rule of POSIX XCU 2.2.2, inside which nothing is special but the quote itself, so
-bash, dash, busybox ash, mksh and zsh read it as exactly what was judged. Quoting also stops aliases and reserved words:
-'if' is a program's name. What must stay unquoted (parameters, patterns, tildes, the names in declarations) has passed
-an allow-list when it was read, and is checked again here before it is printed.
+bash, dash, busybox ash, mksh and zsh read it as exactly what was judged. A quote stands in double quotes: no backslash
+is printed outside of quotes, for bash 5.2 drops that of `$( x=(\') )` and reads all that follows with its quotes
+exchanged. Quoting also stops aliases and reserved words: 'if' is a program's name. What must stay unquoted (parameters,
+patterns, tildes, the names in declarations) has passed an allow-list when it was read, and is checked again here before
+it is printed.
 
 Limits: quoting does not stop a function of that name in the account's own start-up files. fish and csh read quotes
 differently, which is why the inventory refuses such login shells.
@@ -67,7 +69,7 @@ def quote(word: bytes) -> bytes:
     """One word, single-quoted. Raises NotPrintable for NUL, which no shell can hold."""
     if b"\0" in word:
         raise NotPrintable("a NUL in a word")
-    return b"'" + word.replace(b"'", b"'\\''") + b"'"
+    return b"'" + word.replace(b"'", b"'\"'\"'") + b"'"
 
 
 def print_script(script: Script, posix: bool = False) -> bytes:

@@ -78,6 +78,7 @@ def agree(text: str, box: Sandbox) -> None:
 @example("p|q -200>a; q")
 @example("p a<(q); q")
 @example("p | q | ls && rm a; q")
+@example("x=$(x=(\"'\") p >';') p; p 'a\nq\n'")
 def test_lines_run_as_written_or_not_at_all(box: Sandbox, text: str) -> None:
     """Ordinary lines with words in every spelling."""
     agree(text, box)

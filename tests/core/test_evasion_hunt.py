@@ -124,6 +124,7 @@ def test_what_runs_is_what_was_named(cage: Cage, box: Sandbox) -> None:
 @example("x=(); declare x='($(canary))'")
 @example("echo `ls` `canary`")
 @example("ls\n\\canary")
+@example("x=$(y=(\"'\") ls >';') ls; echo '\ncanary\n'")
 def test_no_choice_of_disguises_gets_it_to_run(cage: Cage, text: str) -> None:
     """The same, with the choices in hypothesis' hands, so that what fails is made small."""
     for policy in ("loose", "anything-but-the-canary"):

@@ -18,7 +18,6 @@ from tests.system.control_master import mastered
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client, Maker
 from tests.system.harness.sshd import Sshd
-from tests.system.harness.waiting import until
 from tests.system.oracle import Direct, Programs
 
 ALL_BYTES = bytes(range(256))
@@ -62,7 +61,7 @@ async def reached(
     """A jump to `other`, which is added to the inventory for it."""
     before = len(bastion.audit("inventory-reloaded"))
     bastion.write_inventory([Target.of("web-1", target), other])
-    await asyncio.to_thread(until, lambda: len(bastion.audit("inventory-reloaded")) > before)
+    await asyncio.to_thread(bastion.reloaded, "inventory", before + 1)
     async with jumped(client, other.name) as connection:
         yield connection
 
@@ -238,7 +237,7 @@ def test_what_runs_is_printed_not_what_was_written(agent: Client, bastion: Basti
     assert answer(done) == answer(direct.run(text)) == (0, b"a  b c'd e f A\n", b"")
     judged = bastion.audit("command-judged")[-1]
     assert judged["text"] == text
-    assert judged["runs"] == """'echo' 'a  b' 'c'\\''d' 'e f' 'A'"""
+    assert judged["runs"] == """'echo' 'a  b' 'c'"'"'d' 'e f' 'A'"""
 
 
 async def test_a_channel_carries_one_command(client: Maker, bastion: Bastion) -> None:

@@ -158,6 +158,7 @@ echo ${{#}} ; {t}
 echo !x; {t}
 echo {{a,b}}; {t}
 a=(1 2); {t}
+x=$(a=({q}); {t})
 ls & {t}
 ls |& {t}
 ls;{t};ls
@@ -183,6 +184,8 @@ echo \$\({q}\)
 echo {q} | cat
 echo {q} > /dev/null
 x={q}; echo "$x"
+x=$(y=({q}) ls)
+x=$(y=({q} "'") ls); echo a{q}
 x={q}; ls $x
 for i in {q}; do echo "$i"; done
 case {q} in x) ls;; esac
