@@ -215,6 +215,7 @@ class Reload:
             mode = "observe" if policy.observe else "enforce"
             await self._audit.write(PolicyReloaded(tenant=tenant.name, policy=policy.version, mode=mode))
             tenant.policy = policy
+            log.info("%s: in force: %s", what, policy.version)
 
     async def _read_inventory(self, tenant: Tenant, file: Path, _: bool) -> None:
         what = f"inventory of {tenant.name}"
@@ -227,6 +228,7 @@ class Reload:
         if read.targets != tenant.inventory.targets:
             await self._audit.write(InventoryReloaded(tenant=tenant.name, targets=len(read)))
             tenant.inventory = read
+            log.info("%s: in force: %d targets", what, len(read))
 
     async def _reject(self, what: str, error: Exception, event: _Rejected) -> None:
         """Tell a new problem to the log, the status and the audit trail."""

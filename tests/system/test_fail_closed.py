@@ -204,7 +204,7 @@ def test_a_target_that_holds_has_not_been_opened(bastion: Bastion, client: Maker
         bastion.write_inventory(
             [replace(there, name="down", port=1), replace(there, name="other", host_key=bastion.host_ca)]
         )
-        bastion.wait_audit(lambda event: event["kind"] == "inventory-reloaded")
+        bastion.reloaded("inventory")
         user = client(("down", "other"))
         for name, words in (("down", "can not be opened"), ("other", "its host key is not the pinned one")):
             done = user.run(name, "echo x")

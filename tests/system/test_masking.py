@@ -14,7 +14,6 @@ import pytest
 from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client, Maker
 from tests.system.harness.sshd import Sshd
-from tests.system.harness.waiting import until
 from tests.system.terminal import Terminal
 from tests.system.test_recorded import newest, recording, shown
 
@@ -158,14 +157,14 @@ def test_a_new_mask_is_in_force_in_a_live_session(client: Maker, bastion: Bastio
     try:
         assert MAIL.encode() not in ask()
         bastion.write_policy(policy(mask="some").replace("[secrets, payment, email]", "[secrets, payment]"))
-        until(lambda: bastion.audit("policy-reloaded"), told=lambda: bastion.log)
+        bastion.reloaded("policy")
         seen = ask()
         assert MAIL.encode() in seen
         assert CARD.encode() not in seen
     finally:
         process.communicate()
         bastion.write_policy(policy())
-        until(lambda: len(bastion.audit("policy-reloaded")) == 2, told=lambda: bastion.log)
+        bastion.reloaded("policy", 2)
 
 
 def test_what_can_not_be_masked_needs_a_rule(tmp_path: Path, target: Sshd, secrets: Path) -> None:
@@ -177,6 +176,6 @@ def test_what_can_not_be_masked_needs_a_rule(tmp_path: Path, target: Sshd, secre
         assert refused.returncode == 126
         assert b"denied by all: what scp carries can not be masked" in refused.stderr
         bastion.write_policy(policy(rules=allowed + ", unmasked: true}"))
-        until(lambda: bastion.audit("policy-reloaded"), told=lambda: bastion.log)
+        bastion.reloaded("policy")
         done = copier.run("web-1", f"scp -f {secrets}", stdin=b"\0\0\0\0")
         assert TEXT.encode() in done.stdout, done.stderr

@@ -172,11 +172,11 @@ def test_a_comment_in_the_policy_within_a_private_key(client: Maker, bastion: Ba
     try:
         assert os.read(process.stdout.fileno(), 100) == b"[private-key]"
         bastion.write_policy(f"# a comment\n{POLICY}")
-        until(lambda: len(bastion.audit("policy-reloaded")) > before, told=lambda: bastion.log)
+        bastion.reloaded("policy", before + 1)
     finally:
         out, _ = process.communicate(b"\n")
         bastion.write_policy(POLICY)
-        until(lambda: len(bastion.audit("policy-reloaded")) > before + 1, told=lambda: bastion.log)
+        bastion.reloaded("policy", before + 2)
     assert line.encode() not in out
 
 

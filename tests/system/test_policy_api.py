@@ -69,7 +69,7 @@ async def test_the_policy_in_force_answers_and_a_reload_is_heard(world: World) -
     assert (answer.status_code, answer.json()["rule"]) == (200, "first")
     assert str(world.bastion.folder) not in answer.text
     world.bastion.write_policy(POLICY % "second")
-    await asyncio.to_thread(world.bastion.wait_audit, lambda event: event["kind"] == "policy-reloaded")
+    await asyncio.to_thread(world.bastion.reloaded, "policy")
     assert (await world.post("explain", asked)).json()["rule"] == "second"
 
 

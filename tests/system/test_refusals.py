@@ -228,7 +228,7 @@ def test_a_target_that_goes_away(client: Maker, bastion: Bastion, tmp_path: Path
         known = [Target.of("web-1", target), Target.of("going-1", going)]
         before = len(bastion.audit("inventory-reloaded"))
         bastion.write_inventory(known)
-        bastion.wait_audit(lambda event: event["kind"] == "inventory-reloaded" and event["seq"] > before)
+        bastion.reloaded("inventory", before + 1)
         process = client(targets=("going-1",)).popen("going-1", "cat")
         assert process.stdin is not None
         assert process.stdout is not None

@@ -55,8 +55,9 @@ def kept(tmp_path: Path, bastion: Bastion) -> Iterator[Client]:
             client.run("-O", "exit", "web-1")
 
 
-def reloaded(bastion: Bastion, kind: str, number: int) -> dict[str, Any]:
-    """The `number`th event of a kind, waiting for it."""
+def rejected(bastion: Bastion, what: str, number: int) -> dict[str, Any]:
+    """The `number`th event that tells of it, waiting for it."""
+    kind = f"{what}-rejected"
     until(lambda: len(bastion.audit(kind)) >= number, told=lambda: bastion.log)
     return bastion.audit(kind)[number - 1]
 
@@ -65,7 +66,7 @@ def test_a_policy_is_in_force_from_the_next_command(bastion: Bastion, kept: Clie
     """On a connection that lives: what was allowed is denied, by the new rule's name, and the other way round."""
     assert kept.run("web-1", "true").returncode == 126
     bastion.write_policy(policy("second", "true"))
-    event = reloaded(bastion, "policy-reloaded", 1)
+    event = bastion.reloaded("policy", 1)
     assert kept.run("web-1", "true").returncode == 0
     assert kept.run("web-1", "echo hello").returncode == 126
     judged = bastion.audit("command-judged")
@@ -77,35 +78,35 @@ def test_a_policy_is_in_force_from_the_next_command(bastion: Bastion, kept: Clie
 def test_a_broken_policy_keeps_the_last_good_one(bastion: Bastion, kept: Client) -> None:
     """It is told once, with file, line and column; and the next good one is in force."""
     bastion.write_policy(BROKEN)
-    event = reloaded(bastion, "policy-rejected", 1)
+    event = rejected(bastion, "policy", 1)
     assert any("tests.yaml:4:13: " in problem for problem in event["problems"]), event
     assert event["policy"] == bastion.audit("command-judged")[0]["policy"]
     assert "tests.yaml:4:13: " in bastion.log
     assert kept.run("web-1", "echo hello").returncode == 0
     bastion.send_signal(signal.SIGHUP)
     bastion.write_policy("{", file="more.yaml")
-    event = reloaded(bastion, "policy-rejected", 2)
+    event = rejected(bastion, "policy", 2)
     assert any("more.yaml:" in problem for problem in event["problems"]), event
     bastion.write_policy(policy("third", "true"), file="more.yaml")
     bastion.write_policy(policy("second", "echo hello"))
-    reloaded(bastion, "policy-reloaded", 1)
+    bastion.reloaded("policy", 1)
     until(lambda: kept.run("web-1", "true").returncode == 0)
     assert len(bastion.audit("policy-rejected")) <= 3
 
 
 def test_a_file_comes_and_goes(bastion: Bastion, kept: Client) -> None:
     path = bastion.write_policy(policy("more", "true"), file="more.yaml")
-    reloaded(bastion, "policy-reloaded", 1)
+    bastion.reloaded("policy", 1)
     assert kept.run("web-1", "true").returncode == 0
     assert kept.run("web-1", "echo hello").returncode == 0
     path.unlink()
-    reloaded(bastion, "policy-reloaded", 2)
+    bastion.reloaded("policy", 2)
     assert kept.run("web-1", "true").returncode == 126
 
 
 def test_a_folder_without_any_policy_is_a_mistake_and_not_a_policy(bastion: Bastion, kept: Client) -> None:
     (bastion.folder / "policies" / TENANT / "tests.yaml").unlink()
-    assert any("no policy here" in problem for problem in reloaded(bastion, "policy-rejected", 1)["problems"])
+    assert any("no policy here" in problem for problem in rejected(bastion, "policy", 1)["problems"])
     assert kept.run("web-1", "echo hello").returncode == 0
 
 
@@ -114,10 +115,10 @@ def test_a_hangup_reads_again(bastion: Bastion, kept: Client, tmp_path: Path) ->
     behind = tmp_path / "elsewhere.yaml"
     behind.write_text(policy("linked", "true"))
     (bastion.folder / "policies" / TENANT / "linked.yaml").symlink_to(behind)
-    reloaded(bastion, "policy-reloaded", 1)
+    bastion.reloaded("policy", 1)
     behind.write_text(policy("changed", "true"))
     bastion.send_signal(signal.SIGHUP)
-    reloaded(bastion, "policy-reloaded", 2)
+    bastion.reloaded("policy", 2)
     assert kept.run("web-1", "true").returncode == 0
     assert bastion.audit("command-judged")[-1]["rule"] == "changed"
 
@@ -128,23 +129,23 @@ def test_an_inventory_brings_a_target_and_takes_another(
     """Added: can be reached. Removed: looks as if it had never been; broken: all stays."""
     assert kept.run("web-2", "echo two").returncode == 255
     bastion.write_inventory([Target.of("web-1", target), Target.of("web-2", target)])
-    assert reloaded(bastion, "inventory-reloaded", 1)["targets"] == 2
+    assert bastion.reloaded("inventory", 1)["targets"] == 2
     assert kept.run("web-2", "echo two").stdout == b"two\n"
     bastion.write_inventory([Target.of("web-2", target)])
-    reloaded(bastion, "inventory-reloaded", 2)
+    bastion.reloaded("inventory", 2)
     gone = Client(tmp_path / "new", bastion).run("web-1", "echo one")
     assert (gone.returncode, gone.stdout) == (255, b"")
     assert b"no such target or account, or not permitted" in gone.stderr
     path = bastion.folder / "inventory" / f"{TENANT}.yaml"
     path.write_text('{"version": 1, "targets": [{"name": "web-3"}]}')
-    assert any(f"{TENANT}.yaml:1:" in problem for problem in reloaded(bastion, "inventory-rejected", 1)["problems"])
+    assert any(f"{TENANT}.yaml:1:" in problem for problem in rejected(bastion, "inventory", 1)["problems"])
     assert kept.run("web-2", "echo two").stdout == b"two\n"
 
 
 def test_a_target_that_is_taken_away_runs_nothing_more(bastion: Bastion, kept: Client) -> None:
     """The inner connection to it lives on, and a command on it is refused all the same."""
     bastion.write_inventory([])
-    reloaded(bastion, "inventory-reloaded", 1)
+    bastion.reloaded("inventory", 1)
     done = kept.run("web-1", "echo hello")
     assert (done.returncode, done.stdout) == (126, b"")
     assert bastion.audit("command-judged")[-1]["effect"] == "deny"
@@ -166,10 +167,10 @@ def test_a_volume_of_kubernetes_is_swapped(tmp_path: Path, target: Sshd) -> None
         client = Client(tmp_path / "c", bastion, ("web-1", "web-9"))
         assert client.run("web-1", "true").returncode == 0
         publish(policies, "..2026_02", {"tests.yaml": policy("second", "echo **")})
-        reloaded(bastion, "policy-reloaded", 1)
+        bastion.reloaded("policy", 1)
         assert client.run("web-1", "echo hello").stdout == b"hello\n"
         publish(inventories, "..2026_02", {f"{TENANT}.yaml": inventory.replace("web-1", "web-9")})
-        reloaded(bastion, "inventory-reloaded", 1)
+        bastion.reloaded("inventory", 1)
         assert client.run("web-9", "echo hello").stdout == b"hello\n"
 
 

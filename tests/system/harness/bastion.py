@@ -172,7 +172,7 @@ class Bastion:
         self.config.write_text(json.dumps(self.settings, indent=2))
         with (self.folder / "stderr.log").open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bastion", "serve", "--config", str(self.config), *options],
+                [sys.executable, "-m", "bastion", "serve", "--verbose", "--config", str(self.config), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -261,6 +261,14 @@ class Bastion:
             seconds=seconds,
             told=lambda: "\n".join(map(json.dumps, self.audit())) + "\n" + self.log,
         )
+
+    def reloaded(self, what: str, times: int = 1, *, tenant: str = TENANT) -> dict[str, Any]:
+        """Wait until a policy or an inventory (`what`) has come into force that often. The event of the last time.
+
+        The event is in the trail before; a command that is sent at once could still be judged by what was."""
+        until(lambda: self.log.count(f"{what} of {tenant}: in force: ") >= times, told=lambda: self.log)
+        events = [event for event in self.audit(f"{what}-reloaded") if event["tenant"] == tenant]
+        return events[times - 1]
 
     def recordings(self) -> list[Path]:
         """Every .cast file there is, oldest first."""
