@@ -76,6 +76,8 @@ class Keeping:
         self._ending: set[str] = set()
         self._certificates = asyncio.Event()  # set when some have changed
         self._owed: list[_End] = []
+        self.failed: StoreDown | None = None
+        """Why the store can not be used, as of the last look; None while it can."""
         self._learned: set[tuple[str, int]] = set()
         self._background = Background()
         setting = Setting(instance=instance, clock=time.time, revoked=revoked, link=link)
@@ -266,5 +268,7 @@ class Keeping:
             try:
                 await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
                 await self.store.sessions.lost(now, now - GONE, ())
+                self.failed = None
             except StoreDown as error:
+                self.failed = error
                 log.warning("sessions of other processes can not be looked at: %s", error)

@@ -7,6 +7,8 @@ whenever the bastion runs, also without the section `api`.
 from __future__ import annotations
 
 import ipaddress
+import logging
+import math
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +46,7 @@ from bastion.approvals.request import State
 from bastion.audit.events import Event
 from bastion.config import Config
 from bastion.config.people import for_people
+from bastion.errors import StoreDown
 from bastion.identity.code_flow import CodeFlow, Web
 from bastion.identity.issuance import Issuance
 from bastion.identity.oidc import Verifier
@@ -57,6 +60,8 @@ RATE = 2.0
 """Requests that one source may make to the API at once, and a second after that, where routes have no rate of their
 own (see api.server)."""
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+log = logging.getLogger(__name__)
+
 _COUNTED = 1000
 
 
@@ -192,12 +197,17 @@ class Serving:
         }
 
     async def _count(self) -> None:
-        """How many requests wait, in all tenants; of more than so many, so many."""
+        """How many requests wait, in all tenants; of more than so many, so many; not a number while nobody knows."""
         if self._kept is None:
             return
         deciding = self._kept.deciding
-        pages = [await deciding.page(name, [State.PENDING], None, _COUNTED) for name in self._config.tenants]
-        self._pending = float(sum(map(len, pages)))
+        try:
+            pages = [await deciding.page(name, [State.PENDING], None, _COUNTED) for name in self._config.tenants]
+        except StoreDown as error:
+            log.warning("how many requests wait is not known: %s", error)
+            self._pending = math.nan
+        else:
+            self._pending = float(sum(map(len, pages)))
 
     def _without_folders(self, tenant: str, problems: Sequence[str]) -> list[str]:
         """Whoever asks learns where a mistake stands, not where the bastion keeps its files."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from bastion.api import pages, shapes
-from bastion.api.aside import Busy
+from bastion.api.aside import AsideFailed, Busy
 from bastion.api.guard import Asked, Handler
 from bastion.api.searching import Page
 from bastion.approvals.grant import Grant
@@ -74,7 +74,7 @@ class Approvals:
         sought = Sought(asked.tenant, kind="command-judged", session=bound.session, until=found.asked)
         try:
             past = await self._trail.search(sought, None, MAX_PAST)
-        except Busy:  # the request can be read, and decided, without
+        except (Busy, AsideFailed):  # the request can be read, and decided, without
             past = Page((), None, False)
         before = past.events
         if before and (before[0].get("effect"), before[0].get("rule")) == ("approve", bound.rule):

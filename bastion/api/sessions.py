@@ -20,6 +20,7 @@ from bastion.api.problems import Conflict, NotHere
 from bastion.api.roles import Role
 from bastion.api.streams import Stream, Streams
 from bastion.characters import shown
+from bastion.errors import StoreDown
 from bastion.kept import Session
 from bastion.recording.follow import Follower, Taken
 
@@ -80,14 +81,20 @@ class Sessions:
         return shapes.session(await self._find(asked), contents=_sees(asked))
 
     async def terminate(self, asked: Asked) -> Mapping[str, Any]:
-        session = await self._find(asked)
+        """Of what lives here, also while the store is down: that is told, as 503, when it is done."""
+        id, reason = asked.path["session"], asked.body["reason"]
+        told = f"ended by {asked.caller.identity.name}: {shown(reason, 500)}"
+        try:
+            session = await self._find(asked)
+        except StoreDown:
+            await self._acted(asked.caller, "terminate", id, reason)
+            self._live.end(asked.tenant, id, told)
+            raise
         if session.ended is not None:
             raise Conflict("the session is over already")
-        reason = asked.body["reason"]
-        await self._acted(asked.caller, "terminate", session.id, reason)
-        told = f"ended by {asked.caller.identity.name}: {shown(reason, 500)}"
-        await self._kept.request_end(asked.tenant, session.id, self._clock(), told)
-        self._live.end(asked.tenant, session.id, told)
+        await self._acted(asked.caller, "terminate", id, reason)
+        self._live.end(asked.tenant, id, told)
+        await self._kept.request_end(asked.tenant, id, self._clock(), told)
         return shapes.session(await self._find(asked), contents=_sees(asked))
 
     async def follow(self, asked: Asked) -> web.StreamResponse:

@@ -11,6 +11,7 @@ that (NTP); where they do not, requests are withdrawn that somebody waited for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 
@@ -72,7 +73,8 @@ class Upkeep:
         await self._settle(await self._overview.due(now), State.EXPIRED, "")
         await self._policies_changed()
         for request in await self._overview.remind(now):
-            self._approvals.remind(request)
+            with contextlib.suppress(NoSuchRequest):  # settled and forgotten meanwhile
+                self._approvals.remind(await self._approvals.request(request.bound.tenant, request.id))
         if now - self._seen >= SEEN_EVERY:
             await self._overview.seen(self._instance, now)
             await self._abandon(now, ())

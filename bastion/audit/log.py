@@ -143,6 +143,7 @@ class AuditLog:
             self._soon += 1
             self._queue.append(waiting)
             self._changed.notify()
+        self.heard(event)
 
     async def close(self) -> None:
         """Keep what still waits, then let go of the file. Raises NotRecorded when that can not be done."""

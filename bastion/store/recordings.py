@@ -1,5 +1,8 @@
 """The catalogue of closed recordings: what people list and search. The files are the recordings, and the audit trail
-says which are whole; a catalogue that is lost is made anew from both."""
+says which are whole.
+
+Limit: what was mended after a crash is a file and an event, and not in the catalogue.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Recordings:
         self._changes = changed
 
     async def closed(self, recording: Recording) -> None:
-        """It is in the catalogue; one that was there under that session (it was mended) is replaced."""
+        """It is in the catalogue; one that was there under that session is replaced, so that this may be done again."""
         here = and_(RECORDINGS.c.tenant == recording.tenant, RECORDINGS.c.session == recording.session)
 
         async def work(connection: AsyncConnection) -> None:

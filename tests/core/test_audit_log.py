@@ -278,6 +278,17 @@ async def test_nothing_is_written_after_close(path: Path) -> None:
     assert [record["kind"] for record in records(path)] == ["connection-refused"]
 
 
+async def test_who_listens_hears_what_is_kept_and_nothing_else(path: Path) -> None:
+    """Metrics and the console's events live by it: also what strangers cause."""
+    log, heard = opened(path), []
+    log.heard = lambda event: heard.append(event.kind)
+    await log.write(event(1))
+    log.write_soon(noise(1))
+    await log.close()
+    log.write_soon(noise(2))
+    assert heard == [record["kind"] for record in records(path)]
+
+
 # -- the events of strangers -------------------------------------------------------------------------------------------
 
 

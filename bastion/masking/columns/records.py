@@ -23,9 +23,6 @@ _DRAWN = r"[-─═+┬┼┌├╔╠╪╤]"
 _RULED = re.compile(rf"{_DRAWN}{{1,2}}\[ \w+ \d+ \]{_DRAWN}*[┐┤╗╣]?")
 _BLANK = re.compile(r"\* \w+ \d+ *")
 _STARRED = re.compile(r"\*{5,64} \d+\. row \*{5,64}")
-_BOTTOM = re.compile(r"[+└╚][-─═+┴╧╩]*[+┘╝]")
-SEPARATORS = "|,;\t"
-"""What may stand between name and value in psql's unaligned and CSV records."""
 _NAME = re.compile(r"([^\W\d](?:[\w ?.()*$#-]{0,62}[\w?.()*$#-])?|\?column\?)([|,;\t])")
 EVIDENCE = (b" ]", b"* record ", b". row *")
 """One of these stands in every line that begins a record; lower-cased."""

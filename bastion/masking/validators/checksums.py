@@ -76,7 +76,6 @@ _IBAN = {
     for country in countries.split()
 }
 _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def digits_of(secret: bytes) -> str:
