@@ -298,12 +298,13 @@ class RequestRefused(_Known):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineEnded(_InSession):
-    """One command of a gated shell is over, as the target's shell tells it: `status` 0 to 255, after
-    `duration` seconds, in `directory`. (The target could tell anything.)"""
+    """One command of a gated shell is over, as the target's shell tells it: `status` 0 to 255, after `duration`
+    seconds, in `directory`. (The target could tell anything.) `status` is None where the session ended with it: by
+    `exit` (then the status is the session's), a kill, or a client that went away."""
 
     kind = "line-ended"
     number: int
-    status: int
+    status: int | None
     directory: bytes
     duration: float
 

@@ -97,6 +97,7 @@ class Relay:
             target.close()
             return
         self._target = target
+        self._held = False
         if self._blocked:
             target.pause()
         self._pass_early(target)
@@ -120,6 +121,7 @@ class Relay:
 
     def settle(self) -> None:
         """What ran has ended, and the client is waiting: show all of its output; for the front."""
+        self._held = False
         if not self.ended.done():
             self._showing.settle()
 

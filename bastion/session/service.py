@@ -33,7 +33,7 @@ from bastion.identity.principal import Credential
 from bastion.policy.masks import Chosen, without
 from bastion.recording.recorder import Closed, Head, Recorder, Recordings
 from bastion.session.channel import STDERR, ClientChannel, Ended, Terminal, Wanted
-from bastion.session.gated.commands import Opens
+from bastion.session.gated.needs import Opens
 from bastion.session.gated.piped import PipedShell
 from bastion.session.gated.shell import GatedShell
 from bastion.session.masks import Masks

@@ -21,21 +21,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
 
 from bastion.analysis.command import ANYWHERE
 from bastion.asked import Asked
-from bastion.audit.events import Event, LineEnded
+from bastion.audit.events import LineEnded
 from bastion.background import Background
+from bastion.characters import shown
 from bastion.context import Context, in_session
 from bastion.errors import BastionError, Denied, NotRecorded, TargetDown
 from bastion.gate import Allowed, Gate
 from bastion.session.channel import STDOUT, TargetChannel, Terminal
 from bastion.session.gated.boot import Kind, kind_of
-from bastion.session.gated.listed import Upstream
 from bastion.session.gated.markers import MAX_NUMBER, Fifo, Markers, Output, Prompt, Refused
+from bastion.session.gated.needs import Audit, Feeder, Marks, Opens, Source
 from bastion.session.relay import Relay
 
 OPEN_SECONDS = 15.0
@@ -48,53 +47,11 @@ and is not asked."""
 MAX_FOLDERS = 16
 """Folders that the shell has told it was in, each of which a later line is judged in too: what it tells may be forged.
 Of a shell that has been in more, any folder may be meant."""
+MAX_REASON = 200
+"""Characters of what a target says why it can have no gated shell."""
+_REMEDY = "a command by itself, `ssh TARGET COMMAND`, needs no such shell"
 SIGNAL_SECONDS = 5.0
 """How long after a signal a unit may be lost to it."""
-
-
-class Audit(Protocol):
-    """Where events go; `write` returns when the event is durable, or raises NotRecorded."""
-
-    async def write(self, event: Event) -> None: ...
-
-
-class Feeder(Protocol):
-    """What commands are sent by: the command channel, or the input of a shell without a terminal (ssh/feeder.py)."""
-
-    def begin(self) -> None: ...
-    def prepare(self, number: int) -> bool: ...
-    def run(self, number: int, allowed: Allowed, line: int) -> None: ...
-    def refused(self, number: int, status: int) -> None: ...
-    def exit(self, number: int) -> None: ...
-    def again(self, number: int) -> None: ...
-    def close(self) -> None: ...
-
-
-class Opens(Upstream, Protocol):
-    """Opens the two channels of a gated shell, or the one of a shell without a terminal, and those of listings."""
-
-    async def feed(
-        self, context: Context, allowed: Allowed, path: bytes, nonce: str, lost: Callable[[], None]
-    ) -> Feeder: ...
-    async def pipe(
-        self, context: Context, allowed: Allowed, relay: Relay, nonce: str
-    ) -> tuple[TargetChannel, Feeder]: ...
-
-
-class Marks(Protocol):
-    """The recording's markers, and what is not told of a text."""
-
-    def marker(self, text: str, told: str) -> None: ...
-    def hidden(self, text: bytes) -> bytes: ...
-
-
-class Source(Protocol):
-    """Where commands come from, and what becomes of what is printed. `ready`: one may be submitted now. `refused`: the
-    one that was submitted will not run; `ready` follows."""
-
-    def ready(self, prompt: Prompt) -> None: ...
-    def printed(self, data: bytes, stream: int) -> None: ...
-    def refused(self, error: Denied) -> None: ...
 
 
 class State(Enum):
@@ -186,6 +143,7 @@ class Commands:
         if self._feeder is not None:
             self._feeder.close()
         await self._background.stop()
+        self._tell(None)  # `exit`, or what was killed with the session
         await self._telling.wait()  # what ended is told, however soon the session ends after it
 
     # -- the source's side
@@ -304,7 +262,8 @@ class Commands:
                     if self._feeder is None and not self._first.done():
                         self._background.start(self._feed(path), "the command channel of a gated shell")
                 case Refused(reason):
-                    self._fail(Denied(f"the target can have no gated shell: {reason}", rule="gated-shell"))
+                    told = f"the target can have no gated shell: {shown(reason, MAX_REASON)}"
+                    self._fail(Denied(told, rule="gated-shell", remedy=_REMEDY))
 
     def _held(self) -> None:
         """What only began like a marker."""
@@ -346,9 +305,7 @@ class Commands:
         self.refusing = False
         self._ask_again(None)
         self._relay.settle()
-        if self._sent is not None:
-            self._tell(time.monotonic() - self._sent, prompt)
-            self._sent = None
+        self._tell(prompt.status)
         self.state = State.PROMPT
         self._source.ready(prompt)
         if not self._first.done():
@@ -371,15 +328,18 @@ class Commands:
 
         self._again = asyncio.get_running_loop().call_later(seconds, ask)
 
-    def _tell(self, took: float, prompt: Prompt) -> None:
-        """The end of a command, to the audit trail."""
+    def _tell(self, status: int | None) -> None:
+        """The end of the command that was sent last, to the audit trail, once."""
+        if self._sent is None:
+            return
         ended = LineEnded(
             **in_session(self._context, self._relay.session),
             number=self._number,
-            status=prompt.status,
-            directory=self._marks.hidden(prompt.directory),
-            duration=round(took, 3),
+            status=status,
+            directory=self._marks.hidden(self._prompt.directory),
+            duration=round(time.monotonic() - self._sent, 3),
         )
+        self._sent = None
 
         async def told() -> None:
             try:

@@ -20,8 +20,9 @@ from bastion.context import Context
 from bastion.errors import Denied
 from bastion.gate import Allowed, Gate
 from bastion.session.channel import STDERR, Ended
-from bastion.session.gated.commands import Audit, Commands, Marks, Opens, State
+from bastion.session.gated.commands import Commands, State
 from bastion.session.gated.markers import Prompt
+from bastion.session.gated.needs import Audit, Marks, Opens
 from bastion.session.gated.script import Script
 from bastion.session.relay import Relay
 from bastion.targets.login_shell import reading

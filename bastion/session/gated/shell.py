@@ -19,7 +19,7 @@ from bastion.context import Context
 from bastion.errors import BastionError, Denied, NotRecorded
 from bastion.gate import Allowed, Gate
 from bastion.session.channel import STDOUT, Ended, Terminal
-from bastion.session.gated.commands import Audit, Commands, Marks, Opens, State
+from bastion.session.gated.commands import Commands, State
 from bastion.session.gated.completeness import more
 from bastion.session.gated.completion import Completed, Completer
 from bastion.session.gated.editor import Editor
@@ -27,6 +27,7 @@ from bastion.session.gated.events import Complete, EndOfInput, Event, Interrupt,
 from bastion.session.gated.history import History
 from bastion.session.gated.listed import Listing
 from bastion.session.gated.markers import Prompt
+from bastion.session.gated.needs import Audit, Marks, Opens
 from bastion.session.relay import Relay
 from bastion.session.showing import RELEASE_SECONDS
 from bastion.targets.login_shell import reading

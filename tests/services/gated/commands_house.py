@@ -17,8 +17,9 @@ from bastion.gate import Allowed, Gate
 from bastion.policy import loader
 from bastion.session.channel import STDOUT, Terminal
 from bastion.session.gated import boot, wire
-from bastion.session.gated.commands import Commands, Opens
+from bastion.session.gated.commands import Commands
 from bastion.session.gated.markers import Prompt
+from bastion.session.gated.needs import Opens
 from bastion.session.gated.shell import GatedShell
 from bastion.session.relay import Relay
 from tests.services.gate_house import House, asked
