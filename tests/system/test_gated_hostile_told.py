@@ -14,8 +14,6 @@ import pytest
 
 from tests.system.hostile import Person, Site, site
 
-pytestmark = pytest.mark.slow
-
 SHELLS = """\
 version: 1
 rules:

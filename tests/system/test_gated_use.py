@@ -17,8 +17,6 @@ from tests.system.harness.waiting import until
 from tests.system.hostile import Site, site
 from tests.system.test_gated_shell import running
 
-pytestmark = pytest.mark.slow
-
 POLICY = """\
 version: 1
 rules:
