@@ -68,6 +68,11 @@ class Denied(ClientError):
         """What the client is told: `denied by RULE: REASON`."""
         return f"{self.verb} by {self.rule}: {self.reason}"
 
+    def lines(self, session: str) -> list[str]:
+        """All that the client is told, with the session that it may be asked about by, and what could be done."""
+        told = [f"bastion: {self.line} [{session}]"]
+        return [*told, f"bastion: {self.remedy}"] if self.remedy else told
+
 
 class NotApproved(Denied):
     """What policy holds for approval was not approved: denied, expired, withdrawn, ended, or too many wait. `request`

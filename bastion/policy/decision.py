@@ -75,14 +75,15 @@ class Approval:
 class Decision:
     """The answer, which carries rule and reason also when it allows.
 
-    `rule` is the deciding rule's id, or `default`, `undecidable`, `script` (a command of the text's own needs no rule)
-    or `observe` (mode observe turns what would be denied into allowed; `would` then tells what would have been); the
-    gate has some more (gate.py). `place` is where the rule stands. `remedy` is what would be allowed or who may
-    approve, as one short line. `policy` is the version of the policy that decided. `approvals` say who may approve what
-    is held for approval. `environment` are the client's variables that may pass. `categories` and `techniques` are
-    those of all that was found in the request, whoever decided. `unmasked`: rules let all of it show what masks hide.
-    `broke_glass`: a rule for emergencies allowed what another holds back or none allows. What several rules hold for
-    approval has the ids of all of them, joined by `+`.
+    `rule` is the deciding rule's id, or `default`, `undecidable`, `script` (a command of the text's own needs no
+    rule) or `observe` (mode observe turns what would be denied into allowed; `would` then tells what would have
+    been); the gate has some more (verdicts.py, and session/ where no text was judged). `place` is where the rule
+    stands. `remedy` is what would be allowed or who may approve, as one short line. `policy` is the version of the
+    policy that decided. `approvals` say who may approve what is held for approval. `environment` are the client's
+    variables that may pass. `categories` and `techniques` are those of all that was found in the request, whoever
+    decided. `unmasked`: rules let all of it show what masks hide. `broke_glass`: a rule for emergencies allowed
+    what another holds back or none allows. What several rules hold for approval has the ids of all of them, joined
+    by `+`.
     """
 
     effect: Effect

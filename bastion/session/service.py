@@ -183,9 +183,8 @@ class Sessions:
             return await one.relay.ended, "exit"
         except Denied as error:
             one.marker("", f"{error.verb} by {error.rule}")
-            one.say(error.line)
-            if error.remedy:
-                one.relay.say(f"bastion: {error.remedy}")
+            for line in error.lines(one.session):
+                one.relay.say(line)
             return Ended(error.status), error.verb
         except TargetDown as error:
             one.say(str(error))

@@ -64,10 +64,7 @@ class Feeder(asyncssh.SSHClientSession[bytes]):
         """Send what was allowed, as unit `number`. Raises Denied for a text that can not be a unit."""
         del line  # a person at the prompt counts none
         runs = _text(allowed, self._context)
-        try:
-            self._write(wire.unit(self._kind, number, runs))
-        except wire.NotAUnit as error:
-            raise Denied(f"it can not be sent to the shell: {error}") from error
+        self._write(wire.unit(self._kind, number, runs))
 
     def refused(self, number: int, status: int) -> None:
         """A unit that does nothing and ends with the status of a command that was refused, such as 126."""
@@ -113,10 +110,7 @@ class PipedFeeder:
     def run(self, number: int, allowed: Allowed, line: int) -> None:
         """Send what was allowed, as unit `number`. Raises Denied for a text that can not be a unit."""
         runs = _text(allowed, self._context)
-        try:
-            self._unit(number, line, runs)
-        except wire.NotAUnit as error:
-            raise Denied(f"it can not be sent to the shell: {error}") from error
+        self._unit(number, line, runs)
 
     def refused(self, number: int, status: int) -> None:
         """A unit that does nothing and ends with the status of a command that was refused, such as 126."""

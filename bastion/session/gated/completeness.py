@@ -26,26 +26,13 @@ def more(text: str, shell: str) -> str | None:
     return Lexer(text, bash=shell == "bash").read().open
 
 
-def cut(text: str, shell: str) -> tuple[list[str], str]:
-    """The whole commands at the head of `text`, each as it came but for its last newline, and the rest.
-
-    What an interactive shell would read at once is one command: `a; b` on a line is. Blank lines and lines of comments
-    alone are none. The rest has not ended (no newline yet, or something is open): feed it again with what comes next,
-    and at the end of input take it as a command. It is at most MAX_OPEN characters: what is open for longer comes out
-    in pieces of MAX_OPEN + 1, which the judge refuses; whoever cuts stops at a refusal.
-    """
-    commands: list[str] = []
-    while (found := first(text, shell)) is not None:
-        ends, command = found
-        text = text[ends:]
-        if command is not None:
-            commands.append(command)
-    return commands, text
-
-
 def first(text: str, shell: str) -> tuple[int, str | None] | None:
-    """Where the first piece of `text` ends that `cut` would take off, and its command (None for blank lines and
-    comments); None when it has not ended."""
+    """Where the first piece of `text` ends, and its whole command as it came but for its last newline (None for blank
+    lines and comments); None when it has not ended: no newline yet, or something is open.
+
+    What an interactive shell would read at once is one command: `a; b` on a line is. What is open for more than
+    MAX_OPEN characters comes out in pieces of MAX_OPEN + 1, which the judge refuses; whoever cuts stops at a refusal.
+    """
     if not text:
         return None
     window = text[: MAX_OPEN + 1]

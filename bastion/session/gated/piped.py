@@ -108,9 +108,8 @@ class PipedShell:
         self._refused = error
         self._script.drop()
         self._relay.brake(False)
-        self._relay.say(f"bastion: {error.line} [{self._relay.session}]")
-        if error.remedy:
-            self._relay.say(f"bastion: {error.remedy}")
+        for line in error.lines(self._relay.session):
+            self._relay.say(line)
 
     # -- inside
 

@@ -49,10 +49,9 @@ class Script:
         self._text += self._decoder.decode(b"", True)
         self._ended = True
 
-    def drop(self) -> bytes:
-        """All that waits, which is no command any more."""
-        text, self._text, self._looked = self._text, "", 0
-        return text.encode("utf-8", "surrogateescape")
+    def drop(self) -> None:
+        """What waits is no command any more."""
+        self._text, self._looked = "", 0
 
     @property
     def full(self) -> bool:

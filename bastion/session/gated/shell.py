@@ -148,8 +148,7 @@ class GatedShell:
 
     def refused(self, error: Denied) -> None:
         """What was pasted behind it is not run either."""
-        remedy = f"bastion: {error.remedy}\r\n" if error.remedy else ""
-        self._above(f"bastion: {error.line} [{self._relay.session}]\r\n{remedy}".encode())
+        self._above("".join(f"{line}\r\n" for line in error.lines(self._relay.session)).encode())
         self._drop_paste()
 
     def _drop_paste(self) -> None:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 
 from bastion.analysis.printer import quote
+from bastion.errors import Denied
 from bastion.session.gated.boot import BEL, OSC, Kind, check
 from bastion.session.gated.markers import MAX_NUMBER
 
@@ -36,8 +37,11 @@ RESERVED = re.compile(rb"__b|(?<![A-Za-z0-9_])__(?![A-Za-z0-9_])")
 """The names by which the shell holds its end of the protocol, and what is left of one whose end was lost."""
 
 
-class NotAUnit(ValueError):
+class NotAUnit(Denied):
     """A text that can not be sent: it holds a NUL, or names what is RESERVED."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"it can not be sent to the shell: {reason}", rule="gated-shell")
 
 
 def setup(kind: Kind, nonce: str) -> bytes:

@@ -11,12 +11,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bastion.session.gated.completeness import MAX_OPEN, cut, more
+from bastion.session.gated.completeness import MAX_OPEN, first, more
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 OPEN = [json.loads(line) for line in (VECTORS / "gated_open.jsonl").read_text().splitlines()]
 SCRIPTS = [json.loads(line) for line in (VECTORS / "gated_scripts.jsonl").read_text().splitlines()]
 TEXTS = [vector["script"] for vector in SCRIPTS]
+
+
+def cut(text: str, shell: str) -> tuple[list[str], str]:
+    """The whole commands at the head of `text`, and the rest."""
+    commands: list[str] = []
+    while (found := first(text, shell)) is not None:
+        ends, command = found
+        text = text[ends:]
+        if command is not None:
+            commands.append(command)
+    return commands, text
 
 
 def bash_says(text: str) -> str:
