@@ -116,11 +116,12 @@ class Serving:
         self._kept = kept
         self._pending = 0.0
         self._site = Site(None if config.api is None else config.api.public)
-        self._streams, self._logins, hub = Streams(), Logins(time.monotonic), Hub()
+        self._streams, hub = Streams(), Hub()
+        self._logins = Logins(time.monotonic, self._streams.wake)
         self.feed = Feed(hub, metrics := Metrics({**told.gauges, **self._gauges()}))
         roles = Roles({name: tenant.roles for name, tenant in config.tenants.items()}, self._policy)
         revoked = revocations.identity_revoked
-        callers = Callers(issuance, self._logins, roles, self._site, tuple(tenants), revoked)
+        callers = Callers(issuance, self._logins, roles, self._site, tuple(tenants), revoked, time.time)
         self._judged = Policies(callers, self._policy, Judging())
         self._searching = Searching(config.audit)
         login = Login(_flows(config, keyring, web), self._logins, self._site, audit.write, revoked, time.time)

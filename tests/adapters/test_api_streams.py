@@ -14,13 +14,14 @@ import aiohttp
 import pytest
 
 from bastion.api import bounds, hub
+from bastion.api.callers import COOKIE
 from bastion.api.roles import Role
 from bastion.approvals.ports import Change
 from bastion.audit.events import PolicyRejected, PolicyReloaded
 from bastion.errors import NotRecorded
 from bastion.recording import follow
 from tests.adapters.api_house import House, house
-from tests.adapters.api_ports import head
+from tests.adapters.api_ports import NOW, head, person
 
 SECONDS = 20
 Event = tuple[str, str, Any]
@@ -214,6 +215,28 @@ async def test_a_stream_of_one_who_is_revoked_ends_at_once(api: House) -> None:
         assert await reader.all() == []
         api.feed.changed([change(1, "acme", "session", "s1")])
         assert await other.next() is not None
+
+
+async def test_a_stream_ends_with_its_token(api: House) -> None:
+    """Also while nothing happens: whoever waits looks up when the time is over, long before the next sign of life."""
+    recorder = api.files.open(head("acme", "live-acme"))
+    api.tokens.ends = NOW + 0.05
+    live = "/v1/sessions/live-acme/live"
+    async with stream(api, "acme:viewers", "/v1/events") as changes, stream(api, "acme:auditors", live) as session:
+        await until(lambda: len(api.streams) == 2)
+        api.now[0] = 0.05
+        assert await changes.all() == []
+        assert [event[0] for event in await session.all()][:1] == ["header"]
+    recorder.abandon()
+
+
+async def test_a_stream_ends_with_the_browsers_session(api: House) -> None:
+    cookie = api.logins.begin(person("acme", "viewers"))
+    headers = {"Cookie": f"{api.site.cookie(COOKIE)}={cookie}"}
+    async with api.client.get("/v1/events", headers=headers) as answer:
+        await until(lambda: len(api.streams) == 1)
+        api.logins.end(cookie)
+        assert await Reader(answer).all() == []
 
 
 async def test_a_stream_ends_with_the_role_that_it_takes_and_tells_no_more_than_the_roles_that_are_left(
