@@ -1,9 +1,9 @@
 """Answers that go on: Server-Sent Events (HTML standard, section 9.2), and the pieces of large files.
 
-They are counted apart from other requests, and are not cut after WHOLE_REQUEST; each piece must be taken within
-STREAM_WRITE. Whoever it is for is asked about again before each event, and when their time is over: the end of a token
-(its `exp`) or of a browser's session, a revoked identity, a session that is over or a stream that is older than
-STREAM_AGE ends it at once.
+They are counted apart from other requests, by tenant and by person, and are not cut after WHOLE_REQUEST; each piece
+must be taken within STREAM_WRITE. Whoever it is for is asked about again before each event, and when their time is
+over: the end of a token (its `exp`) or of a browser's session, a revoked identity, a session that is over or a stream
+that is older than STREAM_AGE ends it at once.
 
 Limit: a piece that is being written then is still written, within STREAM_WRITE.
 
@@ -113,7 +113,8 @@ class Streams:
         """Any other. TooMany. A client that goes, or does not read, ends it in silence."""
         person = (caller.tenant, caller.identity.issuer, caller.identity.subject)
         mine = sum(other == person for other in self._open.values())
-        if len(self._open) >= bounds.MAX_STREAMS or mine >= bounds.MAX_STREAMS_A_PERSON:
+        ours = sum(tenant == caller.tenant for tenant, _, _ in self._open.values())
+        if ours >= bounds.MAX_STREAMS_A_TENANT or mine >= bounds.MAX_STREAMS_A_PERSON:
             raise TooMany(5)
         stream = Stream(caller, response, lambda: self._stopped)
         transport = request.transport
