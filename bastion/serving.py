@@ -84,7 +84,7 @@ class Kept:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """How the bastion is: what keeps it from serving, its line for people, what was wrong with a tenant's files when
-    they were last read, and gauges by name."""
+    they were last read (without their folders), and gauges by name."""
 
     problems: Callable[[], Sequence[str]]
     status: Callable[[], str]
@@ -185,7 +185,7 @@ class Serving:
         return Overview(
             lambda name: self._tenants[name].inventory.targets,
             self._policy,
-            lambda name: self._without_folders(name, told.rejected(name)),
+            told.rejected,
         )
 
     def _of_store(self, kept: Kept, live: Live, acted: Acted) -> Mapping[str, Handler]:
@@ -209,18 +209,6 @@ class Serving:
             self._pending = math.nan
         else:
             self._pending = float(sum(map(len, pages)))
-
-    def _without_folders(self, tenant: str, problems: Sequence[str]) -> list[str]:
-        """Whoever asks learns where a mistake stands, not where the bastion keeps its files."""
-        settings = self._config.tenants[tenant]
-        folders = (f"{settings.policies}/", f"{settings.inventory.parent}/")
-        told = []
-        for problem in problems:
-            told_of = problem
-            for folder in folders:
-                told_of = told_of.replace(folder, "")
-            told.append(told_of)
-        return told
 
 
 def _flows(config: Config, keyring: Keyring, web: Web) -> dict[str, CodeFlow]:
