@@ -2,6 +2,7 @@
 
 Fail closed: a session that the store can not be told of does not begin, and what waits for people is denied when the
 store can not be read. An end that can not be told is told later; what a process that died has missed is marked as lost.
+What is done again and again (background.forever) no error ends: it is logged, told in `problems`, and tried again.
 
 Processes on one store are told apart by the name of their machine and of their folder of state.
 """
@@ -23,7 +24,7 @@ from bastion.approvals.ports import Audit, Change, Notices
 from bastion.approvals.request import Person
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import GONE, Upkeep
-from bastion.background import Background
+from bastion.background import Background, Trouble, forever
 from bastion.config import Config
 from bastion.context import Context
 from bastion.errors import BastionError, NoSuchRequest, StoreDown
@@ -76,8 +77,8 @@ class Keeping:
         self._ending: set[str] = set()
         self._certificates = asyncio.Event()  # set when some have changed
         self._owed: list[_End] = []
-        self.failed: StoreDown | None = None
-        """Why the store can not be used, as of the last look; None while it can."""
+        self._looking = Trouble("looking after sessions", LOOK_EVERY)
+        self._learning = Trouble("learning what other bastions revoke", LOOK_EVERY)
         self._learned: set[tuple[str, int]] = set()
         self._background = Background()
         setting = Setting(instance=instance, clock=time.time, revoked=revoked, link=link)
@@ -108,14 +109,24 @@ class Keeping:
         await self.store.sessions.lost(now, now - GONE, (self._instance,))
         self._background.start(self.store.changes.run(), "the store's changes")
         self._background.start(self._upkeep.run(), "the upkeep of approvals")
-        self._background.start(self._look(), "sessions of other processes")
-        self._background.start(self._learn(), "what other processes revoke")
+        self._background.start(forever(self._look, self._looking), "sessions of other processes")
+        learn = forever(self._learn, self._learning, self._until_revoked)
+        self._background.start(learn, "what other processes revoke")
 
     async def stop(self) -> None:
         self._unsubscribe()
         await self.approvals.close()
         await self._background.stop()
         await self.store.close()
+
+    @property
+    def problems(self) -> list[str]:
+        """What can not be done as of the last time that it was tried, each once and in words for strangers; empty while
+        all can."""
+        troubles = (self._looking, self._learning, self._upkeep.trouble, self.store.changes.trouble)
+        down = "the store can not be used"
+        failing = [trouble for trouble in troubles if trouble.error is not None]
+        return list(dict.fromkeys(down if isinstance(one.error, StoreDown) else f"{one.name} fails" for one in failing))
 
     # -- sessions
 
@@ -161,17 +172,36 @@ class Keeping:
 
     async def _keep_end(self, end: _End) -> None:
         """Raises nothing: what fails is owed. It can be done again, as far as it was done."""
+        try:
+            await self._end_in_store(end)
+        except Exception as error:  # noqa: BLE001 (the session is over; whatever it is, the end is tried again)
+            log.warning("session %s: its end could not be kept yet: %s", end.recording.session, error)
+            if len(self._owed) < _MAX_OWED:
+                self._owed.append(end)
+
+    async def _end_in_store(self, end: _End) -> None:
+        """Raises StoreDown."""
         tenant, session = end.recording.tenant, end.recording.session
         try:
             await self.store.recordings.closed(end.recording)
             await self.store.sessions.update(tenant, session, end.at, recording=end.recording.path)
             await self.store.sessions.end(tenant, session, end.at, end.status, end.reason)
-        except StoreDown as error:
-            log.warning("session %s: its end could not be kept yet: %s", session, error)
-            if len(self._owed) < _MAX_OWED:
-                self._owed.append(end)
         except NoSuchRequest as error:
             log.warning("session %s: its end could not be kept: %s", session, error)
+
+    async def _pay(self) -> None:
+        """Keep the ends that are owed. Raises StoreDown, and then owes what is left; one that fails otherwise goes to
+        the end of the list."""
+        for _ in range(len(self._owed)):
+            end = self._owed[0]
+            try:
+                await self._end_in_store(end)
+            except StoreDown:
+                raise
+            except Exception:
+                self._owed.append(self._owed.pop(0))
+                raise
+            self._owed.pop(0)
 
     # -- certificates
 
@@ -219,17 +249,16 @@ class Keeping:
 
     async def _learn(self) -> None:
         """What was revoked at another bastion is revoked here too, also what was while this one did not run: in this
-        one's own file, which it reads again. What fails is tried again."""
-        while True:
-            try:
-                for found in await self.store.certificates.revoked_live(time.time()):
-                    await self._revoke(found)
-            except StoreDown as error:
-                log.error("what was revoked at other bastions is not known now, and good here: %s", error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._certificates.wait()
-            self._certificates.clear()
+        one's own file, which it reads again. What fails is good here until then."""
+        for found in await self.store.certificates.revoked_live(time.time()):
+            await self._revoke(found)
+
+    async def _until_revoked(self, seconds: float) -> None:
+        """Or for so long, or until some certificates have changed otherwise."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._certificates.wait()
+        self._certificates.clear()
 
     async def _revoke(self, found: Certificate) -> None:
         if (found.tenant, found.serial) in self._learned:
@@ -258,17 +287,8 @@ class Keeping:
             log.warning("sessions that are to end can not be read yet: %s", error)
 
     async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            await self._end_wanted()
-            owed, self._owed = self._owed, []
-            for end in owed:
-                await self._keep_end(end)
-            now = time.time()
-            try:
-                await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
-                await self.store.sessions.lost(now, now - GONE, ())
-                self.failed = None
-            except StoreDown as error:
-                self.failed = error
-                log.warning("sessions of other processes can not be looked at: %s", error)
+        now = time.time()
+        await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
+        await self.store.sessions.lost(now, now - GONE, ())
+        await self._end_wanted()
+        await self._pay()

@@ -10,9 +10,7 @@ that (NTP); where they do not, requests are withdrawn that somebody waited for.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import Iterable
 
 from bastion.approvals.asking import Setting
@@ -20,9 +18,8 @@ from bastion.approvals.grant import APPROVER_REVOKED, POLICY_CHANGED
 from bastion.approvals.ports import Cursor, Named, Overview
 from bastion.approvals.request import Request, State
 from bastion.approvals.service import Approvals
-from bastion.errors import BastionError, NoSuchRequest
-
-log = logging.getLogger(__name__)
+from bastion.background import Trouble, forever
+from bastion.errors import NoSuchRequest
 
 TICK = 0.5
 SEEN_EVERY = 5.0
@@ -45,6 +42,7 @@ class Upkeep:
         self._kept = kept
         self._seen = self._pruned = float("-inf")
         self._policies: dict[str, str] = {}
+        self.trouble = Trouble("the upkeep of approvals", TICK)
 
     async def start(self) -> None:
         """Whatever this process held in an earlier life is withdrawn. Raises StoreDown, NotRecorded."""
@@ -54,16 +52,14 @@ class Upkeep:
 
     async def run(self) -> None:
         """For ever. What goes wrong is told, and fails those who wait: their time is not kept."""
-        while True:
-            try:
-                await self.tick()
-            except BastionError as error:
-                log.warning("approvals can not be kept up: %s", error)
-                self._approvals.waiting.failed(error)
-            except Exception as error:
-                log.exception("approvals can not be kept up")
-                self._approvals.waiting.failed(error)
-            await asyncio.sleep(TICK)
+        await forever(self._round, self.trouble)
+
+    async def _round(self) -> None:
+        try:
+            await self.tick()
+        except Exception as error:
+            self._approvals.waiting.failed(error)
+            raise
 
     async def tick(self) -> None:
         """One look. Raises StoreDown, NotRecorded."""

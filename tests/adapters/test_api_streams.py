@@ -18,7 +18,7 @@ from bastion.api.callers import COOKIE
 from bastion.api.roles import Role
 from bastion.approvals.ports import Change
 from bastion.audit.events import PolicyRejected, PolicyReloaded
-from bastion.errors import NotRecorded
+from bastion.errors import NotRecorded, StoreDown
 from bastion.recording import follow
 from tests.adapters.api_house import House, house
 from tests.adapters.api_ports import NOW, head, person
@@ -137,6 +137,18 @@ def test_a_reader_that_is_slower_than_the_ring_is_told_so(monkeypatch: pytest.Mo
     assert (kind, reader.take()) == ("reset", [])
     ring.publish("acme", "session", {"id": 1}, Role.VIEWER)
     assert [kind for _, kind, _ in reader.take()] == ["session"]
+
+
+def test_while_the_store_is_down_readers_are_told_once(api: House) -> None:
+    """And once more when it is back."""
+    reader = api.hub.subscribe("acme", lambda: frozenset(Role), "", lambda: None)
+    for expected in (["reset"], [], []):
+        api.feed.failed(StoreDown("down"))
+        assert [kind for _, kind, _ in reader.take()] == expected
+    api.feed.restored()
+    assert [kind for _, kind, _ in reader.take()] == ["reset"]
+    api.feed.failed(StoreDown("down"))
+    assert [kind for _, kind, _ in reader.take()] == ["reset"]
 
 
 async def test_a_stream_with_nothing_to_say_says_so(api: House, monkeypatch: pytest.MonkeyPatch) -> None:

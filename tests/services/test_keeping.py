@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,10 @@ def nobody(_: Person) -> None:
     """Who is revoked."""
 
 
+def kept(store: Store, folder: Path, end: Callable[[str, str], None] = lambda _session, _reason: None) -> Keeping:
+    return Keeping(store, "here", Trail(), Notices(), lambda _tenant, _id: "", end, nobody, folder / "r.jsonl")
+
+
 class Place:
     """A store in a file, and the sessions that were ended."""
 
@@ -42,9 +46,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     def end(session: str, reason: str) -> None:
         made.ended.put_nowait((session, reason))
 
-    made = Place(
-        Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end, nobody, tmp_path / "r.jsonl")
-    )
+    made = Place(kept(store, tmp_path, end))
     await made.keeping.start()
     yield made
     await made.keeping.stop()
@@ -90,16 +92,7 @@ async def test_what_an_earlier_life_had_open_is_over(place: Place, tmp_path: Pat
     context = await House(tmp_path / "house").context()
     await place.keeping.begin(context, "5e55", "shell", b"")
     store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
-    again = Keeping(
-        store,
-        "here",
-        Trail(),
-        Notices(),
-        lambda _tenant, _request: "",
-        lambda _session, _reason: None,
-        nobody,
-        tmp_path / "r",
-    )
+    again = kept(store, tmp_path)
     await again.start()
     (past,) = await store.sessions.page("acme", False, None, 10)
     assert "gone" in past.reason
@@ -146,16 +139,36 @@ async def test_what_was_revoked_elsewhere_while_this_one_did_not_run_is_revoked_
         )
     for serial in (7, 8):
         await other.certificates.revoked("acme", serial, time.time(), "lost")
-    keeping = Keeping(
-        *(other, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None, nobody),
-        tmp_path / "r.jsonl",
-    )
+    keeping = kept(other, tmp_path)
     await keeping.start()
     async with asyncio.timeout(5):
         while not (found := revocation.entries(tmp_path / "r.jsonl", "acme")):
             await other.changes.read()
     await keeping.stop()
     assert [(entry.serial, entry.reason) for entry in found] == [(7, "lost")]
+
+
+async def test_what_is_not_foreseen_is_told_and_ends_no_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bastion.keeping.LOOK_EVERY", "bastion.background.LONGEST"):
+        monkeypatch.setattr(name, 0.01)
+    keeping = kept(await Store.open(f"sqlite:///{tmp_path / 'store.db'}"), tmp_path)
+    await keeping.start()
+    assert keeping.problems == []
+
+    async def odd(*_: object) -> int:
+        raise ValueError("odd")
+
+    async with asyncio.timeout(10):
+        with monkeypatch.context() as broken:
+            broken.setattr(keeping.store.sessions, "lost", odd)
+            broken.setattr(keeping.store.certificates, "revoked_live", odd)
+            while keeping.problems != ["looking after sessions fails", "learning what other bastions revoke fails"]:
+                await keeping.store.changes.read()
+        while keeping.problems:
+            await keeping.store.changes.read()
+    await keeping.stop()
 
 
 async def test_an_end_that_could_not_be_kept_is_kept_later(
