@@ -184,7 +184,7 @@ class Keeping:
         tenant, session = end.recording.tenant, end.recording.session
         try:
             await self.store.recordings.closed(end.recording)
-            await self.store.sessions.update(tenant, session, end.at, recording=end.recording.path)
+            await self.store.sessions.recorded(tenant, session, end.at, end.recording.path)
             await self.store.sessions.end(tenant, session, end.at, end.status, end.reason)
         except NoSuchRequest as error:
             log.warning("session %s: its end could not be kept: %s", session, error)

@@ -193,7 +193,7 @@ class Serving:
         return {
             **Sessions(kept.sessions, live, streams, acted, clock).handlers(),
             **Recordings(kept.recordings, config.recordings, self._searching, streams, acted, clock).handlers(),
-            **Approvals(kept.deciding, self._searching, clock).handlers(),
+            **Approvals(kept.deciding, self._searching, acted, clock).handlers(),
             **Certificates(kept.certificates, config.revocations, acted, clock).handlers(),
         }
 

@@ -92,7 +92,6 @@ SCHEMAS: dict[str, Schema] = {
             "command": maybe(TEXT),
             "escaped": YES,
             "cut": YES,
-            "grant": maybe(TEXT),
             "recorded": YES,
             "instance": TEXT,
             "started": TIME,

@@ -79,7 +79,6 @@ def session(found: Session, *, contents: bool, most: int = MAX_SHOWN) -> Told:
         "command": command if contents else None,
         "escaped": escaped if contents else False,
         "cut": len(found.command) > most if contents else False,
-        "grant": found.grant or None,
         "recorded": bool(found.recording),
         "instance": found.instance,
         "started": moment(found.started),

@@ -177,7 +177,6 @@ SESSIONS = Table(
     _text("kind"),
     _bytes("command"),
     _text("instance"),
-    _text("grant_id"),
     _text("recording"),
     _time("started"),
     _time("ended", known=False),

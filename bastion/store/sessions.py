@@ -34,15 +34,13 @@ class Sessions:
 
         await self._write(work)
 
-    async def update(self, tenant: str, id: str, at: float, *, recording: str = "", grant: str = "") -> None:
-        """Its recording, or the grant that it has come to run under. Raises NoSuchRequest."""
-        values = {name: text for name, text in (("recording", recording), ("grant_id", grant)) if text}
+    async def recorded(self, tenant: str, id: str, at: float, recording: str) -> None:
+        """It has this recording. Raises NoSuchRequest."""
 
         async def work(connection: AsyncConnection) -> None:
-            if values:
-                done = await connection.execute(update(SESSIONS).where(_here(tenant, id)).values(values))
-                _found(done.rowcount)
-                await changes.note(connection, tenant, changes.SESSION, id, at)
+            done = await connection.execute(update(SESSIONS).where(_here(tenant, id)).values(recording=recording))
+            _found(done.rowcount)
+            await changes.note(connection, tenant, changes.SESSION, id, at)
 
         await self._write(work)
 

@@ -134,7 +134,7 @@ async def house(
         **login.handlers(),
         **Sessions(sessions, live, streams, acted, clock).handlers(),
         **RecordingRoutes(recordings, folder / "recordings", searches, streams, acted, clock).handlers(),
-        **Approvals(deciding, searches, clock).handlers(),
+        **Approvals(deciding, searches, acted, clock).handlers(),
         **Trail(searches).handlers(),
         **Certificates(certificates, revocations, acted, clock).handlers(),
         **Overview(

@@ -141,11 +141,15 @@ class Deciding:
         found = [one for one in self.granted.values() if one.holder.tenant == tenant and (past or one.ended is None)]
         return [one for one in found if before is None or (one.made, one.id) < before][:limit]
 
-    async def revoke_grant(self, person: Person, id: str) -> Grant:
+    async def grant(self, tenant: str, id: str) -> Grant:
         found = self.granted.get(id)
-        if found is None or found.holder.tenant != person.tenant:
+        if found is None or found.holder.tenant != tenant:
             raise NoSuchRequest("no such grant, or it is over")
-        self.granted[id] = ended(found, NOW, f"revoked by {person.name}")
+        return found
+
+    async def revoke_grant(self, person: Person, id: str, why: str = "") -> Grant:
+        found = await self.grant(person.tenant, id)
+        self.granted[id] = ended(found, NOW, f"revoked by {person.name}{f': {why}' if why else ''}")
         return self.granted[id]
 
 

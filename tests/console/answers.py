@@ -111,7 +111,6 @@ def session(id: str = "s-0001", **other: Any) -> Json:
         "status": None,
         "reason": "",
         "recorded": True,
-        "grant": None,
         **other,
     }
 

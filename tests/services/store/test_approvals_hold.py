@@ -193,16 +193,6 @@ async def test_a_policy_that_changes_between_vote_and_use_stops_it(process: Proc
     assert process.trail.states() == ["approved", "ended"]
 
 
-async def test_a_session_that_is_killed_waits_no_more(process: Process) -> None:
-    """Another session's request goes on."""
-    killed, other = process.ask(asking(session="s1")), process.ask(asking(session="s2"))
-    await killed.held()
-    await other.held()
-    await process.approvals.end("acme", "s1", "ended by op@acme")
-    assert await refusal(killed) == "not approved: ended by op@acme"
-    assert not other.task.done()
-
-
 @pytest.mark.parametrize(
     "who",
     [{"serial": 4711}, {"identity": "repo:acme/web"}, {"identity": "sub-agent-7", "issuer": bound().issuer}],

@@ -48,8 +48,8 @@ RECORDING = Recording("acme", "s1", "acme/s1.cast", "00" * 32, 2**40, 3, NOW, 1.
 
 async def test_a_session_lives_and_ends_once(store: Store) -> None:
     await store.sessions.begin(SESSION)
-    await store.sessions.update("acme", "s1", NOW + 1, recording="acme/s1.cast", grant="g1")
-    live = replace(SESSION, recording="acme/s1.cast", grant="g1")
+    await store.sessions.recorded("acme", "s1", NOW + 1, "acme/s1.cast")
+    live = replace(SESSION, recording="acme/s1.cast")
     assert await store.sessions.find("acme", "s1") == live
     assert await store.sessions.page("acme", True, None, 9) == [live]
     await store.sessions.end("acme", "s1", NOW + 5, 0, "the command ended")
@@ -99,7 +99,7 @@ async def test_another_tenant_has_no_part_in_it(store: Store) -> None:
     assert await store.certificates.find("rival", CERTIFICATE.serial) is None
     assert await store.recordings.find("rival", "s1") is None
     for change in (
-        store.sessions.update("rival", "s1", NOW, grant="g"),
+        store.sessions.recorded("rival", "s1", NOW, "rival/s1.cast"),
         store.sessions.end("rival", "s1", NOW, 0, ""),
         store.sessions.request_end("rival", "s1", NOW, ""),
         store.certificates.revoked("rival", CERTIFICATE.serial, NOW, ""),
