@@ -141,6 +141,7 @@ SCHEMAS: dict[str, Schema] = {
             "reason": TEXT,
             "categories": TEXTS,
             "techniques": TEXTS,
+            "takes_commands": YES,
             "policy": TEXT,
             "by": listed(closed({"groups": TEXTS, "count": NUMBER})),
             "missing": NUMBER,

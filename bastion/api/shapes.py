@@ -171,6 +171,7 @@ def approval(found: Request, person: Person, now: float, most: int = MAX_SHOWN) 
         "reason": shown(found.reason, MAX_SHOWN),
         "categories": list(found.categories),
         "techniques": list(found.techniques),
+        "takes_commands": found.takes_commands,
         "policy": bound.policy,
         "by": [{"groups": list(clause.by), "count": clause.count} for clause in found.clauses],
         "missing": found.missing,

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import shown
 from bastion.cli import calling, tables
 from bastion.cli.reach import Bastion, Sent, Told, named
@@ -136,6 +137,8 @@ def _told(one: Told, now: float) -> Iterator[tuple[str, object]]:
         yield "written", one.get("written")
     if one.get("escaped") or one.get("written_escaped"):
         yield "note", "it has characters that are not seen, or that a terminal obeys; they stand escaped"
+    if one.get("takes_commands"):
+        yield "note", TAKES_COMMANDS
     yield "rule", f"{one.get('rule')} (policy {one.get('policy')})"
     yield "reason", one.get("reason")
     yield "found", _listed([*one.get("categories", []), *one.get("techniques", [])])

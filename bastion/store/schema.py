@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -97,6 +98,7 @@ REQUESTS = Table(
     _text("principals"),
     _text("groups"),
     _text("source"),
+    Column("takes_commands", Boolean, nullable=False, server_default=false()),
     # Its life.
     _time("asked"),
     _time("ends"),

@@ -10,6 +10,7 @@ import pytest
 
 from bastion.approvals.ports import Change
 from bastion.approvals.request import State
+from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import hidden
 from bastion.cli import calling
 from bastion.config import DEFAULT_STATE
@@ -173,6 +174,13 @@ async def test_a_folder_with_a_long_name_is_no_hindrance(tmp_path: Path, capsys:
     deep.mkdir()
     async with line(deep, capsys) as cli:
         assert (await cli.run("approvals", "list")).status == 0
+
+
+async def test_show_says_that_what_runs_takes_commands_itself(cli: Line) -> None:
+    requests = cli.api.deciding.requests
+    assert TAKES_COMMANDS not in (await cli.run("approvals", "show", ID)).out
+    requests[ID] = dataclasses.replace(requests[ID], takes_commands=True)
+    assert TAKES_COMMANDS in (await cli.run("approvals", "show", ID)).out
 
 
 async def test_watch_goes_on_when_the_bastion_is_there_again(cli: Line, monkeypatch: pytest.MonkeyPatch) -> None:

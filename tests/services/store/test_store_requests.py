@@ -49,6 +49,7 @@ async def test_a_request_comes_back_as_it_went_in(store: Store) -> None:
         source="",
         categories=(),
         reason="zwölf \u202e",
+        takes_commands=True,
     )
     assert await store.requests.find("acme", odd.id) == odd
     voted = await vote(store, odd.id, yes(person(), comment="so be it\n"), no(person("d", "dba"), NOW + 2, "no: é"))
