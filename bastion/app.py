@@ -298,8 +298,8 @@ class App:
 
     async def _end_revoked(self, new: Sequence[Revocation]) -> None:
         self._serving.revoked()
+        self._keeping.revoked(new)
         await self._ending.revoked(new)
-        await self._keeping.revoked(new)
 
     def _reloaded(self) -> None:
         """Files were read again: what waits under another policy is over."""

@@ -15,8 +15,10 @@ import hashlib
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bastion.approvals.asking import Setting
@@ -76,9 +78,12 @@ class Keeping:
         self._revocations = revocations
         self._ending: set[str] = set()
         self._certificates = asyncio.Event()  # set when some have changed
+        self._hit: deque[Revocation] = deque()  # those whose requests and grants are still to be ended
+        self._more_hit = asyncio.Event()
         self._owed: list[_End] = []
         self._looking = Trouble("looking after sessions", LOOK_EVERY)
         self._learning = Trouble("learning what other bastions revoke", LOOK_EVERY)
+        self._hitting = Trouble("ending what the revoked asked for", LOOK_EVERY)
         self._learned: set[tuple[str, int]] = set()
         self._background = Background()
         setting = Setting(instance=instance, clock=time.time, revoked=revoked, link=link)
@@ -110,8 +115,10 @@ class Keeping:
         self._background.start(self.store.changes.run(), "the store's changes")
         self._background.start(self._upkeep.run(), "the upkeep of approvals")
         self._background.start(forever(self._look, self._looking), "sessions of other processes")
-        learn = forever(self._learn, self._learning, self._until_revoked)
+        learn = forever(self._learn, self._learning, partial(_until, self._certificates))
         self._background.start(learn, "what other processes revoke")
+        hit = forever(self._end_asked, self._hitting, partial(_until, self._more_hit))
+        self._background.start(hit, "what the revoked asked for")
 
     async def stop(self) -> None:
         self._unsubscribe()
@@ -123,7 +130,7 @@ class Keeping:
     def problems(self) -> list[str]:
         """What can not be done as of the last time that it was tried, each once and in words for strangers; empty while
         all can."""
-        troubles = (self._looking, self._learning, self._upkeep.trouble, self.store.changes.trouble)
+        troubles = (self._looking, self._learning, self._hitting, self._upkeep.trouble, self.store.changes.trouble)
         down = "the store can not be used"
         failing = [trouble for trouble in troubles if trouble.error is not None]
         return list(dict.fromkeys(down if isinstance(one.error, StoreDown) else f"{one.name} fails" for one in failing))
@@ -230,16 +237,25 @@ class Keeping:
         for tenant, version in versions:
             self.approvals.policy_changed(tenant, version)
 
-    async def revoked(self, new: Sequence[Revocation]) -> None:
-        """What was asked for, or approved, by whoever was revoked is over."""
-        for entry in new:
+    def revoked(self, new: Sequence[Revocation]) -> None:
+        """What was asked for, or approved, by whoever was revoked is over: soon, and what fails is tried again. None of
+        it lets anything through until then, since that is asked about when it is used."""
+        self._hit.extend(new)
+        self._more_hit.set()
+
+    async def _end_asked(self) -> None:
+        """Raises StoreDown, NotRecorded; then it is the last to be tried again."""
+        while self._hit:
+            entry = self._hit[0]
             try:
                 if entry.serial is not None:
                     await self._upkeep.identity_revoked(entry.tenant, serial=entry.serial)
                 elif entry.identity is not None:
                     await self._upkeep.identity_revoked(entry.tenant, identity=entry.identity, issuer=entry.issuer)
-            except BastionError as error:
-                log.warning("requests of %s could not be ended yet: %s", entry.name, error)
+            except Exception:
+                self._hit.rotate(-1)
+                raise
+            self._hit.popleft()
 
     def _changed(self, changes: Sequence[Change]) -> None:
         if any(change.kind == SESSION_END for change in changes):
@@ -252,13 +268,6 @@ class Keeping:
         one's own file, which it reads again. What fails is good here until then."""
         for found in await self.store.certificates.revoked_live(time.time()):
             await self._revoke(found)
-
-    async def _until_revoked(self, seconds: float) -> None:
-        """Or for so long, or until some certificates have changed otherwise."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._certificates.wait()
-        self._certificates.clear()
 
     async def _revoke(self, found: Certificate) -> None:
         if (found.tenant, found.serial) in self._learned:
@@ -292,3 +301,11 @@ class Keeping:
         await self.store.sessions.lost(now, now - GONE, ())
         await self._end_wanted()
         await self._pay()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait for it, or for so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    event.clear()

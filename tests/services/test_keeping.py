@@ -171,6 +171,33 @@ async def test_what_is_not_foreseen_is_told_and_ends_no_looking(
     await keeping.stop()
 
 
+async def test_what_the_revoked_asked_for_is_ended_however_often_it_fails(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, in whatever order."""
+    ended: list[int] = []
+    done = asyncio.Event()
+    failing = [StoreDown("down"), ValueError("odd"), StoreDown("down")]
+
+    async def revoked(_: str, *, serial: int) -> None:
+        if failing:
+            raise failing.pop()
+        ended.append(serial)
+        if len(ended) == 2:
+            done.set()
+
+    monkeypatch.setattr(place.keeping._upkeep, "identity_revoked", revoked)
+    for serial in (7, 8):
+        entry = revocation.Revocation("acme", "lost", "2026-01-31T12:00:00Z", serial=serial)
+        place.keeping.revoked([entry])
+    async with asyncio.timeout(10):
+        while place.keeping._hit:
+            place.keeping._more_hit.set()
+            await place.keeping.store.changes.read()
+        await done.wait()
+    assert sorted(ended) == [7, 8]
+
+
 async def test_an_end_that_could_not_be_kept_is_kept_later(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
