@@ -227,10 +227,11 @@ class App:
                 recordings=self._keeping.store.recordings,
                 certificates=self._keeping.store.certificates,
                 deciding=self._keeping.approvals,
+                pending=self._keeping.store.overview.pending,
             ),
         )
-        self._audit.heard = self._serving.feed.heard
         feed = self._serving.feed
+        self._audit.heard = feed.heard
         self._keeping.store.changes.subscribe(feed.changed, feed.failed, feed.restored)
 
     # -- life

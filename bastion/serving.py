@@ -11,7 +11,7 @@ import logging
 import math
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,6 @@ from bastion.api.site import Site
 from bastion.api.streams import Streams
 from bastion.api.trail import Trail
 from bastion.api.unix import NAME
-from bastion.approvals.request import State
 from bastion.audit.events import Event
 from bastion.config import Config
 from bastion.config.people import for_people
@@ -62,8 +61,6 @@ own (see api.server)."""
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 log = logging.getLogger(__name__)
 
-_COUNTED = 1000
-
 
 class Audit(Protocol):
     """The audit trail. NotRecorded when an event can not be made durable."""
@@ -73,12 +70,13 @@ class Audit(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What the store keeps, and who decides on requests."""
+    """What the store keeps, and who decides on requests; `pending` is how many of them wait, in these tenants."""
 
     sessions: KeptSessions
     recordings: Catalogue
     certificates: KeptCertificates
     deciding: Deciding
+    pending: Callable[[Iterable[str]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,17 +196,14 @@ class Serving:
         }
 
     async def _count(self) -> None:
-        """How many requests wait, in all tenants; of more than so many, so many; not a number while nobody knows."""
+        """How many requests wait, in all tenants; not a number while nobody knows."""
         if self._kept is None:
             return
-        deciding = self._kept.deciding
         try:
-            pages = [await deciding.page(name, [State.PENDING], None, _COUNTED) for name in self._config.tenants]
+            self._pending = float(await self._kept.pending(self._config.tenants))
         except StoreDown as error:
             log.warning("how many requests wait is not known: %s", error)
             self._pending = math.nan
-        else:
-            self._pending = float(sum(map(len, pages)))
 
 
 def _flows(config: Config, keyring: Keyring, web: Web) -> dict[str, CodeFlow]:

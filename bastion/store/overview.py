@@ -68,6 +68,16 @@ class Overview:
 
         return await self._database.write(work) if await self._database.read(any_there) else []
 
+    async def pending(self, tenants: Iterable[str]) -> int:
+        """How many requests of these tenants wait for people."""
+        waiting = and_(REQUESTS.c.state == State.PENDING.value, REQUESTS.c.tenant.in_(list(tenants)))
+
+        async def work(connection: AsyncConnection) -> int:
+            query = select(func.count()).select_from(REQUESTS).where(waiting)
+            return int((await connection.execute(query)).scalar_one())
+
+        return await self._database.read(work)
+
     async def prune(self, before: float) -> int:
         async def work(connection: AsyncConnection) -> int:
             latest = (await connection.execute(select(func.max(CHANGES.c.at)))).scalar()

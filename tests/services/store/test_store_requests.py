@@ -126,6 +126,17 @@ async def test_a_tenant_has_no_part_in_another(store: Store) -> None:
         await store.grants.change("rival", "g", lambda before: before, nothing)
 
 
+async def test_those_that_wait_are_counted(store: Store) -> None:
+    """Of the tenants that are asked about, and none that is settled."""
+    for number in range(3):
+        await make(store, id=f"waits{number}", tenant="acme" if number else "rival")
+    settled = await make(store, id="settled")
+    await vote(store, settled.id, no(person()))
+    assert await store.overview.pending(["acme"]) == 2
+    assert await store.overview.pending(["acme", "rival"]) == 3
+    assert await store.overview.pending([]) == 0
+
+
 async def test_pages_go_from_the_newest_on_and_miss_nothing(store: Store) -> None:
     """Also where several were asked at the same moment."""
     for number in range(7):
