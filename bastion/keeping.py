@@ -4,7 +4,11 @@ Fail closed: a session that the store can not be told of does not begin, and wha
 store can not be read. An end that can not be told is told later; what a process that died has missed is marked as lost.
 What is done again and again (background.forever) no error ends: it is logged, told in `problems`, and tried again.
 
-Processes on one store are told apart by the name of their machine and of their folder of state.
+Processes on one store are told apart by the name of their machine and of their folder of state. One that was stopped
+(SIGSTOP), or could not use the store, for longer than GONE beside others is taken for gone by them: what it had is
+marked as lost, and nobody could see or end it any more. So when it goes on it ends what of that still lives, which the
+audit trail has as the end of each; and since the others may have been kept from the store as it was, it takes none of
+them for gone for another GONE.
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
 """Seconds between two looks for what other processes have left behind, and for what is owed to the store."""
+TAKEN_FOR_GONE = "this bastion stood still, and others took it for gone"
 _MAX_OWED = 10_000
 
 
@@ -77,6 +82,9 @@ class Keeping:
         self._end = end
         self._revocations = revocations
         self._ending: set[str] = set()
+        self._seen = self._back = self._away = float("-inf")
+        """When the store was last told that this process lives; when it was again after a gap, and since when it had
+        not been then. In seconds since 1970."""
         self._certificates = asyncio.Event()  # set when some have changed
         self._hit: deque[Revocation] = deque()  # those whose requests and grants are still to be ended
         self._more_hit = asyncio.Event()
@@ -112,6 +120,7 @@ class Keeping:
         await self._upkeep.start()
         now = time.time()
         await self.store.sessions.lost(now, now - GONE, (self._instance,))
+        self._seen = now
         self._background.start(self.store.changes.run(), "the store's changes")
         self._background.start(self._upkeep.run(), "the upkeep of approvals")
         self._background.start(forever(self._look, self._looking), "sessions of other processes")
@@ -298,7 +307,14 @@ class Keeping:
     async def _look(self) -> None:
         now = time.time()
         await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
-        await self.store.sessions.lost(now, now - GONE, ())
+        if now - self._seen >= GONE / 2:
+            self._away, self._back = self._seen, now
+        if now - self._back < GONE:
+            for session in await self.store.sessions.taken_for_lost(self._instance, self._away - GONE):
+                self._end(session.id, TAKEN_FOR_GONE)
+        else:
+            await self.store.sessions.lost(now, now - GONE, ())
+        self._seen = now
         await self._end_wanted()
         await self._pay()
 

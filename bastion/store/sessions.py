@@ -100,6 +100,12 @@ class Sessions:
         self._changes.wake()
         return count
 
+    async def taken_for_lost(self, instance: str, since: float) -> list[Session]:
+        """What this process had when another one took it for gone, `since` then."""
+        marked = (SESSIONS.c.ended >= since, SESSIONS.c.reason == GONE)
+        query = select(SESSIONS).where(SESSIONS.c.instance == instance, *marked)
+        return await self._database.read(lambda connection: all_of(connection, Session, query))
+
     async def find(self, tenant: str, id: str) -> Session | None:
         query = select(SESSIONS).where(_here(tenant, id))
         found = await self._database.read(lambda connection: all_of(connection, Session, query))

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from bastion.approvals.request import Person
 from bastion.errors import StoreDown
 from bastion.identity import revocation
-from bastion.keeping import Keeping
+from bastion.keeping import TAKEN_FOR_GONE, Keeping
 from bastion.kept import Certificate
 from bastion.recording.recorder import Closed
 from bastion.store.store import Store
@@ -169,6 +170,34 @@ async def test_what_is_not_foreseen_is_told_and_ends_no_looking(
         while keeping.problems:
             await keeping.store.changes.read()
     await keeping.stop()
+
+
+async def test_one_that_stood_still_ends_what_others_took_for_lost(place: Place, tmp_path: Path) -> None:
+    """And takes none of them for gone at once, who may have been kept from the store as well."""
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    keeping = place.keeping
+    for session in ("5e55", "5e56"):
+        await keeping.begin(context, session, "shell", b"")
+    await keeping.over(context, "5e56", 0, "exit", CLOSED)
+    other = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    try:
+        now = time.time()
+        await other.overview.seen("there", now)
+        assert await other.sessions.lost(now, now + 1, ()) == 1
+        (found,) = await other.sessions.page("acme", False, None, 1)
+        await other.sessions.begin(replace(found, id="there", instance="there", started=now, ended=None, reason=""))
+        await other.overview.seen("there", now - 60)
+    finally:
+        await other.close()
+    keeping._seen = now - 60
+    await keeping._look()
+    assert place.ended.get_nowait() == ("5e55", TAKEN_FOR_GONE)
+    assert place.ended.empty()
+    assert [one.id for one in await keeping.store.sessions.page("acme", True, None, 9)] == ["there"]
+    keeping._back = now - 60
+    await keeping._look()
+    assert await keeping.store.sessions.page("acme", True, None, 9) == []
 
 
 async def test_what_the_revoked_asked_for_is_ended_however_often_it_fails(
