@@ -6,6 +6,10 @@ themselves, so that a late look lets nothing through.
 A process tells the store that it is alive. What one held that was not seen for GONE, or that had this process's name
 before it, is withdrawn: nobody waits for it any more. So the clocks of processes on one store must agree by less than
 that (NTP); where they do not, requests are withdrawn that somebody waited for.
+
+A reminder is told at most once: it is marked as told first. The process in which somebody waits tells it; when that
+dies meanwhile, the request is withdrawn anyway. Limit: of a request in mode return, which any process may take, the
+reminder is lost when that one dies, or can not read the request, between marking and telling.
 """
 
 from __future__ import annotations
@@ -68,7 +72,7 @@ class Upkeep:
             await self._approvals.withdraw(named, why)
         await self._settle(await self._overview.due(now), State.EXPIRED, "")
         await self._policies_changed()
-        for request in await self._overview.remind(now):
+        for request in await self._overview.remind(self._instance, now):
             with contextlib.suppress(NoSuchRequest):  # settled and forgotten meanwhile
                 self._approvals.remind(await self._approvals.request(request.bound.tenant, request.id))
         if now - self._seen >= SEEN_EVERY:

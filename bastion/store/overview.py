@@ -53,11 +53,12 @@ class Overview:
         requests = await self._named(and_(REQUESTS.c.tenant == tenant, REQUESTS.c.policy != policy))
         return requests, await self._database.read(grants)
 
-    async def remind(self, now: float) -> list[Request]:
+    async def remind(self, instance: str, now: float) -> list[Request]:
         """Votes are not read: who is reminded is told what is asked, not who has answered."""
         half = (REQUESTS.c.asked + REQUESTS.c.ends) / 2
         waiting = and_(REQUESTS.c.state == State.PENDING.value, REQUESTS.c.reminded.is_(None))
-        wanted = and_(waiting, half <= now, REQUESTS.c.ends > now)
+        ours = or_(REQUESTS.c.instance == instance, REQUESTS.c.mode == RETURN)
+        wanted = and_(waiting, ours, half <= now, REQUESTS.c.ends > now)
 
         async def any_there(connection: AsyncConnection) -> bool:
             return (await connection.execute(select(REQUESTS.c.id).where(wanted).limit(1))).first() is not None
