@@ -111,8 +111,7 @@ class Serving:
         self._config = config
         self._tenants = tenants
         self._revocations = revocations
-        self._kept = kept
-        self._pending = 0.0
+        self._kept, self._pending = kept, 0.0
         self._site = Site(None if config.api is None else config.api.public)
         self._streams, hub = Streams(), Hub()
         self._logins = Logins(time.monotonic, self._streams.wake)

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import shown
 from bastion.cli import calling, tables
-from bastion.cli.reach import Bastion, Sent, Told, named
+from bastion.cli.reach import Bastion, NoEvent, Sent, Told, named
 from bastion.errors import Denied, NoSuchRequest, OperatorError, OutsideError
 
 _STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
@@ -229,6 +229,8 @@ def _watch(arguments: argparse.Namespace) -> NoReturn:
         try:
             watch.follow()
             wait = _AGAIN
+        except NoEvent:
+            raise
         except (OutsideError, OperatorError) as error:
             now = time.monotonic()
             if not watch.begun or (watch.lost is not None and now - watch.lost >= GIVES_UP):
@@ -245,7 +247,7 @@ def _id(event: Sent) -> str:
     match event.value:
         case {"id": str(id)}:
             return id
-    raise OutsideError("the bastion sent an event that is none")
+    raise NoEvent
 
 
 def _all(bastion: Bastion, arguments: argparse.Namespace, told: dict[str, str]) -> None:

@@ -131,7 +131,7 @@ async def test_a_tenants_people_learn_the_files_name_and_not_where_it_is(world: 
     await world.reload.now()
     world.policy.unlink()
     await world.reload.now()
-    told = [str(problem) for event in world.events for problem in event.record()["problems"]]  # type: ignore[attr-defined]
+    told = [problem for event in world.events for problem in event.problems]  # type: ignore[attr-defined]  # of those kinds
     assert [problem.partition(": ")[0] for problem in told] == [
         *("p.yaml:2:9", "p.yaml:2:27"),
         *("acme.yaml:2:10", "policies:1:1"),
