@@ -165,3 +165,13 @@ async def test_words_that_no_database_keeps_are_kept_as_a_sign(store: Store, odd
     found = await store.requests.find("acme", made.id)
     assert found is not None
     assert (found.reason, found.why) == (kept, kept)
+
+
+async def test_a_process_finds_what_others_took_for_lost(store: Store) -> None:
+    """Its own, since then, and not what ended otherwise."""
+    for id, instance in (("s1", "one"), ("s2", "one"), ("s3", "two")):
+        await store.sessions.begin(replace(SESSION, id=id, instance=instance))
+    await store.sessions.end("acme", "s2", NOW + 1, 0, "exit")
+    assert await store.sessions.lost(NOW + 20, NOW + 5, ()) == 2
+    assert [one.id for one in await store.sessions.taken_for_lost("one", NOW)] == ["s1"]
+    assert await store.sessions.taken_for_lost("one", NOW + 21) == []
