@@ -227,10 +227,12 @@ class App:
                 recordings=self._keeping.store.recordings,
                 certificates=self._keeping.store.certificates,
                 deciding=self._keeping.approvals,
+                pending=self._keeping.store.overview.pending,
             ),
         )
-        self._audit.heard = self._serving.feed.heard
-        self._keeping.store.changes.subscribe(self._serving.feed.changed, self._serving.feed.failed)
+        feed = self._serving.feed
+        self._audit.heard = feed.heard
+        self._keeping.store.changes.subscribe(feed.changed, feed.failed, feed.restored)
 
     # -- life
 
@@ -292,13 +294,13 @@ class App:
     def _unable(self) -> list[str]:
         """What keeps the bastion from serving; strangers are told no more than that."""
         unable = ["the audit trail can not be written"] if self._audit.failed else []
-        unable += ["the store can not be used"] if self._keeping.failed else []
+        unable += self._keeping.problems
         return unable + (["changes of files are not noticed"] if self._reload.ended else [])
 
     async def _end_revoked(self, new: Sequence[Revocation]) -> None:
         self._serving.revoked()
+        self._keeping.revoked(new)
         await self._ending.revoked(new)
-        await self._keeping.revoked(new)
 
     def _reloaded(self) -> None:
         """Files were read again: what waits under another policy is over."""

@@ -232,6 +232,7 @@ def asking(
         source=context.knock.source,
         categories=tuple(sorted(decision.categories)),
         techniques=tuple(sorted(decision.techniques)),
+        takes_commands=verdict.takes_commands,
     )
 
 

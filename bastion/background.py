@@ -1,13 +1,19 @@
-"""Work that nobody awaits: held so that it is not collected half done, watched so that its failure is seen."""
+"""Work that nobody awaits: held so that it is not collected half done, watched so that its failure is seen; and work
+that is done again and again, and that no error ends."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from bastion.errors import BastionError
+
 log = logging.getLogger(__name__)
+
+LONGEST = 5.0
+"""Seconds at most between two rounds of what fails."""
 
 
 class Background:
@@ -41,3 +47,46 @@ class Background:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
+
+
+class Trouble:
+    """How rounds of one piece of work fare. `failed` or `well` after each says how many seconds to wait before the
+    next: `every`, and twice as long after each that fails, up to LONGEST (or `every`, where that is longer).
+
+    What fails is logged when it begins to, or fails otherwise than before, and not each time. `error` is why the last
+    round failed, None while none does.
+    """
+
+    def __init__(self, name: str, every: float) -> None:
+        self.name = name
+        self.error: Exception | None = None
+        self._every = every
+        self._wait = every
+
+    def failed(self, error: Exception) -> float:
+        if type(error) is not type(self.error) or str(error) != str(self.error):
+            # Of what is not foreseen the log has to tell more than its message.
+            log.error("%s: %s", self.name, error, exc_info=None if isinstance(error, BastionError) else error)
+        self.error = error
+        wait, self._wait = self._wait, min(2 * self._wait, max(LONGEST, self._every))
+        return wait
+
+    def well(self) -> float:
+        if self.error is not None:
+            log.warning("%s: well again", self.name)
+        self.error, self._wait = None, self._every
+        return self._every
+
+
+async def forever(
+    work: Callable[[], Awaitable[None]], trouble: Trouble, wait: Callable[[float], Awaitable[object]] = asyncio.sleep
+) -> None:
+    """Rounds of `work` until this is cancelled, with what `trouble` says of seconds between them, waited by `wait`."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the next round is due; it is logged and told)
+            seconds = trouble.failed(error)
+        else:
+            seconds = trouble.well()
+        await wait(seconds)

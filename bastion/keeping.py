@@ -2,8 +2,13 @@
 
 Fail closed: a session that the store can not be told of does not begin, and what waits for people is denied when the
 store can not be read. An end that can not be told is told later; what a process that died has missed is marked as lost.
+What is done again and again (background.forever) no error ends: it is logged, told in `problems`, and tried again.
 
-Processes on one store are told apart by the name of their machine and of their folder of state.
+Processes on one store are told apart by the name of their machine and of their folder of state. One that was stopped
+(SIGSTOP), or could not use the store, for longer than GONE beside others is taken for gone by them: what it had is
+marked as lost, and nobody could see or end it any more. So when it goes on it ends what of that still lives, which the
+audit trail has as the end of each; and since the others may have been kept from the store as it was, it takes none of
+them for gone for another GONE.
 """
 
 from __future__ import annotations
@@ -14,8 +19,10 @@ import hashlib
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bastion.approvals.asking import Setting
@@ -23,7 +30,7 @@ from bastion.approvals.ports import Audit, Change, Notices
 from bastion.approvals.request import Person
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import GONE, Upkeep
-from bastion.background import Background
+from bastion.background import Background, Trouble, forever
 from bastion.config import Config
 from bastion.context import Context
 from bastion.errors import BastionError, NoSuchRequest, StoreDown
@@ -40,6 +47,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
 """Seconds between two looks for what other processes have left behind, and for what is owed to the store."""
+TAKEN_FOR_GONE = "this bastion stood still, and others took it for gone"
 _MAX_OWED = 10_000
 
 
@@ -74,10 +82,16 @@ class Keeping:
         self._end = end
         self._revocations = revocations
         self._ending: set[str] = set()
+        self._seen = self._back = self._away = float("-inf")
+        """When the store was last told that this process lives; when it was again after a gap, and since when it had
+        not been then. In seconds since 1970."""
         self._certificates = asyncio.Event()  # set when some have changed
+        self._hit: deque[Revocation] = deque()  # those whose requests and grants are still to be ended
+        self._more_hit = asyncio.Event()
         self._owed: list[_End] = []
-        self.failed: StoreDown | None = None
-        """Why the store can not be used, as of the last look; None while it can."""
+        self._looking = Trouble("looking after sessions", LOOK_EVERY)
+        self._learning = Trouble("learning what other bastions revoke", LOOK_EVERY)
+        self._hitting = Trouble("ending what the revoked asked for", LOOK_EVERY)
         self._learned: set[tuple[str, int]] = set()
         self._background = Background()
         setting = Setting(instance=instance, clock=time.time, revoked=revoked, link=link)
@@ -106,16 +120,29 @@ class Keeping:
         await self._upkeep.start()
         now = time.time()
         await self.store.sessions.lost(now, now - GONE, (self._instance,))
+        self._seen = now
         self._background.start(self.store.changes.run(), "the store's changes")
         self._background.start(self._upkeep.run(), "the upkeep of approvals")
-        self._background.start(self._look(), "sessions of other processes")
-        self._background.start(self._learn(), "what other processes revoke")
+        self._background.start(forever(self._look, self._looking), "sessions of other processes")
+        learn = forever(self._learn, self._learning, partial(_until, self._certificates))
+        self._background.start(learn, "what other processes revoke")
+        hit = forever(self._end_asked, self._hitting, partial(_until, self._more_hit))
+        self._background.start(hit, "what the revoked asked for")
 
     async def stop(self) -> None:
         self._unsubscribe()
         await self.approvals.close()
         await self._background.stop()
         await self.store.close()
+
+    @property
+    def problems(self) -> list[str]:
+        """What can not be done as of the last time that it was tried, each once and in words for strangers; empty while
+        all can."""
+        troubles = (self._looking, self._learning, self._hitting, self._upkeep.trouble, self.store.changes.trouble)
+        down = "the store can not be used"
+        failing = [trouble for trouble in troubles if trouble.error is not None]
+        return list(dict.fromkeys(down if isinstance(one.error, StoreDown) else f"{one.name} fails" for one in failing))
 
     # -- sessions
 
@@ -161,17 +188,36 @@ class Keeping:
 
     async def _keep_end(self, end: _End) -> None:
         """Raises nothing: what fails is owed. It can be done again, as far as it was done."""
+        try:
+            await self._end_in_store(end)
+        except Exception as error:  # noqa: BLE001 (the session is over; whatever it is, the end is tried again)
+            log.warning("session %s: its end could not be kept yet: %s", end.recording.session, error)
+            if len(self._owed) < _MAX_OWED:
+                self._owed.append(end)
+
+    async def _end_in_store(self, end: _End) -> None:
+        """Raises StoreDown."""
         tenant, session = end.recording.tenant, end.recording.session
         try:
             await self.store.recordings.closed(end.recording)
-            await self.store.sessions.update(tenant, session, end.at, recording=end.recording.path)
+            await self.store.sessions.recorded(tenant, session, end.at, end.recording.path)
             await self.store.sessions.end(tenant, session, end.at, end.status, end.reason)
-        except StoreDown as error:
-            log.warning("session %s: its end could not be kept yet: %s", session, error)
-            if len(self._owed) < _MAX_OWED:
-                self._owed.append(end)
         except NoSuchRequest as error:
             log.warning("session %s: its end could not be kept: %s", session, error)
+
+    async def _pay(self) -> None:
+        """Keep the ends that are owed. Raises StoreDown, and then owes what is left; one that fails otherwise goes to
+        the end of the list."""
+        for _ in range(len(self._owed)):
+            end = self._owed[0]
+            try:
+                await self._end_in_store(end)
+            except StoreDown:
+                raise
+            except Exception:
+                self._owed.append(self._owed.pop(0))
+                raise
+            self._owed.pop(0)
 
     # -- certificates
 
@@ -200,16 +246,25 @@ class Keeping:
         for tenant, version in versions:
             self.approvals.policy_changed(tenant, version)
 
-    async def revoked(self, new: Sequence[Revocation]) -> None:
-        """What was asked for, or approved, by whoever was revoked is over."""
-        for entry in new:
+    def revoked(self, new: Sequence[Revocation]) -> None:
+        """What was asked for, or approved, by whoever was revoked is over: soon, and what fails is tried again. None of
+        it lets anything through until then, since that is asked about when it is used."""
+        self._hit.extend(new)
+        self._more_hit.set()
+
+    async def _end_asked(self) -> None:
+        """Raises StoreDown, NotRecorded; then it is the last to be tried again."""
+        while self._hit:
+            entry = self._hit[0]
             try:
                 if entry.serial is not None:
                     await self._upkeep.identity_revoked(entry.tenant, serial=entry.serial)
                 elif entry.identity is not None:
                     await self._upkeep.identity_revoked(entry.tenant, identity=entry.identity, issuer=entry.issuer)
-            except BastionError as error:
-                log.warning("requests of %s could not be ended yet: %s", entry.name, error)
+            except Exception:
+                self._hit.rotate(-1)
+                raise
+            self._hit.popleft()
 
     def _changed(self, changes: Sequence[Change]) -> None:
         if any(change.kind == SESSION_END for change in changes):
@@ -219,17 +274,9 @@ class Keeping:
 
     async def _learn(self) -> None:
         """What was revoked at another bastion is revoked here too, also what was while this one did not run: in this
-        one's own file, which it reads again. What fails is tried again."""
-        while True:
-            try:
-                for found in await self.store.certificates.revoked_live(time.time()):
-                    await self._revoke(found)
-            except StoreDown as error:
-                log.error("what was revoked at other bastions is not known now, and good here: %s", error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._certificates.wait()
-            self._certificates.clear()
+        one's own file, which it reads again. What fails is good here until then."""
+        for found in await self.store.certificates.revoked_live(time.time()):
+            await self._revoke(found)
 
     async def _revoke(self, found: Certificate) -> None:
         if (found.tenant, found.serial) in self._learned:
@@ -258,17 +305,23 @@ class Keeping:
             log.warning("sessions that are to end can not be read yet: %s", error)
 
     async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            await self._end_wanted()
-            owed, self._owed = self._owed, []
-            for end in owed:
-                await self._keep_end(end)
-            now = time.time()
-            try:
-                await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
-                await self.store.sessions.lost(now, now - GONE, ())
-                self.failed = None
-            except StoreDown as error:
-                self.failed = error
-                log.warning("sessions of other processes can not be looked at: %s", error)
+        now = time.time()
+        await self.store.overview.seen(self._instance, now)  # first: this process may have been stopped
+        if now - self._seen >= GONE / 2:
+            self._away, self._back = self._seen, now
+        if now - self._back < GONE:
+            for session in await self.store.sessions.taken_for_lost(self._instance, self._away - GONE):
+                self._end(session.id, TAKEN_FOR_GONE)
+        else:
+            await self.store.sessions.lost(now, now - GONE, ())
+        self._seen = now
+        await self._end_wanted()
+        await self._pay()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait for it, or for so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    event.clear()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Session:
     """One channel. `kind` is `exec`, `shell` or `subsystem`; `command` what the client wrote; `instance` the process
-    that has it; `grant` the grant that it runs under; `recording` the path below the folder of recordings. `ended`,
-    `status` and `reason` are told when it is over; `end_requested` and `end_reason` when somebody wants it to be."""
+    that has it; `recording` the path below the folder of recordings. `ended`, `status` and `reason` are told when it is
+    over; `end_requested` and `end_reason` when somebody wants it to be."""
 
     tenant: str
     id: str
@@ -29,7 +29,6 @@ class Session:
     command: bytes
     instance: str
     started: float
-    grant: str = ""
     recording: str = ""
     ended: float | None = None
     status: int | None = None

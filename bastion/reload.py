@@ -2,7 +2,9 @@
 
 A change is seen by the watch or told by SIGHUP. What is new is in the audit trail before it is in force, and in force
 from the next command of live sessions. A file with problems changes nothing: the last good state stays, and the
-problems go to the log, the audit trail and the status line. A revocation ends the sessions that it hits at once.
+problems go to the log, the audit trail and the status line. The trail, and whoever asks for one tenant's, learn where a
+mistake stands by the file's name; where the bastion keeps its files is for the log and the status line. A revocation
+ends the sessions that it hits at once.
 
 Each tenant's policy, each inventory, and the revocations are watched and read apart, so that nothing in the files of
 one can keep another's from being read. A file is read once nobody writes it any more; only revocations do not wait for
@@ -88,6 +90,7 @@ class Reload:
         load: Callable[[Path, str], Inventory] = inventory.load,
     ) -> None:
         self._load = load
+        self._files = files
         self._tenants = tenants
         self._revocations = revocations
         self._audit = audit
@@ -117,10 +120,11 @@ class Reload:
         return unrecorded + [text for _, text in sorted(self._told.items())]
 
     def problems_of(self, tenant: str) -> list[str]:
-        """The same of one tenant's own files, a problem each."""
+        """The same of one tenant's own files, a problem each, without their folders."""
         own = (f"inventory of {tenant}", f"policy of {tenant}")
         told = [self._told[what].removeprefix(f"{what}: ") for what in own if what in self._told]
-        return [line for text in told for line in text.splitlines()]
+        files = self._files[tenant]
+        return [_below(_below(line, files.policies), files.inventory.parent) for line in "\n".join(told).splitlines()]
 
     @property
     def ended(self) -> str:
@@ -207,7 +211,10 @@ class Reload:
         except Exception as error:  # noqa: BLE001 (one tenant's file must not end the reading of others; it is told)
             stays = tenant.policy.version
             await self._reject(
-                what, error, lambda problems: PolicyRejected(tenant=tenant.name, problems=problems, policy=stays)
+                what,
+                error,
+                lambda problems: PolicyRejected(tenant=tenant.name, problems=problems, policy=stays),
+                folder,
             )
             return
         self._good(what)
@@ -222,7 +229,9 @@ class Reload:
         try:
             read = await asyncio.to_thread(self._load, file, tenant.name)
         except Exception as error:  # noqa: BLE001 (one tenant's file must not end the reading of others; it is told)
-            await self._reject(what, error, lambda problems: InventoryRejected(tenant=tenant.name, problems=problems))
+            await self._reject(
+                what, error, lambda problems: InventoryRejected(tenant=tenant.name, problems=problems), file.parent
+            )
             return
         self._good(what)
         if read.targets != tenant.inventory.targets:
@@ -230,8 +239,8 @@ class Reload:
             tenant.inventory = read
             log.info("%s: in force: %d targets", what, len(read))
 
-    async def _reject(self, what: str, error: Exception, event: _Rejected) -> None:
-        """Tell a new problem to the log, the status and the audit trail."""
+    async def _reject(self, what: str, error: Exception, event: _Rejected, folder: Path | None = None) -> None:
+        """Tell a new problem to the log, the status and the audit trail; to the latter without the path of `folder`."""
         match error:
             case BadFile():
                 problems = tuple(str(problem) for problem in error.problems)
@@ -243,7 +252,8 @@ class Reload:
         text = "\n".join(problems)
         self._note(what, text)
         if self._recorded.get(what) != text:
-            await self._audit.write(event(problems))
+            told = problems if folder is None else tuple(_below(problem, folder) for problem in problems)
+            await self._audit.write(event(told))
             self._recorded[what] = text
 
     def _good(self, what: str) -> None:
@@ -255,3 +265,11 @@ class Reload:
         if self._told.get(what) != text:
             log.error("%s; what was in force stays in force", text)
         self._told[what] = text
+
+
+def _below(text: str, folder: Path) -> str:
+    """`text` with what is below `folder` by its name there, and the folder by its own."""
+    if folder.name:
+        for path in (str(folder), shown(folder)):
+            text = text.replace(f"{path}/", "").replace(path, folder.name)
+    return text

@@ -11,7 +11,7 @@ import logging
 import math
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,6 @@ from bastion.api.site import Site
 from bastion.api.streams import Streams
 from bastion.api.trail import Trail
 from bastion.api.unix import NAME
-from bastion.approvals.request import State
 from bastion.audit.events import Event
 from bastion.config import Config
 from bastion.config.people import for_people
@@ -62,8 +61,6 @@ own (see api.server)."""
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 log = logging.getLogger(__name__)
 
-_COUNTED = 1000
-
 
 class Audit(Protocol):
     """The audit trail. NotRecorded when an event can not be made durable."""
@@ -73,18 +70,19 @@ class Audit(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What the store keeps, and who decides on requests."""
+    """What the store keeps, and who decides on requests; `pending` is how many of them wait, in these tenants."""
 
     sessions: KeptSessions
     recordings: Catalogue
     certificates: KeptCertificates
     deciding: Deciding
+    pending: Callable[[Iterable[str]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """How the bastion is: what keeps it from serving, its line for people, what was wrong with a tenant's files when
-    they were last read, and gauges by name."""
+    they were last read (without their folders), and gauges by name."""
 
     problems: Callable[[], Sequence[str]]
     status: Callable[[], str]
@@ -113,14 +111,14 @@ class Serving:
         self._config = config
         self._tenants = tenants
         self._revocations = revocations
-        self._kept = kept
-        self._pending = 0.0
+        self._kept, self._pending = kept, 0.0
         self._site = Site(None if config.api is None else config.api.public)
-        self._streams, self._logins, hub = Streams(), Logins(time.monotonic), Hub()
+        self._streams, hub = Streams(), Hub()
+        self._logins = Logins(time.monotonic, self._streams.wake)
         self.feed = Feed(hub, metrics := Metrics({**told.gauges, **self._gauges()}))
         roles = Roles({name: tenant.roles for name, tenant in config.tenants.items()}, self._policy)
         revoked = revocations.identity_revoked
-        callers = Callers(issuance, self._logins, roles, self._site, tuple(tenants), revoked)
+        callers = Callers(issuance, self._logins, roles, self._site, tuple(tenants), revoked, time.time)
         self._judged = Policies(callers, self._policy, Judging())
         self._searching = Searching(config.audit)
         login = Login(_flows(config, keyring, web), self._logins, self._site, audit.write, revoked, time.time)
@@ -184,7 +182,7 @@ class Serving:
         return Overview(
             lambda name: self._tenants[name].inventory.targets,
             self._policy,
-            lambda name: self._without_folders(name, told.rejected(name)),
+            told.rejected,
         )
 
     def _of_store(self, kept: Kept, live: Live, acted: Acted) -> Mapping[str, Handler]:
@@ -192,34 +190,19 @@ class Serving:
         return {
             **Sessions(kept.sessions, live, streams, acted, clock).handlers(),
             **Recordings(kept.recordings, config.recordings, self._searching, streams, acted, clock).handlers(),
-            **Approvals(kept.deciding, self._searching, clock).handlers(),
+            **Approvals(kept.deciding, self._searching, acted, clock).handlers(),
             **Certificates(kept.certificates, config.revocations, acted, clock).handlers(),
         }
 
     async def _count(self) -> None:
-        """How many requests wait, in all tenants; of more than so many, so many; not a number while nobody knows."""
+        """How many requests wait, in all tenants; not a number while nobody knows."""
         if self._kept is None:
             return
-        deciding = self._kept.deciding
         try:
-            pages = [await deciding.page(name, [State.PENDING], None, _COUNTED) for name in self._config.tenants]
+            self._pending = float(await self._kept.pending(self._config.tenants))
         except StoreDown as error:
             log.warning("how many requests wait is not known: %s", error)
             self._pending = math.nan
-        else:
-            self._pending = float(sum(map(len, pages)))
-
-    def _without_folders(self, tenant: str, problems: Sequence[str]) -> list[str]:
-        """Whoever asks learns where a mistake stands, not where the bastion keeps its files."""
-        settings = self._config.tenants[tenant]
-        folders = (f"{settings.policies}/", f"{settings.inventory.parent}/")
-        told = []
-        for problem in problems:
-            told_of = problem
-            for folder in folders:
-                told_of = told_of.replace(folder, "")
-            told.append(told_of)
-        return told
 
 
 def _flows(config: Config, keyring: Keyring, web: Web) -> dict[str, CodeFlow]:

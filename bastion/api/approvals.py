@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from bastion.api import pages, shapes
+from bastion.api.acted import Acted
 from bastion.api.aside import AsideFailed, Busy
 from bastion.api.guard import Asked, Handler
 from bastion.api.searching import Page
@@ -32,7 +33,11 @@ class Deciding(Protocol):
         self, tenant: str, before: pages.Cursor | None, limit: int, *, past: bool = False
     ) -> list[Grant]: ...
 
-    async def revoke_grant(self, person: Person, id: str) -> Grant: ...
+    async def grant(self, tenant: str, id: str) -> Grant:
+        """One that is in force."""
+        ...
+
+    async def revoke_grant(self, person: Person, id: str, why: str = "") -> Grant: ...
 
 
 class Trail(Protocol):
@@ -42,11 +47,12 @@ class Trail(Protocol):
 
 
 class Approvals:
-    """`clock` gives seconds since 1970."""
+    """`acted` writes what people do into the audit trail; `clock` gives seconds since 1970."""
 
-    def __init__(self, deciding: Deciding, trail: Trail, clock: Callable[[], float]) -> None:
+    def __init__(self, deciding: Deciding, trail: Trail, acted: Acted, clock: Callable[[], float]) -> None:
         self._deciding = deciding
         self._trail = trail
+        self._acted = acted
         self._clock = clock
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -99,7 +105,11 @@ class Approvals:
         return await pages.page(found, limit, lambda one: shapes.grant(one, now), lambda one: (one.made, one.id))
 
     async def revoke(self, asked: Asked) -> Mapping[str, Any]:
-        found = await self._deciding.revoke_grant(Person.of(asked.caller.identity), asked.path["grant"])
+        """The reason may be left out. Who does it is in the trail before it is done, and once more with the grant."""
+        reason = asked.body.get("reason", "").strip()
+        found = await self._deciding.grant(asked.tenant, asked.path["grant"])
+        await self._acted(asked.caller, "revoke-grant", found.id, reason or None)
+        found = await self._deciding.revoke_grant(Person.of(asked.caller.identity), found.id, reason)
         return shapes.grant(found, self._clock())
 
     # -- inside

@@ -33,8 +33,9 @@ MAX_HEADERS = 64
 """Header fields of one request."""
 MAX_SOURCES = 4096
 """Sources whose rate is remembered. The one that asked longest ago is forgotten first, which gives it a full bucket."""
-MAX_STREAMS = 128
-"""Answers that go on (events, live sessions, recordings) at once, beside MAX_CONNECTIONS."""
+MAX_STREAMS_A_TENANT = 128
+"""Answers that go on (events, live sessions, recordings) at once, beside MAX_CONNECTIONS. No tenant takes another's, so
+all may have as many as there are tenants times this: a file descriptor each."""
 MAX_STREAMS_A_PERSON = 12
 """The same for one identity: a browser opens one for what changes and one for each session that is followed."""
 HEARTBEAT = 15.0

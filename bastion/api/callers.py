@@ -13,6 +13,7 @@ Sec-Fetch-Site); SameSite=Strict stands before both. A revoked identity is nobod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,21 +44,23 @@ class How(StrEnum):
 
 
 class Identifying(Protocol):
-    """The port to identity.issuance: who a token is for. BadToken, Denied (revoked), IssuerDown."""
+    """The port to identity.issuance: who a token is for, and until when (seconds since 1970). BadToken, Denied
+    (revoked), IssuerDown."""
 
-    async def identify(self, token: str, tenant: str | None) -> Identity: ...
+    async def identify(self, token: str, tenant: str | None) -> tuple[Identity, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, and what they may. `source` is their address. For what goes on after the request: `lives` says whether
-    it still holds who they are, `now` what they may."""
+    it still holds who they are, `left` for how many seconds it does by itself, and `now` what they may."""
 
     identity: Identity
     roles: frozenset[Role]
     how: How
     source: str
     lives: Callable[[], bool]
+    left: Callable[[], float]
     now: Callable[[], frozenset[Role]]
 
     @property
@@ -66,7 +69,7 @@ class Caller:
 
 
 class Callers:
-    """`tenants` are the names of all; `revoked` says why an identity is, or None."""
+    """`tenants` are the names of all; `revoked` says why an identity is, or None; `clock` gives seconds since 1970."""
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Callers:
         site: Site,
         tenants: Sequence[str],
         revoked: Callable[[Identity], str | None],
+        clock: Callable[[], float],
     ) -> None:
         self._identifying = identifying
         self._logins = logins
@@ -83,6 +87,7 @@ class Callers:
         self._site = site
         self._tenants = tuple(tenants)
         self._revoked = revoked
+        self._clock = clock
 
     async def of(self, request: web.Request, tenant: str | None) -> Caller:
         """Who sent this. `tenant` is the one that they mean, where they say so.
@@ -93,14 +98,14 @@ class Callers:
         source = request.remote or ""
         user = peer_of(request)
         if "Authorization" in request.headers:
-            identity = await self._identifying.identify(bearer(request), tenant)
-            return self._caller(identity, How.TOKEN, source or "unix", lambda: True)
+            identity, ends = await self._identifying.identify(bearer(request), tenant)
+            return self._caller(identity, How.TOKEN, source or "unix", lambda: ends - self._clock())
         cookie = request.cookies.get(self._site.cookie(COOKIE))
         if cookie is not None and user is None:
             return self._by_cookie(request, cookie, tenant, source)
         if user is not None:
             identity = unix.identity(user, self._meant(tenant))
-            return Caller(identity, ALL, How.SOCKET, "unix", lambda: True, lambda: ALL)
+            return Caller(identity, ALL, How.SOCKET, "unix", lambda: True, lambda: math.inf, lambda: ALL)
         raise BadToken(_NOBODY)
 
     def _by_cookie(self, request: web.Request, cookie: str, tenant: str | None, source: str) -> Caller:
@@ -114,13 +119,13 @@ class Callers:
         if reason is not None:
             self._logins.end(cookie)
             raise Denied(f"this identity is revoked: {reason}")
-        return self._caller(identity, How.COOKIE, source, lambda: self._logins.lives(cookie))
+        return self._caller(identity, How.COOKIE, source, lambda: self._logins.left(cookie))
 
-    def _caller(self, identity: Identity, how: How, source: str, lives: Callable[[], bool]) -> Caller:
-        def still() -> bool:
-            return lives() and self._revoked(identity) is None
+    def _caller(self, identity: Identity, how: How, source: str, left: Callable[[], float]) -> Caller:
+        def lives() -> bool:
+            return left() > 0 and self._revoked(identity) is None
 
-        return Caller(identity, self._roles.of(identity), how, source, still, lambda: self._roles.of(identity))
+        return Caller(identity, self._roles.of(identity), how, source, lives, left, lambda: self._roles.of(identity))
 
     def _refuse_foreign(self, request: web.Request) -> None:
         """Denied for what a page of another site may have made the browser send."""

@@ -42,6 +42,7 @@ class Feed:
     def __init__(self, hub: Hub, metrics: Metrics) -> None:
         self._hub = hub
         self._metrics = metrics
+        self._lost = False
 
     def heard(self, event: Event) -> None:
         """An event is in the audit trail."""
@@ -66,7 +67,14 @@ class Feed:
                 self._hub.publish(change.tenant, kind, {"id": change.subject}, role)
 
     def failed(self, _: Exception) -> None:
-        """What changes in the store can not be known now: whoever follows asks for all when it is back."""
+        """What changes in the store can not be known now: whoever follows is told so once, however often this is."""
+        if not self._lost:
+            self._lost = True
+            self._hub.reset()
+
+    def restored(self) -> None:
+        """It can be known again: whoever follows asks for all."""
+        self._lost = False
         self._hub.reset()
 
 

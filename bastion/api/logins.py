@@ -36,10 +36,11 @@ class Login:
 
 
 class Logins:
-    """`clock` gives seconds that only go forward."""
+    """`clock` gives seconds that only go forward; `ended` is called when some have ended otherwise than by time."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], ended: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._ended = ended
         self._logins: dict[bytes, Login] = {}
 
     def __len__(self) -> int:
@@ -65,18 +66,22 @@ class Logins:
         login.used = self._clock()
         return login.identity
 
-    def lives(self, cookie: str) -> bool:
-        """Whether it is still good, without using it: a stream that goes on by itself does not keep its session."""
-        return self._alive(cookie) is not None
+    def left(self, cookie: str) -> float:
+        """For how many seconds it is still good, 0 for one that is over, without using it: a stream that goes on by
+        itself does not keep its session."""
+        login = self._alive(cookie)
+        return 0.0 if login is None else min(login.began + ABSOLUTE, login.used + IDLE) - self._clock()
 
     def end(self, cookie: str) -> None:
         """Log out."""
         self._logins.pop(_name(cookie), None)
+        self._ended()
 
     def end_all(self, revoked: Callable[[Identity], bool]) -> None:
         """Those whose identity is revoked are over."""
         for name in [name for name, login in self._logins.items() if revoked(login.identity)]:
             del self._logins[name]
+        self._ended()
 
     def _alive(self, cookie: str) -> Login | None:
         login = self._logins.get(_name(cookie))
@@ -90,6 +95,7 @@ class Logins:
         names.sort(key=lambda name: self._logins[name].used)
         for name in names[: max(0, len(names) - most + 1)]:
             del self._logins[name]
+        self._ended()
 
 
 def _over(login: Login, now: float) -> bool:

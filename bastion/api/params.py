@@ -16,6 +16,8 @@ from bastion.api.problems import BadRequest
 
 MAX_TEXT = 256
 """Characters of a text in a query."""
+_TEXT = "^[^\\u0000]*$"
+"""As a schema says it; halves of characters are no JSON to begin with."""
 _INTEGER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 
 
@@ -60,7 +62,7 @@ class Param:
                 if self.low <= value <= self.high:
                     return value
             case "text" if isinstance(value, str):
-                if self.low <= len(value) <= self.high and not _surrogate(value):
+                if self.low <= len(value) <= self.high and not _no_text(value):
                     return value
             case "choice" if value in self.choices:
                 return value
@@ -77,7 +79,7 @@ class Param:
                 return {"type": "string", "format": "date-time"}
             case "choice":
                 return {"type": "string", "enum": list(self.choices)}
-        return {"type": "string", "minLength": self.low, "maxLength": self.high}
+        return {"type": "string", "minLength": self.low, "maxLength": self.high, "pattern": _TEXT}
 
     def _time(self, text: str) -> float:
         try:
@@ -94,7 +96,7 @@ class Param:
             "boolean": "true or false",
             "time": "a time with its zone, such as 2026-01-31T12:00:00Z",
             "choice": " or ".join(self.choices),
-            "text": f"a text of {self.low} to {self.high} characters",
+            "text": f"a text of {self.low} to {self.high} characters, without U+0000 and halves of characters",
         }
         return BadRequest(f"{self.name!r} must be {kinds[self.kind]}")
 
@@ -137,5 +139,6 @@ def object_of(params: Sequence[Param]) -> Mapping[str, Any]:
     return {**schema, "required": required} if required else schema
 
 
-def _surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def _no_text(text: str) -> bool:
+    """Whether it has what no text may have: no database keeps it, and no terminal or page shows it."""
+    return any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)

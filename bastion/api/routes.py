@@ -6,6 +6,7 @@ this table; a handler without a row is not served, and a row without a test's ex
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -112,7 +113,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/grants", "grants", _P, "Grants, the newest first", "Grants",
           query=(*_PAGE, Param("live", "boolean", "only those in force"))),
     Route("POST", "/v1/grants/{grant}/revoke", "revoke_grant", _O, "End a grant, and what runs under it", "Grant",
-          query=(_TENANT,), bucket="write"),
+          query=(_TENANT,), body=(dataclasses.replace(_REASON, required=False),), bucket="write"),
     # -- the trail
     Route("GET", "/v1/audit", "audit", _A, "Events of the audit trail, the newest first", "Events",
           query=(*_PAGE, *_SEARCH), bucket="search"),

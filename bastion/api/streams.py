@@ -1,8 +1,11 @@
 """Answers that go on: Server-Sent Events (HTML standard, section 9.2), and the pieces of large files.
 
-They are counted apart from other requests, and are not cut after WHOLE_REQUEST; each piece must be taken within
-STREAM_WRITE. Whoever it is for is asked about again before each event: a revoked identity, a session that is over or
-a stream that is older than STREAM_AGE ends it at once.
+They are counted apart from other requests, by tenant and by person, and are not cut after WHOLE_REQUEST; each piece
+must be taken within STREAM_WRITE. Whoever it is for is asked about again before each event, and when their time is
+over: the end of a token (its `exp`) or of a browser's session, a revoked identity, a session that is over or a stream
+that is older than STREAM_AGE ends it at once.
+
+Limit: a piece that is being written then is still written, within STREAM_WRITE.
 
 Life of a stream: `open`, then `going` and `send` and `idle` in turn. What has news for it calls `wake`.
 """
@@ -58,12 +61,13 @@ class Stream:
         await self.write(b"".join(lines) + b"data: " + data + b"\n\n")
 
     async def idle(self) -> None:
-        """Wait until it is woken; say that we are alive when that takes long."""
+        """Wait until it is woken, or over; say that we are alive when that takes long."""
         try:
-            async with asyncio.timeout(bounds.HEARTBEAT):
+            async with asyncio.timeout(max(0.0, min(bounds.HEARTBEAT, self._caller.left()))):
                 await self._woken.wait()
         except TimeoutError:
-            await self.write(_BEAT)
+            if self.going:
+                await self.write(_BEAT)
         self._woken.clear()
 
     async def write(self, piece: bytes) -> None:
@@ -109,7 +113,8 @@ class Streams:
         """Any other. TooMany. A client that goes, or does not read, ends it in silence."""
         person = (caller.tenant, caller.identity.issuer, caller.identity.subject)
         mine = sum(other == person for other in self._open.values())
-        if len(self._open) >= bounds.MAX_STREAMS or mine >= bounds.MAX_STREAMS_A_PERSON:
+        ours = sum(tenant == caller.tenant for tenant, _, _ in self._open.values())
+        if ours >= bounds.MAX_STREAMS_A_TENANT or mine >= bounds.MAX_STREAMS_A_PERSON:
             raise TooMany(5)
         stream = Stream(caller, response, lambda: self._stopped)
         transport = request.transport

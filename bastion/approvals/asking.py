@@ -29,6 +29,7 @@ class Asking:
     owners: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
+    takes_commands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def request_of(asking: Asking, setting: Setting) -> Request:
         ends=now + within_of(asking.clauses),
         mode=mode,
         instance="" if mode == RETURN else setting.instance,
+        takes_commands=asking.takes_commands,
     )
 
 

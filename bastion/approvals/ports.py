@@ -115,8 +115,9 @@ class Overview(Protocol):
         """Some hundred open requests, and all live grants, of other versions of the tenant's policy."""
         ...
 
-    async def remind(self, now: float) -> list[Request]:
-        """Pending requests half of whose time is over, each told once and to one process."""
+    async def remind(self, instance: str, now: float) -> list[Request]:
+        """Pending requests half of whose time is over, each told once: to the process that holds it, which this one
+        is by its name, or to any where none does."""
         ...
 
     async def prune(self, before: float) -> int:

@@ -146,7 +146,8 @@ class Vote:
 class Request:
     """`written` is what the client wrote, for people to compare; `reason` the rule's. `owners` are principals of
     whoever owns the agent. Times are seconds since 1970. `instance` is the process in which someone waits, empty in
-    mode return. `why` says what settled it.
+    mode return. `why` says what settled it. `takes_commands`: what runs (a shell, an interpreter, an editor) takes
+    commands by itself, or it is not known that it does not, and those nobody judges.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Request:
     votes: tuple[Vote, ...] = ()
     settled: float | None = None
     why: str = ""
+    takes_commands: bool = False
 
     @property
     def is_open(self) -> bool:

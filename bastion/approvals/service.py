@@ -6,7 +6,8 @@
       mode return         Held is raised at once, and the same command finds its approval later, once
     vote                  one person's decision
     revoke_grant          what runs under it is ended
-    policy_changed, revoked, end      end what they are about
+    policy_changed        ends what was asked under another version; Upkeep.identity_revoked what the revoked asked for
+    session_ended         what waited in it was cancelled, and so taken back, before
 
 Fail closed: whatever goes wrong with the store or the trail denies what waits. Who stops waiting (cancelled: the client
 is gone) takes the request back before the cancellation goes on. Times are absolute: nothing here adds to one.
@@ -231,13 +232,6 @@ class Approvals:
 
         return await self._step(named, step)
 
-    async def end(self, tenant: str, session: str, why: str) -> None:
-        """What this session waits for is over (it was killed)."""
-        for request in await self.open(tenant):
-            if request.bound.session == session and request.mode != RETURN:
-                await self.settle(Named(tenant, request.id), State.ENDED, why)
-        self.running.forget(session)
-
     def session_ended(self, session: str) -> None:
         """It is over: no revocation has anything to end in it."""
         self.running.forget(session)
@@ -268,6 +262,13 @@ class Approvals:
         """Live ones, or all, from the newest on. Raises StoreDown."""
         return await self._grants.page(tenant, None if past else self._clock(), before, limit)
 
+    async def grant(self, tenant: str, id: str) -> Grant:
+        """One that is in force. Raises NoSuchRequest (also of a grant that is over), StoreDown."""
+        found = await self._grants.find(tenant, checked(id))
+        if found is None or not live(found, self._clock()):
+            raise NoSuchRequest("no such grant, or it is over")
+        return found
+
     # -- ending
 
     async def revoke_grant(self, person: Person, id: str, why: str = "") -> Grant:
@@ -291,9 +292,7 @@ class Approvals:
         async def tell(after: Grant) -> None:
             await self._audit.write(told.revoked(after, person))
 
-        found = await self._grants.find(named.tenant, named.id)
-        if found is None or not live(found, self._clock()):
-            raise NoSuchRequest("no such grant, or it is over")
+        found = await self.grant(named.tenant, named.id)
         await self._settle_if_there(Named(named.tenant, found.request), State.ENDED, why)
         grant = await self._grants.change(named.tenant, named.id, step, tell)
         if grant.revoked:

@@ -69,6 +69,7 @@ def requested(request: Request) -> ApprovalRequested:
         ends=request.ends,
         categories=request.categories,
         techniques=request.techniques,
+        takes_commands=request.takes_commands or None,
     )
 
 
@@ -158,6 +159,8 @@ def _of_grant(grant: Grant) -> _OfGrant:
 
 
 # -- people
+
+TAKES_COMMANDS = "it takes commands itself: what is typed or sent into it nobody judges"
 
 
 def needed(request: Request) -> list[str]:

@@ -6,13 +6,15 @@ themselves, so that a late look lets nothing through.
 A process tells the store that it is alive. What one held that was not seen for GONE, or that had this process's name
 before it, is withdrawn: nobody waits for it any more. So the clocks of processes on one store must agree by less than
 that (NTP); where they do not, requests are withdrawn that somebody waited for.
+
+A reminder is told at most once: it is marked as told first. The process in which somebody waits tells it; when that
+dies meanwhile, the request is withdrawn anyway. Limit: of a request in mode return, which any process may take, the
+reminder is lost when that one dies, or can not read the request, between marking and telling.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import Iterable
 
 from bastion.approvals.asking import Setting
@@ -20,9 +22,8 @@ from bastion.approvals.grant import APPROVER_REVOKED, POLICY_CHANGED
 from bastion.approvals.ports import Cursor, Named, Overview
 from bastion.approvals.request import Request, State
 from bastion.approvals.service import Approvals
-from bastion.errors import BastionError, NoSuchRequest
-
-log = logging.getLogger(__name__)
+from bastion.background import Trouble, forever
+from bastion.errors import NoSuchRequest
 
 TICK = 0.5
 SEEN_EVERY = 5.0
@@ -45,6 +46,7 @@ class Upkeep:
         self._kept = kept
         self._seen = self._pruned = float("-inf")
         self._policies: dict[str, str] = {}
+        self.trouble = Trouble("the upkeep of approvals", TICK)
 
     async def start(self) -> None:
         """Whatever this process held in an earlier life is withdrawn. Raises StoreDown, NotRecorded."""
@@ -54,16 +56,14 @@ class Upkeep:
 
     async def run(self) -> None:
         """For ever. What goes wrong is told, and fails those who wait: their time is not kept."""
-        while True:
-            try:
-                await self.tick()
-            except BastionError as error:
-                log.warning("approvals can not be kept up: %s", error)
-                self._approvals.waiting.failed(error)
-            except Exception as error:
-                log.exception("approvals can not be kept up")
-                self._approvals.waiting.failed(error)
-            await asyncio.sleep(TICK)
+        await forever(self._round, self.trouble)
+
+    async def _round(self) -> None:
+        try:
+            await self.tick()
+        except Exception as error:
+            self._approvals.waiting.failed(error)
+            raise
 
     async def tick(self) -> None:
         """One look. Raises StoreDown, NotRecorded."""
@@ -72,7 +72,7 @@ class Upkeep:
             await self._approvals.withdraw(named, why)
         await self._settle(await self._overview.due(now), State.EXPIRED, "")
         await self._policies_changed()
-        for request in await self._overview.remind(now):
+        for request in await self._overview.remind(self._instance, now):
             with contextlib.suppress(NoSuchRequest):  # settled and forgotten meanwhile
                 self._approvals.remind(await self._approvals.request(request.bound.tenant, request.id))
         if now - self._seen >= SEEN_EVERY:

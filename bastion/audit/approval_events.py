@@ -30,7 +30,8 @@ class _OfRequest(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(_OfRequest):
     """`request` is `exec`, `shell` or `line`; `text` what the client wrote, `runs` what will run (None for a shell), in
-    `directory` where that is known; `sha256` the digest of all that it is bound to. `mode`: `hold` or `return`."""
+    `directory` where that is known; `sha256` the digest of all that it is bound to. `mode`: `hold` or `return`.
+    `takes_commands`: it would take commands by itself, which nobody judges."""
 
     kind = "approval-requested"
     request: str
@@ -46,6 +47,7 @@ class ApprovalRequested(_OfRequest):
     directory: bytes | None = None
     categories: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
+    takes_commands: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

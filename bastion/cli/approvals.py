@@ -21,17 +21,20 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
+from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import shown
 from bastion.cli import calling, tables
-from bastion.cli.reach import Bastion, Sent, Told, named
-from bastion.errors import Denied, NoSuchRequest, OutsideError
+from bastion.cli.reach import Bastion, NoEvent, Sent, Told, named
+from bastion.errors import Denied, NoSuchRequest, OperatorError, OutsideError
 
 _STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
 _HEAD = ("ID", "STATE", "WHO", "WHERE", "ASKED", "ENDS", "RULE", "WHAT")
-_AGAIN = 1.0
-"""Seconds before a stream that ended at once is begun again."""
+_AGAIN, _LONGEST = 1.0, 15.0
+"""Seconds before a stream that ended is begun again: at first, and at most."""
+GIVES_UP = 600.0
+"""Seconds for which a bastion that does not answer any more is asked again."""
 _OPERATOR = "; decide in the console, or in the demo with --dir DIR --as PERSON"
 
 
@@ -70,14 +73,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.action == "watch":
+        _watch(arguments)
     with calling.bastion(arguments) as bastion:
         match arguments.action:
             case "list":
                 _list(bastion, arguments)
             case "show":
                 _show(bastion, arguments)
-            case "watch":
-                _watch(bastion, arguments)
             case _:
                 _decide(bastion, arguments)
     return 0
@@ -134,6 +137,8 @@ def _told(one: Told, now: float) -> Iterator[tuple[str, object]]:
         yield "written", one.get("written")
     if one.get("escaped") or one.get("written_escaped"):
         yield "note", "it has characters that are not seen, or that a terminal obeys; they stand escaped"
+    if one.get("takes_commands"):
+        yield "note", TAKES_COMMANDS
     yield "rule", f"{one.get('rule')} (policy {one.get('policy')})"
     yield "reason", one.get("reason")
     yield "found", _listed([*one.get("categories", []), *one.get("techniques", [])])
@@ -190,30 +195,59 @@ def _decide(bastion: Bastion, arguments: argparse.Namespace) -> None:
         print(f"{shown(one.get('id'))}: {shown(one.get('state'))}{more}: {shown(what(one), 2000)}")
 
 
-def _watch(bastion: Bastion, arguments: argparse.Namespace) -> None:
-    """Until the bastion or the user ends it. A stream that the bastion ends for its age is begun again."""
-    told: dict[str, str] = {}
-    last = ""
-    while True:
-        began = time.monotonic()
-        with bastion.stream("/v1/events", last) as events:
-            if not last:  # asked once it is known that no change will be missed
-                _all(bastion, arguments, told)
+class _Watch:
+    """What was told so far, which a lost connection does not lose. Life: `follow` again and again."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._told: dict[str, str] = {}
+        self._last = ""
+        self.begun = False
+        self.lost: float | None = None
+        """When the connection was lost, by the clock that only goes forward; None while there is one."""
+
+    def follow(self) -> None:
+        """Until the bastion ends the stream, for its age or its token's. The next one is asked for by a new token."""
+        with calling.bastion(self._arguments) as bastion, bastion.stream("/v1/events", self._last) as events:
+            if not self.begun or self.lost is not None:  # asked once it is known that no change will be missed
+                _all(bastion, self._arguments, self._told)
+            if self.lost is not None:
+                print("bastion: connected again", file=sys.stderr, flush=True)
+            self.begun, self.lost = True, None
             for event in events:
-                last = event.id or last
+                self._last = event.id or self._last
                 if event.kind == "reset":
-                    _all(bastion, arguments, told)
+                    _all(bastion, self._arguments, self._told)
                 elif event.kind == "approval":
-                    _changed(bastion, arguments, told, _id(event))
-        if time.monotonic() - began < _AGAIN:
-            time.sleep(_AGAIN)
+                    _changed(bastion, self._arguments, self._told, _id(event))
+
+
+def _watch(arguments: argparse.Namespace) -> NoReturn:
+    """Until the user ends it. A connection that is lost is made again, for GIVES_UP seconds; the first one is not."""
+    watch, wait = _Watch(arguments), _AGAIN
+    while True:
+        try:
+            watch.follow()
+            wait = _AGAIN
+        except NoEvent:
+            raise
+        except (OutsideError, OperatorError) as error:
+            now = time.monotonic()
+            if not watch.begun or (watch.lost is not None and now - watch.lost >= GIVES_UP):
+                raise
+            if watch.lost is None:
+                watch.lost, wait = now, _AGAIN
+                print(f"bastion: {error}; trying again", file=sys.stderr, flush=True)
+            else:
+                wait = min(2 * wait, _LONGEST)
+        time.sleep(wait)
 
 
 def _id(event: Sent) -> str:
     match event.value:
         case {"id": str(id)}:
             return id
-    raise OutsideError("the bastion sent an event that is none")
+    raise NoEvent
 
 
 def _all(bastion: Bastion, arguments: argparse.Namespace, told: dict[str, str]) -> None:

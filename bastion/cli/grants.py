@@ -2,7 +2,7 @@
 
 examples: bastion grants list
           bastion grants list --all --json
-          bastion grants revoke k7m2q9x4bd
+          bastion grants revoke k7m2q9x4bd --reason 'an incident'
 
 A grant lets one identity use one rule until a fixed time without asking again. Revoking one ends what runs under it.
 """
@@ -30,9 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     calling.limit(of_list)
     calling.configure(of_list, json="print an array of objects, as the API tells them")
     of_revoke = actions.add_parser(
-        "revoke", help="end one, and what runs under it", epilog="example: bastion grants revoke k7m2q9x4bd"
+        "revoke",
+        help="end one, and what runs under it",
+        epilog="example: bastion grants revoke k7m2q9x4bd --reason 'an incident'",
     )
     of_revoke.add_argument("id", metavar="ID")
+    of_revoke.add_argument("--reason", metavar="TEXT", help="why: whom it hits is told, and the audit trail has it")
     calling.configure(of_revoke)
 
 
@@ -41,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.action == "list":
             _list(bastion, arguments)
         else:
-            one = bastion.post(f"/v1/grants/{named(arguments.id)}/revoke")
+            body = {} if arguments.reason is None else {"reason": arguments.reason}
+            one = bastion.post(f"/v1/grants/{named(arguments.id)}/revoke", body)
             told = f"{shown(one.get('id'))}: revoked: {shown(one.get('rule'))} for {shown(one.get('identity'))}"
             print(json.dumps(one) if arguments.json else told)
     return 0

@@ -51,6 +51,13 @@ def named(id: str) -> str:
     return id
 
 
+class NoEvent(OutsideError):
+    """What was sent has not the form of an event: asking again is no use."""
+
+    def __init__(self) -> None:
+        super().__init__("the bastion sent an event that is none")
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """One Server-Sent Event. `kind` is empty for one without a name."""
@@ -61,11 +68,11 @@ class Sent:
 
     @property
     def value(self) -> Any:
-        """The data as JSON. OutsideError."""
+        """The data as JSON. NoEvent."""
         try:
             return json.loads(self.data)
         except (ValueError, RecursionError):
-            raise OutsideError("the bastion sent an event that is none") from None
+            raise NoEvent from None
 
 
 class Bastion:

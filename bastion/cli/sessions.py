@@ -122,7 +122,6 @@ def _told(one: Told, now: float) -> Iterator[tuple[str, object]]:
     yield "where", f"{one.get('account')}@{one.get('target')}"
     yield "kind", one.get("kind")
     yield "command", _command(one)
-    yield "grant", one.get("grant")
     yield "started", tables.when(one.get("started"), now)
     yield "ended", tables.when(one.get("ended"), now)
     yield "reason", one.get("reason")

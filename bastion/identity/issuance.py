@@ -15,7 +15,7 @@ from typing import Protocol
 from bastion.audit.events import CertificateIssued, CertificateRefused, Event
 from bastion.errors import BadToken, BastionError, Denied
 from bastion.identity.authority import Authority, fingerprint, read_public_line
-from bastion.identity.oidc import Issuer
+from bastion.identity.oidc import Issuer, expiry
 from bastion.identity.principal import Identity
 
 BACKDATED = 60
@@ -108,16 +108,19 @@ class Issuance:
         await self._keeping.issued(issued, mark, source)
         return issued
 
-    async def identify(self, token: str, tenant: str | None) -> Identity:
-        """Who a token is for, where nothing is permitted by knowing it: no certificate, and no audit event.
+    async def identify(self, token: str, tenant: str | None) -> tuple[Identity, float]:
+        """Who a token is for, where nothing is permitted by knowing it: no certificate, and no audit event. And until
+        when (seconds since 1970): its `exp`, or, of one that is past it and good by its issuer's `skew`, the end of
+        that.
 
         BadToken, Denied (revoked), IssuerDown.
         """
         if not token:
             raise BadToken(_NOTHING_SENT)
-        identity, _ = await self._verifier.identify(token, tenant)
+        identity, issuer = await self._verifier.identify(token, tenant)
         self._refuse_revoked(identity)
-        return identity
+        ends = expiry(token)
+        return identity, ends if self._clock() < ends else ends + issuer.skew
 
     def _refuse_revoked(self, identity: Identity) -> None:
         reason = self._revocations.identity_revoked(identity)

@@ -182,6 +182,14 @@ def claim(token: str, name: str) -> object:
     return _read(token)[1].get(name)
 
 
+def expiry(token: str) -> float:
+    """The end (`exp`, seconds since 1970) of a token that `identify` has verified. BadToken."""
+    expires = _seconds(_read(token)[1], "exp")
+    if expires is None:
+        raise BadToken("the token has no expiry (claim 'exp')")
+    return expires
+
+
 class _Registry(jws.JWSRegistry):
     """The library's algorithms without its advice: which may be used was decided before."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from bastion.approvals.request import Request
-from bastion.approvals.told import needed
+from bastion.approvals.told import TAKES_COMMANDS, needed
 from bastion.characters import shown
 
 MAX_TEXT = 2500
@@ -57,6 +57,7 @@ def plain(kind: Kind, request: Request, link: str, now: float) -> bytes:
         "reason": shown(request.reason, MAX_TEXT),
         "categories": list(request.categories),
         "techniques": list(request.techniques),
+        "takes_commands": request.takes_commands,
         "by": [{"groups": list(clause.by), "count": clause.count} for clause in request.clauses],
         "missing": request.missing,
         "mode": request.mode,
@@ -95,6 +96,8 @@ def _fields(kind: Kind, request: Request, where: str) -> list[tuple[str, str]]:
         ("Where", where),
         ("Rule", f"{bound.rule}: {request.reason}"),
     ]
+    if request.takes_commands:
+        fields.append(("Note", TAKES_COMMANDS))
     if kind is Kind.SETTLED:
         people = ", ".join(f"{vote.person.name} ({'yes' if vote.approves else 'no'})" for vote in request.votes)
         return [*fields, ("Decided by", people or "nobody"), ("Why", request.why or "-")]

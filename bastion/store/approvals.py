@@ -24,7 +24,9 @@ from bastion.store.schema import REQUESTS, VOTES, listed, members
 
 _HOUR = 3600
 _LISTS = ("categories", "techniques", "owners", "principals", "groups")
-_AS_THEY_ARE = ("id", "written", "reason", "source", "asked", "ends", "mode", "instance", "settled", "why")
+_AS_THEY_ARE = (
+    *("id", "written", "reason", "source", "takes_commands", "asked", "ends", "mode", "instance", "settled", "why"),
+)
 _OPEN = sorted(state.value for state in OPEN)
 
 Told = Callable[[Request, Request, Grant | None], Awaitable[None]]

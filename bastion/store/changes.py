@@ -6,8 +6,9 @@ that is left to do then.
 
 `Changes` reads what is new when it is woken by a write of this process, by PostgreSQL's NOTIFY, or by a glance at
 SQLite's journal, whose size or time another process's write changes (GLANCE); and otherwise every INTERVAL. One reader
-serves all who subscribe, however many they are. When it can not read, it says so to all: they can not know what was
-decided.
+serves all who subscribe, however many they are. When it can not read, it says so to all, each time that it has tried:
+they can not know what was decided. It tries again for ever, whatever went wrong, after longer and longer times
+(background.Trouble), or at once when this process has written; and says so when it can read again.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bastion.approvals.ports import Change
-from bastion.errors import StoreDown
+from bastion.background import Trouble, forever
 from bastion.store.database import CHANNEL, Database
 from bastion.store.schema import CHANGES
 
@@ -39,8 +40,7 @@ GLANCE = 0.05
 _AT_ONCE = 500
 _LOCK = 0x6261_7375
 
-T = TypeVar("T")
-Subscriber = tuple[Callable[[Sequence[Change]], None], Callable[[Exception], None]]
+Subscriber = tuple[Callable[[Sequence[Change]], None], Callable[[Exception], None], Callable[[], None]]
 
 
 async def note(connection: AsyncConnection, tenant: str, kind: str, subject: str, at: float) -> None:
@@ -63,6 +63,8 @@ class Changes:
         self._woken = asyncio.Event()
         self._count = 0
         self._written: tuple[int, int] | None = None
+        self._listener: asyncpg.Connection[Any] | None = None
+        self.trouble = Trouble("hearing what others change", INTERVAL)
 
     @classmethod
     async def open(cls, database: Database) -> Changes:
@@ -74,11 +76,15 @@ class Changes:
         return cls(database, await database.read(last))
 
     def subscribe(
-        self, changed: Callable[[Sequence[Change]], None], failed: Callable[[Exception], None]
+        self,
+        changed: Callable[[Sequence[Change]], None],
+        failed: Callable[[Exception], None],
+        restored: Callable[[], None] = lambda: None,
     ) -> Callable[[], None]:
+        """As the port says; `restored` is called once when what others change is known again."""
         self._count += 1
         number = self._count
-        self._subscribers[number] = (changed, failed)
+        self._subscribers[number] = (changed, failed, restored)
 
         def unsubscribe() -> None:
             self._subscribers.pop(number, None)
@@ -91,27 +97,31 @@ class Changes:
 
     async def run(self) -> None:
         """Read for ever. What fails is told to all who subscribe, and tried again."""
-        listener: asyncpg.Connection[Any] | None = None
         try:
-            while True:
-                try:
-                    if not self._database.is_sqlite and (listener is None or listener.is_closed()):
-                        listener = await self._database.listen(self.wake)
-                    self._written = self._database.written()
-                    await self.read()
-                except StoreDown as error:
-                    log.warning("what others change can not be read: %s", error)
-                    self._tell_failed(error)
-                await self._next()
+            await forever(self._round, self.trouble, self._next)
         finally:
-            if listener is not None:
-                listener.terminate()
+            if self._listener is not None:
+                self._listener.terminate()
+
+    async def _round(self) -> None:
+        try:
+            if not self._database.is_sqlite and (self._listener is None or self._listener.is_closed()):
+                self._listener = await self._database.listen(self.wake)
+            self._written = self._database.written()
+            await self.read()
+        except Exception as error:
+            for _, failed, _ in list(self._subscribers.values()):
+                _told(failed, error)
+            raise
+        if self.trouble.error is not None:
+            for _, _, restored in list(self._subscribers.values()):
+                _told(restored)
 
     async def read(self) -> None:
         """Tell everyone what is new. Raises StoreDown."""
         while found := await self._database.read(self._new):
             self._last = found[-1].number
-            for changed, _ in list(self._subscribers.values()):
+            for changed, _, _ in list(self._subscribers.values()):
                 _told(changed, found)
 
     async def _new(self, connection: AsyncConnection) -> list[Change]:
@@ -119,28 +129,24 @@ class Changes:
         rows = await connection.execute(newer)
         return [Change(row.number, row.tenant, row.kind, row.subject) for row in rows]
 
-    async def _next(self) -> None:
+    async def _next(self, seconds: float) -> None:
         """Wait until there may be something new, or it is time to see."""
-        written = self._written
-        glances = 1 if written is None else round(INTERVAL / GLANCE)
+        written = None if self.trouble.error is not None else self._written
+        glances = 1 if written is None else round(seconds / GLANCE)
         for _ in range(glances):
-            if self._woken.is_set() or self._database.written() != written:
+            if self._woken.is_set() or (written is not None and self._database.written() != written):
                 break
             try:
-                async with asyncio.timeout(INTERVAL / glances):
+                async with asyncio.timeout(seconds / glances):
                     await self._woken.wait()
             except TimeoutError:
                 continue
         self._woken.clear()
 
-    def _tell_failed(self, error: StoreDown) -> None:
-        for _, failed in list(self._subscribers.values()):
-            _told(failed, error)
 
-
-def _told(subscriber: Callable[[T], None], what: T) -> None:
+def _told(subscriber: Callable[..., None], *what: object) -> None:
     """One who fails keeps it from no other."""
     try:
-        subscriber(what)
+        subscriber(*what)
     except Exception:
         log.exception("a subscriber to changes failed")

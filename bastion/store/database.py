@@ -108,8 +108,12 @@ class Database:
     async def listen(self, told: Callable[[], None]) -> asyncpg.Connection[Any]:
         """A connection of its own on which PostgreSQL tells of changes; the caller closes it. Raises StoreDown."""
         try:
-            connection = await asyncpg.connect(_libpq(self._url), timeout=PATIENCE)
-            await connection.add_listener(CHANNEL, lambda *_: told())
+            connection = await asyncpg.connect(_libpq(self._url), timeout=PATIENCE, command_timeout=PATIENCE)
+            try:
+                await connection.add_listener(CHANNEL, lambda *_: told())
+            except BaseException:
+                connection.terminate()
+                raise
         except _FAILURES as error:
             raise _down(error) from error
         return connection

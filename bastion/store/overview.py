@@ -53,11 +53,12 @@ class Overview:
         requests = await self._named(and_(REQUESTS.c.tenant == tenant, REQUESTS.c.policy != policy))
         return requests, await self._database.read(grants)
 
-    async def remind(self, now: float) -> list[Request]:
+    async def remind(self, instance: str, now: float) -> list[Request]:
         """Votes are not read: who is reminded is told what is asked, not who has answered."""
         half = (REQUESTS.c.asked + REQUESTS.c.ends) / 2
         waiting = and_(REQUESTS.c.state == State.PENDING.value, REQUESTS.c.reminded.is_(None))
-        wanted = and_(waiting, half <= now, REQUESTS.c.ends > now)
+        ours = or_(REQUESTS.c.instance == instance, REQUESTS.c.mode == RETURN)
+        wanted = and_(waiting, ours, half <= now, REQUESTS.c.ends > now)
 
         async def any_there(connection: AsyncConnection) -> bool:
             return (await connection.execute(select(REQUESTS.c.id).where(wanted).limit(1))).first() is not None
@@ -67,6 +68,16 @@ class Overview:
             return [request_of(row, ()) for row in (await connection.execute(first)).mappings()]
 
         return await self._database.write(work) if await self._database.read(any_there) else []
+
+    async def pending(self, tenants: Iterable[str]) -> int:
+        """How many requests of these tenants wait for people."""
+        waiting = and_(REQUESTS.c.state == State.PENDING.value, REQUESTS.c.tenant.in_(list(tenants)))
+
+        async def work(connection: AsyncConnection) -> int:
+            query = select(func.count()).select_from(REQUESTS).where(waiting)
+            return int((await connection.execute(query)).scalar_one())
+
+        return await self._database.read(work)
 
     async def prune(self, before: float) -> int:
         async def work(connection: AsyncConnection) -> int:

@@ -13,18 +13,14 @@ from bastion.kept import Certificate, Recording, Session
 from bastion.store.schema import listed, members
 
 Kept = TypeVar("Kept", Session, Certificate, Recording)
-_RENAMED = {"grant": "grant_id"}
-"""A word of SQL is no name for a column."""
 
 
 def row(value: Session | Certificate | Recording) -> dict[str, Any]:
-    found = {_RENAMED.get(field.name, field.name): getattr(value, field.name) for field in fields(value)}
-    return {name: _to(name, entry) for name, entry in found.items()}
+    return {field.name: _to(field.name, getattr(value, field.name)) for field in fields(value)}
 
 
 def value(kind: type[Kept], found: RowMapping | Mapping[str, Any]) -> Kept:
-    names = [field.name for field in fields(kind)]
-    return kind(**{name: _from(name, found[_RENAMED.get(name, name)]) for name in names})
+    return kind(**{field.name: _from(field.name, found[field.name]) for field in fields(kind)})
 
 
 def newest(

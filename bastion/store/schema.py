@@ -3,10 +3,15 @@
 Every table but the bastion's own (`instances`, `changes`) has the tenant first in its key. Times are seconds since
 1970, as double precision. Lists are JSON in a text. A certificate's serial is a text of digits: it has 64 bits, and
 SQL's integers are signed.
+
+What people, policies and targets say in their own words is `Said`: PostgreSQL keeps no U+0000, and neither database
+keeps half of a character, so each of these stands there as U+FFFD. The audit trail has the words as they were. Names,
+ids and addresses are checked where they come in, and go in as they are: of two that differ, none may become the other.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import orjson
@@ -22,13 +27,33 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
+from sqlalchemy.engine import Dialect
 
 METADATA = MetaData()
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts by itself in a column that is INTEGER, and its integers have 64 bits anyway."""
+
+
+_NO_TEXT = re.compile("[\\0\ud800-\udfff]")
+
+
+class Said(TypeDecorator[str]):
+    """Somebody's own words."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  (SQLAlchemy's words)
+        return None if value is None else _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
+def _said(name: str) -> Column[str]:
+    return Column(name, Said, nullable=False)
 
 
 def _text(name: str, *, key: bool = False) -> Column[str]:
@@ -65,7 +90,7 @@ REQUESTS = Table(
     _text("digest_anywhere"),
     # What is told with it.
     _bytes("written"),
-    _text("reason"),
+    _said("reason"),
     _text("categories"),
     _text("techniques"),
     _text("clauses"),
@@ -73,6 +98,7 @@ REQUESTS = Table(
     _text("principals"),
     _text("groups"),
     _text("source"),
+    Column("takes_commands", Boolean, nullable=False, server_default=false()),
     # Its life.
     _time("asked"),
     _time("ends"),
@@ -80,7 +106,7 @@ REQUESTS = Table(
     _text("instance"),
     _text("state"),
     _time("settled", known=False),
-    _text("why"),
+    _said("why"),
     _time("reminded", known=False),
     Index("requests_by_time", "tenant", "asked", "id"),
     Index("requests_by_state", "state", "ends"),
@@ -100,7 +126,7 @@ VOTES = Table(
     _text("groups"),
     _text("owners"),
     Column("approves", Boolean, nullable=False),
-    _text("comment"),
+    _said("comment"),
     _time("at"),
     Column("grants", Boolean, nullable=False),
     ForeignKeyConstraint(
@@ -124,7 +150,7 @@ GRANTS = Table(
     _time("made"),
     _time("ends"),
     _time("ended", known=False),
-    _text("why"),
+    _said("why"),
     Index("grants_by_time", "tenant", "made", "id"),
     # One at a time: a second would be a window that restarts.
     Index(
@@ -153,14 +179,13 @@ SESSIONS = Table(
     _text("kind"),
     _bytes("command"),
     _text("instance"),
-    _text("grant_id"),
     _text("recording"),
     _time("started"),
     _time("ended", known=False),
     Column("status", Integer, nullable=True),
-    _text("reason"),
+    _said("reason"),
     _time("end_requested", known=False),
-    _text("end_reason"),
+    _said("end_reason"),
     Index("sessions_by_time", "tenant", "started", "id"),
     Index("sessions_live", "instance", sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")),
 )
@@ -179,7 +204,7 @@ CERTIFICATES = Table(
     _time("valid_after"),
     _time("valid_before"),
     _time("revoked", known=False),
-    _text("why"),
+    _said("why"),
     Index("certificates_by_time", "tenant", "valid_after", "serial"),
 )
 

@@ -34,15 +34,13 @@ class Sessions:
 
         await self._write(work)
 
-    async def update(self, tenant: str, id: str, at: float, *, recording: str = "", grant: str = "") -> None:
-        """Its recording, or the grant that it has come to run under. Raises NoSuchRequest."""
-        values = {name: text for name, text in (("recording", recording), ("grant_id", grant)) if text}
+    async def recorded(self, tenant: str, id: str, at: float, recording: str) -> None:
+        """It has this recording. Raises NoSuchRequest."""
 
         async def work(connection: AsyncConnection) -> None:
-            if values:
-                done = await connection.execute(update(SESSIONS).where(_here(tenant, id)).values(values))
-                _found(done.rowcount)
-                await changes.note(connection, tenant, changes.SESSION, id, at)
+            done = await connection.execute(update(SESSIONS).where(_here(tenant, id)).values(recording=recording))
+            _found(done.rowcount)
+            await changes.note(connection, tenant, changes.SESSION, id, at)
 
         await self._write(work)
 
@@ -101,6 +99,12 @@ class Sessions:
         count = await self._database.write(work)
         self._changes.wake()
         return count
+
+    async def taken_for_lost(self, instance: str, since: float) -> list[Session]:
+        """What this process had when another one took it for gone, `since` then."""
+        marked = (SESSIONS.c.ended >= since, SESSIONS.c.reason == GONE)
+        query = select(SESSIONS).where(SESSIONS.c.instance == instance, *marked)
+        return await self._database.read(lambda connection: all_of(connection, Session, query))
 
     async def find(self, tenant: str, id: str) -> Session | None:
         query = select(SESSIONS).where(_here(tenant, id))

@@ -119,9 +119,9 @@ async def house(
     tokens, audit, hub, streams = Tokens(), Audit(), Hub(), Streams()
     policies = {tenant: policy(folder) for tenant in TENANTS}
     rejected: dict[str, list[str]] = {}
-    logins = Logins(lambda: now[0])
+    logins = Logins(lambda: now[0], streams.wake)
     roles = Roles(dict.fromkeys(TENANTS, GROUPS), policies.get)
-    callers = Callers(tokens, logins, roles, site, TENANTS, tokens.revoked_why)
+    callers = Callers(tokens, logins, roles, site, TENANTS, tokens.revoked_why, lambda: NOW + now[0])
     files = Recordings(folder / "recordings", flush_seconds=60)
     sessions, recordings, certificates = words.pop("kept", None) or _kept(folder)
     deciding, searches, live = words.pop("deciding", Deciding()), words.pop("searches", Searches()), Live(files)
@@ -134,7 +134,7 @@ async def house(
         **login.handlers(),
         **Sessions(sessions, live, streams, acted, clock).handlers(),
         **RecordingRoutes(recordings, folder / "recordings", searches, streams, acted, clock).handlers(),
-        **Approvals(deciding, searches, clock).handlers(),
+        **Approvals(deciding, searches, acted, clock).handlers(),
         **Trail(searches).handlers(),
         **Certificates(certificates, revocations, acted, clock).handlers(),
         **Overview(

@@ -34,12 +34,13 @@ HOSTILE = b"echo \x1b[31m\xe2\x80\xae<script>alert(1)</script>\n"
 
 
 class Tokens:
-    """The port to identities. `revoked` are names of identities."""
+    """The port to identities. `revoked` are names of identities, `ends` is when every token does."""
 
     def __init__(self) -> None:
         self.revoked: dict[str, str] = {}
+        self.ends = NOW + 86400
 
-    async def identify(self, token: str, tenant: str | None) -> Identity:
+    async def identify(self, token: str, tenant: str | None) -> tuple[Identity, float]:
         of, _, group = token.partition(":")
         if of not in TENANTS or tenant not in (None, of):
             raise BadToken("the token is not one that is trusted here")
@@ -47,10 +48,10 @@ class Tokens:
         reason = self.revoked_why(identity)
         if reason is not None:
             raise Denied(f"this identity is revoked: {reason}")
-        return identity
+        return identity, self.ends
 
     async def issue(self, token: str, public_key: str, tenant: str | None, source: str) -> Issued:  # noqa: ARG002  (the port's words)
-        return Issued("ssh-ed25519-cert-v01@openssh.com AAAA", 4711, await self.identify(token, tenant), 0, 900)
+        return Issued("ssh-ed25519-cert-v01@openssh.com AAAA", 4711, (await self.identify(token, tenant))[0], 0, 900)
 
     def revoked_why(self, identity: Identity) -> str | None:
         return self.revoked.get(identity.name)
@@ -140,11 +141,15 @@ class Deciding:
         found = [one for one in self.granted.values() if one.holder.tenant == tenant and (past or one.ended is None)]
         return [one for one in found if before is None or (one.made, one.id) < before][:limit]
 
-    async def revoke_grant(self, person: Person, id: str) -> Grant:
+    async def grant(self, tenant: str, id: str) -> Grant:
         found = self.granted.get(id)
-        if found is None or found.holder.tenant != person.tenant:
+        if found is None or found.holder.tenant != tenant:
             raise NoSuchRequest("no such grant, or it is over")
-        self.granted[id] = ended(found, NOW, f"revoked by {person.name}")
+        return found
+
+    async def revoke_grant(self, person: Person, id: str, why: str = "") -> Grant:
+        found = await self.grant(person.tenant, id)
+        self.granted[id] = ended(found, NOW, f"revoked by {person.name}{f': {why}' if why else ''}")
         return self.granted[id]
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aiohttp import web
@@ -58,13 +59,16 @@ class Line:
 
     @asynccontextmanager
     async def begun(self, *words: str) -> AsyncIterator[Begun]:
-        """One that goes on until the bastion ends it."""
+        """One that goes on until the bastion ends it, and does not wait for another."""
         self._capsys.readouterr()
         task = asyncio.create_task(asyncio.to_thread(_main, (*words, *self._where("acme", None))))
-        yield Begun(task, self._capsys)
-        await self.api.api.stop()
-        async with asyncio.timeout(SECONDS):
-            await task
+        try:
+            yield Begun(task, self._capsys)
+        finally:
+            with patch("bastion.cli.approvals.GIVES_UP", 0.0):
+                await self.api.api.stop()
+                async with asyncio.timeout(SECONDS):
+                    await task
 
     def _where(self, tenant: str | None, who: str | None) -> list[str]:
         words = ["--dir", str(self.folder)]
@@ -81,12 +85,12 @@ class Begun:
         self._capsys = capsys
 
     async def until(self, text: str) -> str:
-        """All that was printed, once `text` is in it."""
+        """All that was printed, once `text` is in it, or on stderr."""
         async with asyncio.timeout(SECONDS):
-            while text not in self.out:
+            while text not in self.out + self.err:
                 await asyncio.sleep(0)
                 self._take()
-                assert not self.task.done() or text in self.out, f"it ended: {self.out!r} {self.err!r}"
+                assert not self.task.done() or text in self.out + self.err, f"it ended: {self.out!r} {self.err!r}"
         return self.out
 
     async def end(self) -> int:

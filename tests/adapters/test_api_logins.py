@@ -23,7 +23,7 @@ def test_a_session_ends_when_nobody_uses_it() -> None:
     clock.now = IDLE - 1
     assert logins.find(cookie) is not None
     clock.now += IDLE - 1
-    assert logins.lives(cookie)  # a look is no use
+    assert logins.left(cookie) == 1  # a look is no use
     clock.now += 1
     assert logins.find(cookie) is None
     assert len(logins) == 0

@@ -26,7 +26,7 @@ from bastion.api.roles import Roles
 from bastion.api.routes import EVENTS, ROUTES, Route
 from bastion.api.site import Site
 from tests.adapters.api_house import House, house, policy
-from tests.adapters.api_ports import TENANTS, Tokens
+from tests.adapters.api_ports import NOW, TENANTS, Tokens
 
 EXAMPLES = 1_000 if os.environ.get("HYPOTHESIS_PROFILE") == "hunt" else 12
 """Of each route; with a seed that is always the same where it is few."""
@@ -47,7 +47,9 @@ async def api(tmp_path: Path) -> AsyncIterator[House]:
     tokens, judging = Tokens(), Judging()
     in_force = {tenant: policy(tmp_path) for tenant in TENANTS}
     site = Site()
-    callers = Callers(tokens, Logins(lambda: 0.0), Roles({}, in_force.get), site, TENANTS, tokens.revoked_why)
+    callers = Callers(
+        tokens, Logins(lambda: 0.0), Roles({}, in_force.get), site, TENANTS, tokens.revoked_why, lambda: NOW
+    )
     policies = Policies(callers, in_force.__getitem__, judging)
     async with house(tmp_path, policies=policies, site=site) as made:
         yield made

@@ -47,13 +47,13 @@ class Tokens:
         self.error: Exception | None = None
         self.asked: list[tuple[str, str | None]] = []
 
-    async def identify(self, token: str, tenant: str | None) -> Identity:
+    async def identify(self, token: str, tenant: str | None) -> tuple[Identity, float]:
         self.asked.append((token, tenant))
         if self.error is not None:
             raise self.error
         if token != "TOKEN" or tenant not in (None, "demo"):
             raise BadToken("the token is not one that is trusted here")
-        return IDENTITY
+        return IDENTITY, 1.0
 
 
 class World:
@@ -75,7 +75,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     policy = loader.load(tmp_path)
     tokens, judging = Tokens(), Judging()
     nobody = Roles({}, lambda _: None)
-    callers = Callers(tokens, Logins(lambda: 0.0), nobody, Site(), ["demo"], lambda _: None)
+    callers = Callers(tokens, Logins(lambda: 0.0), nobody, Site(), ["demo"], lambda _: None, lambda: 0.0)
     policies = Policies(callers, {"demo": policy}.__getitem__, judging, clock=lambda: 60.0)
     api = Api(Issuer(), "host-ca", [], RateLimit(1000, 1.0, lambda: 0.0), policies=policies, callers=callers)
     host, port = await api.start("127.0.0.1", 0, None)

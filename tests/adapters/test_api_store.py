@@ -36,6 +36,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         recordings=store.recordings,
         certificates=store.certificates,
         deciding=process.approvals,
+        pending=store.overview.pending,
     )
     three = (kept.sessions, kept.recordings, kept.certificates)
     async with house(tmp_path, kept=three, deciding=kept.deciding) as api:

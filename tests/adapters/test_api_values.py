@@ -85,7 +85,7 @@ def test_who_adds_nothing_to_a_yes_may_still_say_no() -> None:
         (Param("n", "integer", "", 1, 9), {"1": 1, "9": 9}, ["0", "10", "01", "+1", " 1", "1 ", "", "1e0", "٣"]),
         (Param("n", "boolean", ""), {"true": True, "false": False}, ["True", "1", "", "yes"]),
         (Param("n", "choice", "", choices=("a", "b")), {"a": "a"}, ["c", "", "A"]),
-        (Param("n", "text", "", 1, 3), {"a": "a", "äöü": "äöü"}, ["", "abcd"]),
+        (Param("n", "text", "", 1, 3), {"a": "a", "äöü": "äöü"}, ["", "abcd", "a\0", "\ud800"]),
     ],
 )
 def test_a_parameter_is_read_strictly(param: Param, good: dict[str, Any], wrong: list[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bastion.approvals.ports import Change
 from bastion.approvals.request import State
+from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import hidden
 from bastion.cli import calling
 from bastion.config import DEFAULT_STATE
@@ -175,7 +176,32 @@ async def test_a_folder_with_a_long_name_is_no_hindrance(tmp_path: Path, capsys:
         assert (await cli.run("approvals", "list")).status == 0
 
 
-async def test_watch_tells_what_waits_and_each_change_until_the_bastion_ends(cli: Line) -> None:
+async def test_show_says_that_what_runs_takes_commands_itself(cli: Line) -> None:
+    requests = cli.api.deciding.requests
+    assert TAKES_COMMANDS not in (await cli.run("approvals", "show", ID)).out
+    requests[ID] = dataclasses.replace(requests[ID], takes_commands=True)
+    assert TAKES_COMMANDS in (await cli.run("approvals", "show", ID)).out
+
+
+async def test_watch_goes_on_when_the_bastion_is_there_again(cli: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so on stderr, and tells what came meanwhile."""
+    monkeypatch.setattr("bastion.cli.approvals._AGAIN", 0.01)
+    deciding = cli.api.deciding
+    async with cli.begun("approvals", "watch") as watching:
+        await watching.until(f"{ID} pending, 1 missing")
+        await cli.api.api.stop()
+        await watching.until("trying again")
+        deciding.requests["another"] = dataclasses.replace(deciding.requests[ID], id="another")
+        cli.api.streams._stopped = False
+        await cli.api.api.start_socket(cli.api.socket)
+        await watching.until("another pending")
+        await watching.until("connected again")
+    assert watching.out.count(ID) == 1
+
+
+async def test_watch_tells_what_waits_and_each_change_until_the_bastion_ends(
+    cli: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deciding = cli.api.deciding
     async with cli.begun("approvals", "watch") as watching:
         await watching.until(f"{ID} pending, 1 missing")
@@ -185,6 +211,7 @@ async def test_watch_tells_what_waits_and_each_change_until_the_bastion_ends(cli
         deciding.requests["another"] = dataclasses.replace(deciding.requests["another"], state=State.USED)
         cli.api.feed.changed([Change(3, "acme", "request", "another"), Change(4, "acme", "request", "forgotten")])
         out = await watching.until("another used")
+        monkeypatch.setattr("bastion.cli.approvals.GIVES_UP", 0.0)
         await cli.api.api.stop()
         assert await watching.end() == 1
     assert out.count(ID) == 1

@@ -25,6 +25,15 @@ async def test_grants_are_listed_and_revoked(cli: Line) -> None:
     assert (told.status, told.out) == (0, "grant-acme: revoked: restarts for agent-1\n")
     assert (await cli.run("grants", "list")).err == "none\n"
     assert [one["why"][:7] for one in (await cli.run("grants", "list", "--all", "--json")).json] == ["revoked"]
+    assert [one["action"] for one in cli.api.audit.told] == ["revoke-grant"]
+
+
+async def test_why_a_grant_is_revoked_is_told_and_in_the_trail(cli: Line) -> None:
+    told = await cli.run("grants", "revoke", "grant-acme", "--reason", "an incident", "--json")
+    assert told.json["why"].endswith(": an incident")
+    ((action, on, reason),) = [(one["action"], one["on"], one["reason"]) for one in cli.api.audit.told]
+    assert (action, on, reason) == ("revoke-grant", "grant-acme", "an incident")
+    assert (await cli.run("grants", "revoke", "grant-acme", "--reason", "")).status == 2
 
 
 @pytest.mark.parametrize(

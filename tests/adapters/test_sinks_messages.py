@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastion.approvals.request import Person, Request, Vote
+from bastion.approvals.told import TAKES_COMMANDS
 from bastion.sinks.messages import Kind, plain, slack
 from tests.adapters.api_ports import NOW, person, request
 
@@ -70,6 +71,13 @@ def test_the_link_ends_where_it_should() -> None:
     last = json.loads(slack(Kind.REMINDED, of(b"x"), LINK))["blocks"][-1]["text"]["text"]
     assert last == ("<https://bastion.example.com/#/approvals/x?tenant=acme&amp;y=&lt;%7C&gt;|Open it in the console>")
     assert len(json.loads(slack(Kind.REMINDED, of(b"x"), ""))["blocks"]) == 3
+
+
+def test_it_says_that_what_runs_takes_commands_itself() -> None:
+    for takes in (False, True):
+        one = dataclasses.replace(request("acme", "pending"), takes_commands=takes)
+        assert (TAKES_COMMANDS in slack(Kind.REQUESTED, one, LINK).decode()) is takes
+        assert json.loads(plain(Kind.REQUESTED, one, LINK, NOW))["data"]["takes_commands"] is takes
 
 
 def test_it_says_who_and_whom_it_takes_until_when_and_then_who_decided() -> None:

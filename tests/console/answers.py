@@ -56,6 +56,7 @@ def approval(id: str = "k3v9x2m7qd", **other: Any) -> Json:
         "reason": "a restart drops live requests",
         "categories": ["stops-service"],
         "techniques": ["T1489"],
+        "takes_commands": False,
         "policy": POLICY,
         "by": [{"groups": ["sre"], "count": 1}],
         "missing": 1,
@@ -111,7 +112,6 @@ def session(id: str = "s-0001", **other: Any) -> Json:
         "status": None,
         "reason": "",
         "recorded": True,
-        "grant": None,
         **other,
     }
 

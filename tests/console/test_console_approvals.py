@@ -40,6 +40,19 @@ async def test_everything_that_is_needed_to_decide_is_shown(fake: Fake, tab: Tab
         await expect(console.detail).to_contain_text(told)
 
 
+async def test_what_takes_commands_itself_is_said_to(fake: Fake, tab: Tab) -> None:
+    """Beside what runs, and once more where the vote is given."""
+    console = await tab(Approvals)
+    await console.look_at(ID)
+    await expect(console.detail).not_to_contain_text("takes commands itself")
+    fake.approvals[ID] |= {"takes_commands": True}
+    await console.open("approvals")
+    await console.look_at(ID)
+    await expect(console.detail).to_contain_text("takes commands itself")
+    await console.press("a")
+    await expect(console.dialog).to_contain_text("takes commands itself")
+
+
 async def test_approving_takes_the_keyboard_alone(fake: Fake, tab: Tab) -> None:
     console = await tab(Approvals)
     await console.open("approvals")

@@ -23,6 +23,7 @@ rules:
   - {id: look, effect: allow, commands: ["echo **"]}
   - {id: restarts, effect: approve, commands: ["systemctl restart *"], approval: {by: [sre], within: 5m}}
   - {id: drops, effect: approve, commands: ["dropdb *"], env: [LANG], approval: {by: [dba], count: 2}}
+  - {id: asks, effect: approve, commands: ["psql **"], interactive: true, approval: {by: [dba]}}
   - {id: shells, effect: approve, shell: gated, approval: {by: [sre]}}
   - {id: never, effect: deny, commands: ["rm **"]}
   - {id: fire, effect: allow, commands: ["systemctl **", "reboot", "scp **"], break-glass: true, interactive: true}
@@ -57,6 +58,13 @@ async def test_people_are_asked_about_the_text_that_will_run(house: House) -> No
     told = [(event.effect, event.approval) for event in house.trail.events if event.kind == "command-judged"]  # type: ignore[attr-defined]  # of that kind
     assert told == [("approve", None), ("allow", "r2345abcde")]
     assert allowed.decision.reason == "approved by rev"
+
+
+@pytest.mark.parametrize(("text", "takes"), [(b"systemctl restart web", False), (b"psql shop", True)])
+async def test_people_are_told_of_what_takes_commands_itself(house: House, text: bytes, takes: bool) -> None:
+    await held(house, text)
+    (asking,) = house.people.asked
+    assert asking.takes_commands is takes
 
 
 async def test_what_several_rules_hold_waits_for_the_people_of_each(house: House) -> None:

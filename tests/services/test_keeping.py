@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from bastion.approvals.request import Person
 from bastion.errors import StoreDown
 from bastion.identity import revocation
-from bastion.keeping import Keeping
+from bastion.keeping import TAKEN_FOR_GONE, Keeping
 from bastion.kept import Certificate
 from bastion.recording.recorder import Closed
 from bastion.store.store import Store
@@ -25,6 +26,10 @@ CLOSED = Closed("acme/2026/01/31/5e55.cast", "ab" * 32, 100, 3, 1.5, 2)
 
 def nobody(_: Person) -> None:
     """Who is revoked."""
+
+
+def kept(store: Store, folder: Path, end: Callable[[str, str], None] = lambda _session, _reason: None) -> Keeping:
+    return Keeping(store, "here", Trail(), Notices(), lambda _tenant, _id: "", end, nobody, folder / "r.jsonl")
 
 
 class Place:
@@ -42,9 +47,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     def end(session: str, reason: str) -> None:
         made.ended.put_nowait((session, reason))
 
-    made = Place(
-        Keeping(store, "here", Trail(), Notices(), lambda _tenant, _request: "", end, nobody, tmp_path / "r.jsonl")
-    )
+    made = Place(kept(store, tmp_path, end))
     await made.keeping.start()
     yield made
     await made.keeping.stop()
@@ -90,16 +93,7 @@ async def test_what_an_earlier_life_had_open_is_over(place: Place, tmp_path: Pat
     context = await House(tmp_path / "house").context()
     await place.keeping.begin(context, "5e55", "shell", b"")
     store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
-    again = Keeping(
-        store,
-        "here",
-        Trail(),
-        Notices(),
-        lambda _tenant, _request: "",
-        lambda _session, _reason: None,
-        nobody,
-        tmp_path / "r",
-    )
+    again = kept(store, tmp_path)
     await again.start()
     (past,) = await store.sessions.page("acme", False, None, 10)
     assert "gone" in past.reason
@@ -146,16 +140,91 @@ async def test_what_was_revoked_elsewhere_while_this_one_did_not_run_is_revoked_
         )
     for serial in (7, 8):
         await other.certificates.revoked("acme", serial, time.time(), "lost")
-    keeping = Keeping(
-        *(other, "here", Trail(), Notices(), lambda _tenant, _request: "", lambda _session, _reason: None, nobody),
-        tmp_path / "r.jsonl",
-    )
+    keeping = kept(other, tmp_path)
     await keeping.start()
     async with asyncio.timeout(5):
         while not (found := revocation.entries(tmp_path / "r.jsonl", "acme")):
             await other.changes.read()
     await keeping.stop()
     assert [(entry.serial, entry.reason) for entry in found] == [(7, "lost")]
+
+
+async def test_what_is_not_foreseen_is_told_and_ends_no_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bastion.keeping.LOOK_EVERY", "bastion.background.LONGEST"):
+        monkeypatch.setattr(name, 0.01)
+    keeping = kept(await Store.open(f"sqlite:///{tmp_path / 'store.db'}"), tmp_path)
+    await keeping.start()
+    assert keeping.problems == []
+
+    async def odd(*_: object) -> int:
+        raise ValueError("odd")
+
+    async with asyncio.timeout(10):
+        with monkeypatch.context() as broken:
+            broken.setattr(keeping.store.sessions, "lost", odd)
+            broken.setattr(keeping.store.certificates, "revoked_live", odd)
+            while keeping.problems != ["looking after sessions fails", "learning what other bastions revoke fails"]:
+                await keeping.store.changes.read()
+        while keeping.problems:
+            await keeping.store.changes.read()
+    await keeping.stop()
+
+
+async def test_one_that_stood_still_ends_what_others_took_for_lost(place: Place, tmp_path: Path) -> None:
+    """And takes none of them for gone at once, who may have been kept from the store as well."""
+    (tmp_path / "house").mkdir()
+    context = await House(tmp_path / "house").context()
+    keeping = place.keeping
+    for session in ("5e55", "5e56"):
+        await keeping.begin(context, session, "shell", b"")
+    await keeping.over(context, "5e56", 0, "exit", CLOSED)
+    other = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    try:
+        now = time.time()
+        await other.overview.seen("there", now)
+        assert await other.sessions.lost(now, now + 1, ()) == 1
+        (found,) = await other.sessions.page("acme", False, None, 1)
+        await other.sessions.begin(replace(found, id="there", instance="there", started=now, ended=None, reason=""))
+        await other.overview.seen("there", now - 60)
+    finally:
+        await other.close()
+    keeping._seen = now - 60
+    await keeping._look()
+    assert place.ended.get_nowait() == ("5e55", TAKEN_FOR_GONE)
+    assert place.ended.empty()
+    assert [one.id for one in await keeping.store.sessions.page("acme", True, None, 9)] == ["there"]
+    keeping._back = now - 60
+    await keeping._look()
+    assert await keeping.store.sessions.page("acme", True, None, 9) == []
+
+
+async def test_what_the_revoked_asked_for_is_ended_however_often_it_fails(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, in whatever order."""
+    ended: list[int] = []
+    done = asyncio.Event()
+    failing = [StoreDown("down"), ValueError("odd"), StoreDown("down")]
+
+    async def revoked(_: str, *, serial: int) -> None:
+        if failing:
+            raise failing.pop()
+        ended.append(serial)
+        if len(ended) == 2:
+            done.set()
+
+    monkeypatch.setattr(place.keeping._upkeep, "identity_revoked", revoked)
+    for serial in (7, 8):
+        entry = revocation.Revocation("acme", "lost", "2026-01-31T12:00:00Z", serial=serial)
+        place.keeping.revoked([entry])
+    async with asyncio.timeout(10):
+        while place.keeping._hit:
+            place.keeping._more_hit.set()
+            await place.keeping.store.changes.read()
+        await done.wait()
+    assert sorted(ended) == [7, 8]
 
 
 async def test_an_end_that_could_not_be_kept_is_kept_later(

@@ -124,6 +124,23 @@ async def test_a_bad_policy_is_told_once_and_changes_nothing(world: World) -> No
     assert world.kinds == ["policy-rejected"]
 
 
+async def test_a_tenants_people_learn_the_files_name_and_not_where_it_is(world: World, tmp_path: Path) -> None:
+    """In the audit trail and in what the API tells of the tenant; the operator's status has the whole path."""
+    world.policy.write_text(BAD)
+    world.targets.write_text("version: 1\ntargets: 7\n")
+    await world.reload.now()
+    world.policy.unlink()
+    await world.reload.now()
+    told = [problem for event in world.events for problem in event.problems]  # type: ignore[attr-defined]  # of those kinds
+    assert [problem.partition(": ")[0] for problem in told] == [
+        *("p.yaml:2:9", "p.yaml:2:27"),
+        *("acme.yaml:2:10", "policies:1:1"),
+    ]
+    assert str(tmp_path) not in str([told, world.reload.problems_of("acme")])
+    assert {problem.partition(":")[0] for problem in world.reload.problems_of("acme")} == {"acme.yaml", "policies"}
+    assert str(tmp_path) in world.reload.problems[0]
+
+
 async def test_what_has_not_changed_is_not_told(world: World) -> None:
     await world.reload.now()
     assert world.events == []

@@ -55,9 +55,15 @@ function runs(one) {
     one.text ? code(one.text, { escaped: one.escaped, label: title }) : shell(one),
     one.text ? h("p", { class: "dim small" }, size(one.text), one.kind === "line" ? ", a line of a shell that is open" : "",
       one.directory ? [", in ", given(one.directory, "mono")] : "") : null,
+    takes(one),
     differs ? h("details", {}, h("summary", {}, "As the client wrote it"),
       h("p", { class: "dim small" }, "This is what was sent. It was read, and what stands above was printed from it. It never runs."),
       code(one.written, { escaped: one.written_escaped })) : null);
+}
+
+function takes(one) {
+  return one.takes_commands ? h("p", { class: "notice bad" }, h("strong", {}, "It takes commands itself: "),
+    "what is typed or sent into it nobody judges.") : null;
 }
 
 function shell(one) {
@@ -187,6 +193,7 @@ function form(what, one, again, close) {
   return h("form", { on: { submit } },
     h("p", {}, given(one.identity), " on ", given(`${one.account}@${one.target}`, "mono"), ":"),
     one.text ? code(one.text, { escaped: one.escaped }) : shell(one),
+    takes(one),
     what === "grant" ? h("p", { class: "notice" }, "The rule ", given(one.rule, "mono"), " then lets ", given(one.identity),
       ` through, for every command that it is about, until ${absolute(now() + one.grants)}.`) : null,
     field(what === "deny" ? "Why (the agent reads it)" : "Comment (may stay empty)", input),

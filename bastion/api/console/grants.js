@@ -4,7 +4,7 @@ import { get, path, post } from "./api.js";
 import { add, fill, h } from "./dom.js";
 import * as events from "./events.js";
 import { may } from "./me.js";
-import { badge, buttons, choice, dialog, empty, given, head, load, more, names, say } from "./parts.js";
+import { ask, badge, choice, empty, given, head, load, more, names, say } from "./parts.js";
 import { cell } from "./sessions.js";
 import { clockTime, now, seconds, until, when } from "./times.js";
 
@@ -54,24 +54,17 @@ function ends(one) {
 }
 
 function revoke(one, reload) {
-  dialog("Revoke the grant", (close) => {
-    const trouble = h("div", { class: "trouble", role: "alert" });
-    const go = h("button", { type: "submit", class: "danger", "data-first": "" }, "Revoke");
-    const submit = async (event) => {
-      event.preventDefault();
-      go.disabled = true;
-      try {
-        await post(path("grants", one.id, "revoke"));
-        close();
-        say("The grant is revoked.", { tone: "good" });
-        await reload();
-      } catch (error) {
-        fill(trouble, error.message);
-        go.disabled = false;
-      }
-    };
-    return h("form", { on: { submit } },
-      h("p", {}, given(one.identity), " has to ask again for rule ", given(one.rule, "mono"), ". What runs under the grant is ended at once."),
-      trouble, buttons(go, close));
+  ask({
+    title: "Revoke the grant",
+    about: h("p", {}, given(one.identity), " has to ask again for rule ", given(one.rule, "mono"), ". What runs under the grant is ended at once."),
+    label: "Why (the audit trail and the agent are told)",
+    required: false,
+    verb: "Revoke",
+    tone: "danger",
+    act: async (reason) => {
+      await post(path("grants", one.id, "revoke"), reason ? { reason } : {});
+      say("The grant is revoked.", { tone: "good" });
+      await reload();
+    },
   });
 }

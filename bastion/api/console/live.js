@@ -76,7 +76,6 @@ function about(one, me) {
       ["Principals", names(one.principals)],
       ["Certificate", one.serial ? given(one.serial, "mono") : null],
       ["From", one.source ? given(one.source, "mono") : null],
-      ["Grant", one.grant ? given(one.grant, "mono") : null],
       ["Session", given(one.id, "mono")],
     ], "across"),
   ];

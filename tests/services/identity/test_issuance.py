@@ -139,3 +139,10 @@ def test_serials_are_whole_in_every_reader_of_json() -> None:
     serials = {random_serial() for _ in range(1000)}
     assert len(serials) == 1000
     assert all(1 <= serial <= MAX_SERIAL < 1 << 53 for serial in serials)
+
+
+async def test_who_a_token_is_for_is_known_until_its_end() -> None:
+    identity, ends = await issuance(Trail()).identify(TOKEN, None)
+    assert (identity.name, ends) == ("agent@demo", CLAIMS["exp"])
+    late = token({**CLAIMS, "exp": NOW - 1}, {"alg": "ES256", "kid": "first"}, "first")
+    assert (await issuance(Trail()).identify(late, None))[1] == NOW - 1 + ISSUER.skew

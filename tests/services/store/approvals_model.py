@@ -178,9 +178,6 @@ class Model:
         unseen = {name for name, at in self.seen.items() if at < self.now - 15}
         self._over(lambda ask: bool(ask.process) and ask.process in {process, *unseen}, "withdrawn")
 
-    def kill(self, session: str) -> None:
-        self._over(lambda ask: bool(ask.process) and ask.session == session, "ended")
-
     def revoke(self, given: Given) -> set[tuple[str, str]]:
         """Which sessions of which processes end."""
         given.over = True

@@ -120,6 +120,22 @@ async def test_it_expires_at_a_fixed_time(process: Process, clock: Clock) -> Non
     assert process.notices.told == [("requested", id), ("reminded", id), ("expired", id)]
 
 
+async def test_a_reminder_is_told_where_somebody_waits(process: Process, url: str, clock: Clock, trail: Trail) -> None:
+    """Whichever process looks first."""
+    other = await Process.start(url, clock, trail, "two")
+    asked = process.ask(asking())
+    id = await asked.held()
+    clock.now = NOW + 300
+    for one in (process, other):
+        await one.store.overview.seen(one.name, clock.now)
+    await other.upkeep.tick()
+    assert other.notices.told == []
+    await process.upkeep.tick()
+    assert process.notices.told == [("requested", id), ("reminded", id)]
+    assert len(asked.lines) == 4
+    await other.stop()
+
+
 async def test_what_was_approved_too_late_to_run_does_not(process: Process, clock: Clock) -> None:
     """An approval is good until its end, whatever kept the one who waits from using it."""
     asked = process.ask(asking())
@@ -191,16 +207,6 @@ async def test_a_policy_that_changes_between_vote_and_use_stops_it(process: Proc
     process.approvals.policy_changed("acme", "v2")
     assert "policy changed" in await refusal(asked)
     assert process.trail.states() == ["approved", "ended"]
-
-
-async def test_a_session_that_is_killed_waits_no_more(process: Process) -> None:
-    """Another session's request goes on."""
-    killed, other = process.ask(asking(session="s1")), process.ask(asking(session="s2"))
-    await killed.held()
-    await other.held()
-    await process.approvals.end("acme", "s1", "ended by op@acme")
-    assert await refusal(killed) == "not approved: ended by op@acme"
-    assert not other.task.done()
 
 
 @pytest.mark.parametrize(

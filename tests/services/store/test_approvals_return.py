@@ -112,7 +112,7 @@ async def test_it_lives_through_a_restart_and_the_end_of_its_session(url: str, c
     """Nobody waits for it, so nobody's end ends it; what was decided meanwhile holds."""
     first = await Process.start(url, clock, trail)
     id = await sent_away(first)
-    await first.approvals.end("acme", "s1", "over")
+    first.approvals.session_ended("s1")
     await first.die()
     second = await Process.start(url, clock, trail)
     clock.now = NOW + 60

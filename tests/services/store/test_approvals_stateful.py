@@ -202,17 +202,21 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.asks)
     @rule(data=st.data(), name=names)
     def session_is_killed(self, data: st.DataObject, name: str) -> None:
+        """What waits in it is cancelled, and so taken back."""
         name = self._living(name)
         session = self._some(data).session
-        self.run(self.processes[name].approvals.end("acme", session, "killed"))
-        self.model.kill(session)
+        for id in [id for id in self.waiting if self.model.asks[id].session == session]:
+            self._gone(id)
+        self.processes[name].approvals.session_ended(session)
         for pairs in self.model.under.values():
             pairs.discard((name, session))
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def client_is_gone(self, data: st.DataObject) -> None:
-        id = data.draw(st.sampled_from(list(self.waiting)))
+        self._gone(data.draw(st.sampled_from(list(self.waiting))))
+
+    def _gone(self, id: str) -> None:
         waiting = self.waiting.pop(id)
         waiting.task.cancel()
         assert self.run(_outcome(waiting)) == "cancelled"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -152,6 +153,44 @@ async def test_who_can_not_hear_is_told_so_and_misses_nothing(store: Store, monk
         await heard.until(lambda: heard.failures)
         monkeypatch.setattr(store._database, "read", read)
         await heard.until(lambda: heard.subjects == ["a"])
+
+
+async def test_what_is_not_foreseen_ends_no_hearing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as not knowing; and once it is over, that it is known again."""
+    heard, restored = Heard(store), asyncio.Event()
+    store.changes.subscribe(lambda _: None, lambda _: None, restored.set)
+    read = store._database.read
+
+    async def odd(_: object) -> Any:
+        raise ValueError("odd")
+
+    async with running(store):
+        monkeypatch.setattr(store._database, "read", odd)
+        store.changes.wake()
+        await heard.until(lambda: heard.failures)
+        assert isinstance(store.changes.trouble.error, ValueError)
+        assert not restored.is_set()
+        monkeypatch.setattr(store._database, "read", read)
+        await change(store, "a")
+        await heard.until(lambda: heard.subjects == ["a"])
+        await restored.wait()
+
+
+async def test_no_connection_is_left_over_where_nothing_can_be_heard_on_it(
+    postgresql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await Store.open(await postgresql.create("left_over"))
+    made: list[asyncpg.Connection[Any]] = []
+
+    async def fails(connection: asyncpg.Connection[Any], *_: object) -> None:
+        made.append(connection)
+        raise asyncpg.InterfaceError("no")
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", fails)
+    with pytest.raises(StoreDown):
+        await store._database.listen(lambda: None)
+    assert [connection.is_closed() for connection in made] == [True]
+    await store.close()
 
 
 async def test_a_lost_connection_for_notices_is_made_again(postgresql: Any) -> None:

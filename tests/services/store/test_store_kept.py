@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from bastion.approvals.request import State
+from bastion.approvals.ports import After
+from bastion.approvals.request import State, moved
 from bastion.errors import NoSuchRequest
 from bastion.kept import Certificate, Recording, Session
 from bastion.store.sessions import GONE
 from bastion.store.store import Store
 from tests.core.approvals_made import NOW, no, person, request
 from tests.services.store.test_store_changes import Heard
-from tests.services.store.test_store_requests import make, vote
+from tests.services.store.test_store_requests import make, nothing, vote
 
 WHO: dict[str, Any] = {"identity": "agent-7", "issuer": "https://issuer.example.com", "subject": "sub"}
 SESSION = Session(
@@ -47,8 +48,8 @@ RECORDING = Recording("acme", "s1", "acme/s1.cast", "00" * 32, 2**40, 3, NOW, 1.
 
 async def test_a_session_lives_and_ends_once(store: Store) -> None:
     await store.sessions.begin(SESSION)
-    await store.sessions.update("acme", "s1", NOW + 1, recording="acme/s1.cast", grant="g1")
-    live = replace(SESSION, recording="acme/s1.cast", grant="g1")
+    await store.sessions.recorded("acme", "s1", NOW + 1, "acme/s1.cast")
+    live = replace(SESSION, recording="acme/s1.cast")
     assert await store.sessions.find("acme", "s1") == live
     assert await store.sessions.page("acme", True, None, 9) == [live]
     await store.sessions.end("acme", "s1", NOW + 5, 0, "the command ended")
@@ -98,7 +99,7 @@ async def test_another_tenant_has_no_part_in_it(store: Store) -> None:
     assert await store.certificates.find("rival", CERTIFICATE.serial) is None
     assert await store.recordings.find("rival", "s1") is None
     for change in (
-        store.sessions.update("rival", "s1", NOW, grant="g"),
+        store.sessions.recorded("rival", "s1", NOW, "rival/s1.cast"),
         store.sessions.end("rival", "s1", NOW, 0, ""),
         store.sessions.request_end("rival", "s1", NOW, ""),
         store.certificates.revoked("rival", CERTIFICATE.serial, NOW, ""),
@@ -143,3 +144,34 @@ async def test_what_was_over_long_ago_is_forgotten(store: Store) -> None:
     assert {found.id for found in await store.sessions.page("acme", None, None, 9)} == {"new", "live"}
     assert [found.serial for found in await store.certificates.page("acme", None, 9)] == [2]
     assert await make(store, id="old") == request(id="old")
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud800"])
+async def test_words_that_no_database_keeps_are_kept_as_a_sign(store: Store, odd: str) -> None:
+    """What a person, a policy or a target says is no error of the store, whatever stands in it."""
+    said = f"lost{odd}laptop"
+    kept = "lost\N{REPLACEMENT CHARACTER}laptop"
+    await store.certificates.issued(CERTIFICATE)
+    assert (await store.certificates.revoked("acme", 2**63, NOW, said)).why == kept
+    await store.sessions.begin(SESSION)
+    await store.sessions.request_end("acme", "s1", NOW, said)
+    (wanted,) = await store.sessions.to_end("one")
+    await store.sessions.end("acme", "s1", NOW, 1, said)
+    over = await store.sessions.find("acme", "s1")
+    assert over is not None
+    assert (wanted.end_reason, over.reason) == (kept, kept)
+    made = await make(store, reason=said)
+    await store.requests.change("acme", made.id, lambda one: After(moved(one, State.ENDED, NOW, said)), nothing)
+    found = await store.requests.find("acme", made.id)
+    assert found is not None
+    assert (found.reason, found.why) == (kept, kept)
+
+
+async def test_a_process_finds_what_others_took_for_lost(store: Store) -> None:
+    """Its own, since then, and not what ended otherwise."""
+    for id, instance in (("s1", "one"), ("s2", "one"), ("s3", "two")):
+        await store.sessions.begin(replace(SESSION, id=id, instance=instance))
+    await store.sessions.end("acme", "s2", NOW + 1, 0, "exit")
+    assert await store.sessions.lost(NOW + 20, NOW + 5, ()) == 2
+    assert [one.id for one in await store.sessions.taken_for_lost("one", NOW)] == ["s1"]
+    assert await store.sessions.taken_for_lost("one", NOW + 21) == []

@@ -49,6 +49,7 @@ async def test_a_request_comes_back_as_it_went_in(store: Store) -> None:
         source="",
         categories=(),
         reason="zwölf \u202e",
+        takes_commands=True,
     )
     assert await store.requests.find("acme", odd.id) == odd
     voted = await vote(store, odd.id, yes(person(), comment="so be it\n"), no(person("d", "dba"), NOW + 2, "no: é"))
@@ -123,6 +124,17 @@ async def test_a_tenant_has_no_part_in_another(store: Store) -> None:
         await store.requests.change("rival", "only-ours", lambda before: After(before), nothing)
     with pytest.raises(NoSuchRequest, match="no such grant"):
         await store.grants.change("rival", "g", lambda before: before, nothing)
+
+
+async def test_those_that_wait_are_counted(store: Store) -> None:
+    """Of the tenants that are asked about, and none that is settled."""
+    for number in range(3):
+        await make(store, id=f"waits{number}", tenant="acme" if number else "rival")
+    settled = await make(store, id="settled")
+    await vote(store, settled.id, no(person()))
+    assert await store.overview.pending(["acme"]) == 2
+    assert await store.overview.pending(["acme", "rival"]) == 3
+    assert await store.overview.pending([]) == 0
 
 
 async def test_pages_go_from_the_newest_on_and_miss_nothing(store: Store) -> None:
