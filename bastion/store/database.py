@@ -23,8 +23,9 @@ import logging
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,7 +71,7 @@ class Database:
         StoreDown: it can not be reached."""
         parsed = _parsed(url)
         if parsed.get_backend_name() == "sqlite":
-            _private(Path(parsed.database or ""))
+            await asyncio.to_thread(_file, Path(parsed.database or ""))
             opened = cls(parsed, _sqlite(parsed, READERS), _sqlite(parsed, 1))
         else:
             engine = _postgresql(parsed)
@@ -185,6 +186,24 @@ def _private(path: Path) -> None:
             os.close(fd)
     except OSError as error:
         raise OperatorError(f"the store {path} can not be opened: {error.strerror}") from error
+
+
+def _file(path: Path) -> None:
+    """Make the file where there is none, and its journal WAL, which stays so. Processes that do so at once are told
+    that it is locked, at once and whatever their patience is (SQLite's busy handler is not asked then)."""
+    _private(path)
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL").fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
+                raise _down(error) from error
+        except sqlite3.Error as error:
+            raise _down(error) from error
+        time.sleep(0.02)
 
 
 def _sqlite(url: URL, connections: int) -> AsyncEngine:
