@@ -7,6 +7,11 @@ exchanged. Quoting also stops aliases and reserved words: 'if' is a program's na
 patterns, tildes, the names in declarations) has passed an allow-list when it was read, and is checked again here before
 it is printed.
 
+What stands in a substitution, or in a function that is exported, bash 5.2 prints anew from its own tree, and reads
+again: a coprocess without a name gets one there, `1<>` loses its descriptor, and of a here-document in a list the body
+can come too late or be lost, so that its text is read as commands. None of these is printed there, but for the
+here-document of one command alone. (Where functions can be exported there are here-strings.)
+
 Limits: quoting does not stop a function of that name in the account's own start-up files. fish and csh read quotes
 differently, which is why the inventory refuses such login shells.
 """
@@ -96,6 +101,10 @@ class _Printer:
 
     def __init__(self, posix: bool) -> None:
         self.posix = posix
+        self.inside = False
+        """In a substitution."""
+        self.alone = True
+        """All of it, where it is in one, is one simple command."""
         self.bodies: list[bytes] = []
         self.lines = 0
 
@@ -141,12 +150,12 @@ class _Printer:
 
     def _inside(self, script: Script) -> bytes:
         """Blanks keep `$( (` from being `$((`, and `<( <` apart."""
-        outer, lines = self.bodies, self.lines
-        self.bodies = []
+        outer, lines, around = self.bodies, self.lines, (self.inside, self.alone)
+        self.bodies, self.inside, self.alone = [], True, _alone(script)
         printed = b" " + self.script(script, b"") + b" "
         if outer and self.lines != lines:
             raise NotPrintable("a here-document inside the line of another one")
-        self.bodies = outer
+        self.bodies, (self.inside, self.alone) = outer, around
         return printed
 
     # -- scripts
@@ -211,6 +220,8 @@ class _Printer:
 
     def _declaration(self, command: Declaration) -> bytes:
         """The builtin's name and `name=` stay unquoted, or the shell would split the values like any words."""
+        if self.posix and any(b"f" in option for option in command.options):
+            raise NotPrintable("an option of a declaration that this login shell does not have")
         words = [_passed(_NAME, command.name), *(_passed(_OPTION, option) for option in command.options)]
         for argument in command.arguments:
             words.append(_passed(_NAME, argument) if isinstance(argument, bytes) else self._assignment(argument))
@@ -225,7 +236,11 @@ class _Printer:
             return (
                 descriptor + operator + _passed(re.compile(rb"(?:[0-9]{1,3}|-)\Z"), b"" if literal is None else literal)
             )
+        if operator == b"<>" and descriptor == b"1" and self.inside:
+            raise NotPrintable("`1<>` inside a substitution")
         if operator == b"<<<" and self.posix:
+            if self.inside and (self.bodies or not self.alone):
+                raise NotPrintable("a here-document inside a substitution that is more than one command")
             return descriptor + b"<< " + self._here(redirection.target)
         return descriptor + operator + b" " + self.word(redirection.target)
 
@@ -288,10 +303,26 @@ class _Printer:
             words.append(_passed(re.compile(rb"(?:;;|;&|;;&)\Z"), end))
         return b" ".join([*words, b"esac"])
 
+    def _coproc(self, command: Coproc) -> bytes:
+        if self.inside:
+            raise NotPrintable("a coprocess inside a substitution")
+        return b"coproc " + self._command(command.command)
+
     def _function(self, command: Function) -> bytes:
         if not isinstance(command.body, Group | Subshell):
             raise NotPrintable("a function whose body is no group")
-        return _passed(_NAME, command.name) + b"() " + self._command(command.body)
+        around, self.inside = self.inside, self.inside or not self.posix
+        printed = _passed(_NAME, command.name) + b"() " + self._command(command.body)
+        self.inside = around
+        return printed
+
+
+def _alone(script: Script) -> bool:
+    """Whether it is one simple command and nothing else."""
+    if len(script.items) != 1 or script.items[0].rest or script.items[0].background:
+        return False
+    (item,) = script.items
+    return len(item.first.commands) == 1 and isinstance(item.first.commands[0], Simple)
 
 
 _PRINTERS: dict[type, Callable[..., bytes]] = {
@@ -305,5 +336,5 @@ _PRINTERS: dict[type, Callable[..., bytes]] = {
     While: _Printer._while,
     Case: _Printer._case,
     Function: _Printer._function,
-    Coproc: lambda printer, command: b"coproc " + printer._command(command.command),
+    Coproc: _Printer._coproc,
 }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from bastion.analysis import tree
-from bastion.analysis.printer import print_script
+from bastion.analysis.printer import NotPrintable, print_script
 from bastion.analysis.shell import analyse
 from tests.core.oracle import texts, trees
 from tests.core.oracle.sandbox import Call, Sandbox, named
@@ -105,6 +105,19 @@ def test_a_printed_tree_runs_nothing_that_is_not_in_it(box: Sandbox, script: tre
     try:
         called = box.calls(print_script(script), seconds=5)
     except subprocess.TimeoutExpired:
+        return
+    assert unnamed(called, commands) == []
+
+
+@given(trees.scripts)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_tree_printed_for_a_plain_shell_runs_nothing_else_in_bash(box: Sandbox, script: tree.Script) -> None:
+    """With here-documents, where bash has the name `sh`: what is in a substitution it prints anew, and reads again."""
+    commands: list[tuple[bytes | None, ...]] = []
+    _collect(script, commands)
+    try:
+        called = box.calls(print_script(script, posix=True), seconds=5)
+    except (NotPrintable, subprocess.TimeoutExpired):
         return
     assert unnamed(called, commands) == []
 

@@ -44,6 +44,23 @@ def test_a_printed_here_document_is_what_was_written(text: str, login: str, shel
     assert again.commands == analysis.commands
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"echo $(ls -d / && if cat <<'E'\nzz\nE\nthen cat <<'E'\nEOF\ntouch canary\nE\nfi\n)",
+        b"x=$(cat <<E | sort\na\nE\n)",
+        b"x=$(ls; cat <<E\na\nE\n)",
+        b"x=$(cat <<E <<F\na\nE\nb\nF\n)",
+        b"f() { cat <<E\na\nE\n}; export -f f",
+    ],
+)
+def test_what_bash_would_print_anew_otherwise_is_refused(text: bytes) -> None:
+    """Where bash has the name `sh`: as the login shell, and for the text of an `sh -c`."""
+    quoted = b"sh -c '" + text.replace(b"'", b"'\\''") + b"'"
+    assert analyse(text, "sh").runs is None
+    assert [analyse(quoted, login).runs for login in ("bash", "sh")] == [None, None]
+
+
 def test_blanking_keeps_every_offset() -> None:
     """The parser's text is as long as the source, has its lines, and no here-document."""
     text = b"cat <<E 3<<-'F' <<< x\na $(b\nE\n\tc\n\tF\nls"

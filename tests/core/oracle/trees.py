@@ -23,6 +23,7 @@ _LITERALS = st.one_of(
             b"{a,b}",
             b"\\",
             b"\n",
+            b"EOF\nq",
             b"!",
             b"]]",
             b"\xc3\xa9",
@@ -51,7 +52,7 @@ _INNER = st.sampled_from(
 )
 _GLOBS = st.sampled_from([b"*", b"?", b"[ab]", b"[!a-c]", b"[[:alpha:]]"]).map(tree.Glob)
 _USERS = st.sampled_from([b"", b"root"])
-_OPERATORS = st.sampled_from([b">", b">>", b"<", b">|", b"<<<"])
+_OPERATORS = st.sampled_from([b">", b">>", b"<", b">|", b"<<<", b"<<<"])
 _DESCRIPTORS = st.sampled_from([b"", b"0", b"2", b"13"])
 
 
