@@ -57,6 +57,8 @@ class Compiled:
     def __init__(self, detector: Detector, index: int) -> None:
         before, secret, after = detector.pattern.before, detector.pattern.secret, detector.pattern.after
         self.detector = detector
+        self.kind = detector.kind or detector.id
+        """What counts call it."""
         self.index = index
         self.longest = detector.longest
         self.check = validators.BY_NAME[detector.check] if detector.check else None

@@ -101,6 +101,29 @@ def longest(node: Node) -> int:
             return high * longest(part)
 
 
+def head(node: Node, most: int) -> Node:
+    """What every match begins with, of at most `most` bytes; the node itself where no match is longer."""
+    if longest(node) <= most:
+        return node
+    match node:
+        case Row(parts):
+            kept: list[Node] = []
+            for part in parts:
+                kept.append(head(part, most))
+                most -= longest(part)
+                if most < 0:
+                    break
+            return sequence(kept)
+        case Choice(parts):
+            return Choice(tuple(head(part, most) for part in parts))
+        case Repeat(part, low, _):
+            times = most // longest(part)
+            if times == 0 and low > 0:
+                return head(part, most)
+            return Repeat(part, min(low, times), times)
+    return EMPTY
+
+
 def begun(node: Node, more: bool = False) -> Node | None:
     """What matches every beginning of a match, of at least one byte, for which it matters what comes next: those that
     are not whole, or could be longer, or must be followed by something. None where there is none. `more`: whether
