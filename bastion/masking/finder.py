@@ -1,7 +1,7 @@
 """Which detectors are worth running over a piece: one look for all of them, that may say too much and never too little.
 
 Nearly all of what machines print has nothing in it, so this look decides how fast the whole is. It runs one automaton
-for the patterns of all detectors, in which repetitions have no upper end, and no lower one above 5, or 13 of digits
+for the patterns of all detectors, in which repetitions have no upper end, and no lower one above 3, or 13 of digits
 (a card; a repetition of a repetition keeps more, for patterns whose beginning is in many words). Of a match of more
 than HEAD bytes it knows the beginning only. That leaves out most of its states, and what is left still tells a secret
 from ordinary text. The states are built as texts need them, so that the first megabytes are slower than what follows,

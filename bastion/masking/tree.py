@@ -54,7 +54,7 @@ Node = Chars | Assertion | Row | Choice | Repeat
 
 ENDLESS = 1 << 30
 EMPTY = Row(())
-COUNT_SOME = 5
+COUNT_SOME = 3
 COUNT_DIGITS = 13
 _DIGITS = sum(1 << byte for byte in b"0123456789")
 LONG_ROW = 64
