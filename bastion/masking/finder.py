@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bastion.masking.engine import which
+from bastion.masking.engine import TOO_LARGE, which
 from bastion.masking.pattern import BadPattern, Pattern
 from bastion.masking.tree import COUNT_DIGITS, COUNT_SOME, Node, Row, head, longest, loosened, shortest, written
 
@@ -41,7 +41,7 @@ class Finder:
         self._count = len(texts)
         # RE2 says nothing when it has too little memory: then it finds nothing, and that would be shown as it is.
         if self._count not in (self._set.Match(_TRIAL) or ()):
-            raise BadPattern("the patterns are too large together: use fewer of them, or shorter ones")
+            raise BadPattern(TOO_LARGE)
 
     def candidates(self, text: bytes, at: int = 0, dense: bool = True) -> Mapping[int, Sequence[Range]]:
         """All detectors that can match somewhere in the text from `at` on, by index in their order, each with the

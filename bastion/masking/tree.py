@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,9 @@ def _written_times(low: int, high: int) -> str:
     return f"{{{low}}}" if low == high else f"{{{low},{high}}}"
 
 
+@lru_cache(maxsize=4096)
 def _written_set(of: int) -> str:
+    """Kept: sets are few, and the beginnings of a pattern have each of them many times."""
     members = [byte for byte in range(256) if of >> byte & 1]
     if len(members) == 1:
         return f"\\x{members[0]:02x}"
