@@ -112,6 +112,7 @@ class App:
                 self._secrets.load(settings.inventory, name),
                 users[name].secret_for("mask"),
             )
+            tenants[name].prepare(tenants[name].policy)
         apart.refuse_same(keys)
         return tenants, users, targets
 

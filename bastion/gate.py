@@ -39,7 +39,7 @@ from bastion.errors import BadCertificate, BastionError, Denied, NoSuchTarget, N
 from bastion.identity.authority import verify_user
 from bastion.identity.principal import Credential
 from bastion.policy.decision import Decision, Effect
-from bastion.policy.masks import Chosen, without
+from bastion.policy.masks import Chosen, Mask, without
 from bastion.policy.model import Policy
 from bastion.targets.target import Target
 from bastion.verdicts import Shells, Tenant, Verdicts
@@ -210,6 +210,7 @@ class Gate:
             raise NoSuchTarget
         context = Context(credential, target, login, knock)
         await self._audit.write(Admitted(**at_account(context)))
+        await self._prepared(context)
         return context
 
     # -- what
@@ -295,19 +296,28 @@ class Gate:
         """What to mask of what this context is shown, whenever it is called: the same object until the policy has
         changed. None: nothing."""
         tenant = self._tenants[context.tenant]
-        account = context.account.name
-        subject = self._verdicts.subject(context.knock, context.credential, context.target, account)
         known: tuple[Policy, Chosen | None] | None = None
 
         def now() -> Chosen | None:
             nonlocal known
             if known is None or known[0] is not tenant.policy:
-                known = tenant.policy, tenant.choices.of(tenant.policy.masked(subject), tenant.hash_key)
+                known = tenant.policy, tenant.choices.of(self._masks(context), tenant.hash_key)
             return known[1]
 
         return now
 
     # -- inside
+
+    def _masks(self, context: Context) -> tuple[Mask, ...]:
+        account = context.account.name
+        subject = self._verdicts.subject(context.knock, context.credential, context.target, account)
+        return self._tenants[context.tenant].policy.masked(subject)
+
+    async def _prepared(self, context: Context) -> None:
+        """Have what is masked for this context compiled: in a thread, where nobody has foreseen it."""
+        tenant, masks = self._tenants[context.tenant], self._masks(context)
+        if not tenant.choices.has(masks):
+            await asyncio.to_thread(tenant.choices.of, masks, tenant.hash_key)
 
     def _hiding(self, context: Context) -> Callable[[bytes], bytes]:
         """What takes from a text what is masked. Where that is not known, nothing of the text is told."""

@@ -36,12 +36,22 @@ from bastion.document import shown
 from bastion.errors import BadFile, NotRecorded, OperatorError
 from bastion.identity.revocation import Revocation, Revocations
 from bastion.policy import loader
+from bastion.policy.model import Policy
 from bastion.targets import inventory
 from bastion.targets.inventory import Inventory
 from bastion.verdicts import Tenant
 from bastion.watch import PATIENCE, Folders, Watch
 
 log = logging.getLogger(__name__)
+
+
+def _ready(tenant: Tenant, folder: Path) -> Policy:
+    """The tenant's policy as it stands in its files, with all that it needs to be in force at once. BadFile."""
+    policy = loader.load(folder)
+    if policy.version != tenant.policy.version:
+        tenant.prepare(policy)
+    return policy
+
 
 _Rejected = Callable[[tuple[str, ...]], Event]
 
@@ -207,7 +217,7 @@ class Reload:
     async def _read_policy(self, tenant: Tenant, folder: Path, _: bool) -> None:
         what = f"policy of {tenant.name}"
         try:
-            policy = await asyncio.to_thread(loader.load, folder)
+            policy = await asyncio.to_thread(_ready, tenant, folder)
         except Exception as error:  # noqa: BLE001 (one tenant's file must not end the reading of others; it is told)
             stays = tenant.policy.version
             await self._reject(

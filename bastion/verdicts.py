@@ -51,6 +51,10 @@ class Tenant:
     """For masks of style `hash`: the tenant's own, and always the same."""
     choices: Choices = field(default_factory=Choices)
 
+    def prepare(self, policy: Policy) -> None:
+        """Compile what sessions under this policy will need. For a thread, before it is in force."""
+        self.choices.prepare(policy.masks, self.hash_key)
+
 
 class Verdicts:
     """Made once, with the tenants' state (shared with reload, which swaps it), and asked for everything."""

@@ -17,6 +17,9 @@ _MEMORY = 64 << 20
 """Bytes for one compiled pattern: with less, RE2 throws its automaton away again and again, and gets slow."""
 
 
+TOO_LARGE = "the patterns are too large together: use fewer of them, or shorter ones"
+
+
 class Found(Protocol):
     """A match."""
 
@@ -55,11 +58,14 @@ def compiled(text: str, *, captures: bool = False) -> Search:
 
 
 def which(texts: Sequence[str]) -> Which:
-    """All the patterns at once."""
+    """All the patterns at once, or BadPattern where RE2 refuses them."""
     made = re2.Set.SearchSet(_options(captures=False))
-    for text in texts:
-        made.Add(text.encode("latin-1"))
-    made.Compile()
+    try:
+        for text in texts:
+            made.Add(text.encode("latin-1"))
+        made.Compile()
+    except re2.error:
+        raise BadPattern(TOO_LARGE) from None
     found: Which = made
     return found
 

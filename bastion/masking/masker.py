@@ -37,6 +37,8 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 from bastion.masking import escapes
 from bastion.masking.block import Block
@@ -65,19 +67,19 @@ class Match:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A secret in the text, by its offsets there."""
+class _Hit(NamedTuple):
+    """A secret in the text, by its offsets there. The first three are by what hits are put in order."""
 
     start: int
+    minus_end: int
+    rank: int
     end: int
     by: Compiled
     settled: bool
     """No: it stands at the end, and time or the end of the stream made a match of it; it may go on."""
 
-    @property
-    def order(self) -> tuple[int, int, int]:
-        return self.start, -self.end, self.by.index
+
+_ORDER = itemgetter(0, 1, 2)
 
 
 class Masker:
@@ -103,6 +105,8 @@ class Masker:
         self._block: Block | None = None
         self._released: set[tuple[int, int]] = set()
         self._keep = 0
+        self._dense = False
+        """Whether the last look found something."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -175,7 +179,9 @@ class Masker:
             if not (echo and self._typed(text[begin:])):
                 frontier = max(begin, self._shown)
         hits: list[_Hit] = []
-        for index, ranges in self._plan.finder.candidates(text).items():
+        candidates = self._plan.finder.candidates(text, self._begin(), self._dense)
+        self._dense = bool(candidates)
+        for index, ranges in candidates.items():
             frontier = self._hits(self._plan.detectors[index], ranges, frontier, final, hits)
         return frontier, hits
 
@@ -190,9 +196,10 @@ class Masker:
         text, size = self._text, len(self._text)
         at = max(self._begin(), self._next.get(by.index, 0) - self._base)
         alive = -1
+        reach = by.longest + 1
         for first, last in ranges:
             at = max(at, first)
-            while at < last and (found := by.match.search(text, at, last + self._plan.finder.reach)) is not None:
+            while at < last and (found := by.match.search(text, at, last + reach)) is not None:
                 begin, end = found.span()
                 if begin >= last:
                     break
@@ -205,7 +212,7 @@ class Masker:
                 if by.check is not None and not by.check(text[start:stop]):
                     at = begin + 1
                     continue
-                hits.append(_Hit(start, stop, by, settled=not final or end < size))
+                hits.append(_Hit(start, -stop, by.index, stop, by, not final or end < size))
                 at = stop
         return frontier
 
@@ -213,11 +220,12 @@ class Masker:
 
     def _sweep(self, out: list[bytes], frontier: int, hits: list[_Hit]) -> bool:
         """Show what is before the frontier. Whether a block has begun, after which one must look anew."""
-        for hit in sorted(hits, key=lambda hit: hit.order):
+        hits.sort(key=_ORDER)
+        for hit in hits:
             if hit.start >= frontier:
                 break
             if hit.settled:
-                self._next[hit.by.index] = self._base + hit.end
+                self._next[hit.rank] = self._base + hit.end
             if hit.end <= self._shown:
                 continue
             self._plain(out, hit.start)
@@ -253,10 +261,10 @@ class Masker:
         begin = max(hit.start, self._shown)
         secret = self._text[hit.start : hit.end]
         whole = begin == hit.start
-        counted = (hit.by.index, self._base + hit.start)
+        counted = (hit.rank, self._base + hit.start)
         known = counted in self._released
         if not known:
-            self._counts[hit.by.detector.kind or hit.by.detector.id] += 1
+            self._counts[hit.by.kind] += 1
             self._tell(hit, begin)
             if not hit.settled:
                 self._released.add(counted)
@@ -326,7 +334,7 @@ class Masker:
         codes = [(at, len(code)) for at, code in self._codes]
         to_start = self._codes_shown + sum(size for at, size in codes if at <= start)
         to_end = self._codes_shown + sum(size for at, size in codes if at < end)
-        self._seen(Match(hit.by.detector.kind or hit.by.detector.id, start + to_start, end + to_end))
+        self._seen(Match(hit.by.kind, start + to_start, end + to_end))
 
     def _trim(self) -> None:
         """Forget what is no context any more."""

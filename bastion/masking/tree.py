@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ Node = Chars | Assertion | Row | Choice | Repeat
 
 ENDLESS = 1 << 30
 EMPTY = Row(())
-COUNT_SOME = 5
+COUNT_SOME = 3
 COUNT_DIGITS = 13
 _DIGITS = sum(1 << byte for byte in b"0123456789")
 LONG_ROW = 64
@@ -99,6 +100,29 @@ def longest(node: Node) -> int:
             return max(longest(part) for part in parts)
         case Repeat(part, _, high):
             return high * longest(part)
+
+
+def head(node: Node, most: int) -> Node:
+    """What every match begins with, of at most `most` bytes; the node itself where no match is longer."""
+    if longest(node) <= most:
+        return node
+    match node:
+        case Row(parts):
+            kept: list[Node] = []
+            for part in parts:
+                kept.append(head(part, most))
+                most -= longest(part)
+                if most < 0:
+                    break
+            return sequence(kept)
+        case Choice(parts):
+            return Choice(tuple(head(part, most) for part in parts))
+        case Repeat(part, low, _):
+            times = most // longest(part)
+            if times == 0 and low > 0:
+                return head(part, most)
+            return Repeat(part, min(low, times), times)
+    return EMPTY
 
 
 def begun(node: Node, more: bool = False) -> Node | None:
@@ -207,7 +231,9 @@ def _written_times(low: int, high: int) -> str:
     return f"{{{low}}}" if low == high else f"{{{low},{high}}}"
 
 
+@lru_cache(maxsize=4096)
 def _written_set(of: int) -> str:
+    """Kept: sets are few, and the beginnings of a pattern have each of them many times."""
     members = [byte for byte in range(256) if of >> byte & 1]
     if len(members) == 1:
         return f"\\x{members[0]:02x}"

@@ -110,7 +110,8 @@ def _built(sources: Iterable[Source], problems: list[Problem]) -> Policy:
     _unique_patterns(masks, problems)
     together = fault(masks) if masks and not problems else None
     if together is not None:
-        problems.append(Problem(masks[0].place, f"these masks can not be in force together: {together}"))
+        mask, why = together
+        problems.append(Problem(mask.place, f"this mask can not be in force with those before it: {why}"))
     document.finish(problems)
     return Policy(
         version=f"sha256:{digest.hexdigest()}",
@@ -210,11 +211,15 @@ def _masks(node: Node) -> tuple[Mask, ...]:
 
 
 def _unique(rules: Sequence[Rule | Mask], problems: list[Problem]) -> None:
+    """Rules and masks share their names: an event that tells one of them tells no kind."""
     first: dict[str, Rule | Mask] = {}
     for rule in rules:
         known = first.setdefault(rule.id, rule)
-        if known is not rule:
-            problems.append(Problem(rule.place, f"a second rule {rule.id!r}; the first is at {known.place}"))
+        what, other = ("mask" if isinstance(one, Mask) else "rule" for one in (rule, known))
+        if what != other:
+            problems.append(Problem(rule.place, f"a mask named {rule.id!r}, as the rule at {known.place} is"))
+        elif known is not rule:
+            problems.append(Problem(rule.place, f"a second {what} {rule.id!r}; the first is at {known.place}"))
 
 
 def _unique_patterns(masks: Sequence[Mask], problems: list[Problem]) -> None:

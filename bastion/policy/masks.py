@@ -19,9 +19,12 @@ Limits: what is masked is told by what it looks like. It stops accidents, not so
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, combinations, islice
 
 from bastion.document import Node, Section
 from bastion.errors import Place
@@ -38,10 +41,14 @@ from bastion.policy.decision import Subject
 STRICTEST = (Style.LABEL, Style.STARS, Style.HASH, Style.LAST_FOUR)
 """Of several styles the first of these holds: what shows less."""
 MAX_COLUMNS = 256
-MAX_CHOICES = 16
+MAX_CHOICES = 32
 """Plans of one tenant that are kept: each is some megabytes."""
+MAX_FORESEEN = 16
+"""Plans that are made before a policy is in force."""
 
 _ABOUT = ("detectors", "patterns", "words", "columns")
+_ANY_KEY = bytes(32)
+"""In the place of a tenant's, to see whether masks can be in force."""
 _NO_TEXTS: tuple[str, ...] = ()
 _NO_PATTERNS: tuple[Custom, ...] = ()
 
@@ -96,7 +103,8 @@ def carries_files(argv: Sequence[bytes | None]) -> bool:
 
 
 def choose(masks: Sequence[Mask], key: bytes) -> Chosen:
-    """What these masks are together; `key` is the tenant's, for hashes. Takes tens of milliseconds: keep the answer."""
+    """What these masks are together; `key` is the tenant's, for hashes. Takes as long as Plan.compile: call it in a
+    thread, and keep the answer. BadPattern, where `fault` has one."""
     names = {name for mask in masks for name in mask.detectors}
     patterns = [pattern for mask in masks for pattern in mask.patterns]
     words = [Words(mask.id, mask.words) for mask in masks if mask.words]
@@ -108,23 +116,54 @@ def choose(masks: Sequence[Mask], key: bytes) -> Chosen:
     return Chosen(tuple(mask.id for mask in masks), plan, tuple((one, found) for one, found in columns if found), key)
 
 
+def foreseen(masks: Sequence[Mask]) -> list[tuple[Mask, ...]]:
+    """The sets of masks that sessions will have, none of them empty, at most MAX_FORESEEN: those about everybody are in
+    each, those about the same people and places go together, and all others may meet; the smaller sets first. Names
+    are not looked into, so some of these sets may never be."""
+    groups: dict[tuple[Who, Where], None] = dict.fromkeys((mask.who, mask.where) for mask in masks)
+    everybody = (Who(), Where())
+    apart = [group for group in groups if group != everybody]
+    chosen = chain.from_iterable(combinations(apart, size) for size in range(len(apart) + 1))
+    sets = (tuple(mask for mask in masks if (mask.who, mask.where) in (everybody, *some)) for some in chosen)
+    return list(islice(filter(None, sets), MAX_FORESEEN))
+
+
 class Choices:
-    """What was chosen lately, by the masks: many sessions of one policy share it."""
+    """What was chosen lately, by the masks: many sessions of one policy share it. For any thread."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[Mask, ...], Chosen] = OrderedDict()
+        self._lock = threading.Lock()
+        """Not held while anything is compiled: the event loop takes it too."""
+
+    def has(self, masks: tuple[Mask, ...]) -> bool:
+        """Whether `of` takes no time now."""
+        return not masks or masks in self._kept
 
     def of(self, masks: tuple[Mask, ...], key: bytes) -> Chosen | None:
-        """None where there are no masks; else the same object for the same masks while it is kept."""
+        """None where there are no masks; else the same object for the same masks while it is kept. Takes as long as
+        `choose` where it is not."""
         if not masks:
             return None
-        chosen = self._kept.get(masks)
-        if chosen is None:
-            chosen = self._kept[masks] = choose(masks, key)
-        self._kept.move_to_end(masks)
-        while len(self._kept) > MAX_CHOICES:
-            self._kept.popitem(last=False)
+        with self._lock:
+            known = self._kept.get(masks)
+        made = known or choose(masks, key)
+        with self._lock:
+            chosen = self._kept.setdefault(masks, made)
+            self._kept.move_to_end(masks)
+            while len(self._kept) > MAX_CHOICES:
+                self._kept.popitem(last=False)
         return chosen
+
+    def prepare(self, masks: Sequence[Mask], key: bytes) -> None:
+        """Choose for a policy with these masks what sessions will have: what is foreseen, and what was chosen
+        lately, of the masks of the same names. For a thread, before the policy is in force."""
+        with self._lock:
+            lately = list(self._kept)[-MAX_FORESEEN:]
+        for names in {frozenset(mask.id for mask in known) for known in lately}:
+            self.of(tuple(mask for mask in masks if mask.id in names), key)
+        for some in foreseen(masks):
+            self.of(some, key)
 
 
 def without(chosen: Chosen | None, text: bytes) -> bytes:
@@ -208,15 +247,24 @@ def _pattern(node: Node) -> Custom | None:
     return custom if custom.id and custom.pattern else None
 
 
-def fault(masks: Sequence[Mask]) -> BadPattern | None:
-    """Why these masks can not be in force together: a name that stands twice, or more than is possible."""
-    own = [pattern for mask in masks for pattern in mask.patterns]
-    words = [Words(mask.id, mask.words) for mask in masks if mask.words]
-    taken = {*detectors(), *kinds()} & {mask.id for mask in masks if mask.words}
-    if taken:
-        return BadPattern(f"a mask with `words` can not be called {sorted(taken)[0]!r}: that is a detector's name")
+def fault(masks: Sequence[Mask]) -> tuple[Mask, BadPattern] | None:
+    """Why these masks can not be in force together, though each can alone: a name that stands twice, or more than is
+    possible. With the first mask that is too much for those before it."""
+    names = {*detectors(), *kinds()}
+    for mask in masks:
+        if mask.words and mask.id in names:
+            said = f"a mask with `words` can not be called {mask.id!r}: that is a detector's name"
+            return mask, BadPattern(said)
+    error = _refused(masks)
+    if error is None:
+        return None
+    enough = bisect_left(range(1, len(masks)), 1, key=lambda size: _refused(masks[:size]) is not None)
+    return masks[enough], error
+
+
+def _refused(masks: Sequence[Mask]) -> BadPattern | None:
     try:
-        Plan.compile(patterns=own, words=words)
+        choose(masks, _ANY_KEY)
     except BadPattern as error:
         return error
     return None

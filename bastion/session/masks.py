@@ -45,6 +45,11 @@ class Masks:
         self._past: Counter[str] = Counter()
 
     @property
+    def masking(self) -> bool:
+        """Whether anything was masked of what came last."""
+        return self.on and any(stages for _, stages in self._streams.values())
+
+    @property
     def holding(self) -> bool:
         """Whether anything is held back."""
         return any(stage.holding for _, stages in self._streams.values() for stage in stages)

@@ -1,8 +1,9 @@
 """What passes between one client channel and one target channel: bytes, ends, signals, sizes, and the brakes.
 
 Every byte of output is masked and recorded before the client is given it (showing.py), the bastion's own lines among
-them. Nothing here waits or buffers by itself: what one side can not take yet makes the other side's reading pause, so
-the memory a relay holds is bounded by the two channel windows however slow a reader is.
+them, which may join what a turn of the event loop brings. Nothing else waits or is buffered here: what one side can not
+take yet makes the other side's reading pause, so the memory a relay holds is bounded by the two channel windows and
+what is joined, however slow a reader is.
 
 A script on standard input is the exception: `whole` gathers it, within bounds, and `drop_input` keeps it from the
 target, where what was judged and printed of it runs instead.

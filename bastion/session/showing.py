@@ -3,6 +3,10 @@
 What is drawn at a prompt (`draw`) is a stream of its own, so that the target's is whole on both sides of it; the two
 meet at the client, where whichever has its turn waits for nothing that is held back of the other.
 
+Large pieces, of anything but a terminal, are masked one right behind the other, where the turns of the event loop bring
+more of them: the automata are larger than a processor's nearest memory, and each finds them there that comes behind
+another. They wait until a turn brings none, or until there are JOINED bytes; whatever else is shown comes behind them.
+
 What a mask holds back of a terminal's output is given out after RELEASE_SECONDS; of any other stream when more has
 come, when it has been silent for QUIET_SECONDS, or when `settle` says that what ran has ended.
 
@@ -14,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
 
@@ -33,6 +38,16 @@ QUIET_SECONDS = 0.25
 """How long any other stream must be silent until what is held back is given out: a program may wait for an answer."""
 
 
+JOIN_FROM = 8 << 10
+"""Bytes of a piece that is large: typed echo, prompts and lines are shown at once."""
+
+JOINED = 256 << 10
+"""Bytes that wait at most."""
+
+SLICE = 0.005
+"""Seconds for which the others wait while what is less than that is masked."""
+
+
 class Tape(Protocol):
     """The recording of this channel. Both raise NotRecorded, and the session ends then."""
 
@@ -45,6 +60,8 @@ class Masks(Protocol):
 
     on: bool
 
+    @property
+    def masking(self) -> bool: ...
     @property
     def holding(self) -> bool: ...
     def feed(self, data: bytes, stream: int) -> bytes: ...
@@ -72,6 +89,14 @@ class Showing:
         self.end = end
         self._later: asyncio.TimerHandle | None = None
         self._turn = STDOUT
+        self._large: deque[bytes] = deque()
+        """Pieces that wait to be masked, all of one stream."""
+        self._large_stream = STDOUT
+        self._large_size = 0
+        self._more = False
+        """Whether this turn of the event loop brought any of them."""
+        self._turn_end: asyncio.Handle | None = None
+        self._closed = False
         self._broken = False
         self.sent = 0
         """Bytes of output so far, on both streams."""
@@ -81,15 +106,75 @@ class Showing:
         if self._masks is None:
             self._give(data, stream)
             return
+        if self._waits(data, stream, self._masks):
+            self._wait(data, stream)
+            return
+        self._catch_up()
         if stream != STDERR and stream != self._turn:
-            self._masked(self._turn, partial(_release, self._turn))
+            self._masked(self._turn, [partial(_release, self._turn)])
             self._turn = stream
-        self._masked(stream, lambda masks: masks.feed(data, stream))
-        if self._masks.holding and (self._later is None or not self._terminal):
+        self._masked(stream, [partial(_feed, data, stream)])
+        self._release_later(self._masks)
+
+    def _release_later(self, masks: Masks) -> None:
+        if masks.holding and (self._later is None or not self._terminal):
             if self._later is not None:
                 self._later.cancel()
             seconds = RELEASE_SECONDS if self._terminal else QUIET_SECONDS
             self._later = asyncio.get_running_loop().call_later(seconds, self._release)
+
+    # -- what waits
+
+    def _waits(self, data: bytes, stream: int, masks: Masks) -> bool:
+        if self._terminal or self._closed or self._broken or DRAWN in (stream, self._turn):
+            return False
+        if self._large:
+            return stream == self._large_stream
+        return len(data) >= JOIN_FROM and masks.masking
+
+    def _wait(self, data: bytes, stream: int) -> None:
+        self._large.append(data)
+        self._large_size += len(data)
+        self._large_stream = stream
+        self._more = True
+        if self._large_size >= JOINED:
+            self._mask_large()
+        if self._large and self._turn_end is None:
+            self._turn_end = asyncio.get_running_loop().call_soon(self._turn_ended)
+
+    def _turn_ended(self) -> None:
+        self._turn_end = None
+        if self._more:
+            self._more = False
+        else:
+            self._mask_large()
+        if self._large:
+            self._turn_end = asyncio.get_running_loop().call_soon(self._turn_ended)
+
+    def _catch_up(self) -> None:
+        """Show all that waits."""
+        while self._large:
+            self._mask_large()
+
+    def _mask_large(self) -> None:
+        """Show what waits: all of it, or what is masked within a SLICE."""
+        if self._masks is None or self._broken:
+            self._large.clear()
+        else:
+            self._masked(self._large_stream, self._feeding())
+            self._release_later(self._masks)
+
+    def _feeding(self) -> Iterator[Callable[[Masks], bytes]]:
+        clock = asyncio.get_running_loop().time
+        until = clock() + SLICE
+        while self._large:
+            data = self._large.popleft()
+            self._large_size -= len(data)
+            yield partial(_feed, data, self._large_stream)
+            if clock() >= until:
+                return
+
+    # -- what is drawn, said, and at the end
 
     def draw(self, data: bytes) -> None:
         """What is drawn at a prompt, and no output of the target."""
@@ -104,8 +189,9 @@ class Showing:
 
     def settle(self) -> None:
         """Show what is held back, as the end of the stream leaves it."""
+        self._catch_up()
         for stream in self._streams:
-            self._masked(stream, partial(_flush, stream))
+            self._masked(stream, [partial(_flush, stream)])
 
     def mask(self, on: bool) -> None:
         """Whether what comes from now on is masked."""
@@ -116,32 +202,39 @@ class Showing:
     def close(self) -> None:
         """Nothing more will come."""
         self.settle()
+        self._closed = True
         if self._later is not None:
             self._later.cancel()
 
     def _release(self) -> None:
         self._later = None
+        self._catch_up()
         for stream in self._streams:
-            self._masked(stream, partial(_release, stream))
+            self._masked(stream, [partial(_release, stream)])
 
     @property
     def _streams(self) -> tuple[int, ...]:
         """In whose turn it is not, what is held came first."""
         return (DRAWN, STDOUT, STDERR) if self._turn == STDOUT else (STDOUT, DRAWN, STDERR)
 
-    def _masked(self, stream: int, give: Callable[[Masks], bytes]) -> None:
+    def _masked(self, stream: int, gives: Iterable[Callable[[Masks], bytes]]) -> None:
+        """Show what the masks give out, each behind the other, until one fails."""
         if self._masks is None or self._broken:
             return
+        shown: list[bytes] = []
+        failed: Exception | None = None
         try:
-            shown = give(self._masks)
+            for give in gives:
+                shown.append(give(self._masks))  # kept, also when the next one fails
         except Exception as error:  # noqa: BLE001 - whatever it is, what it would have shown is not
-            self._broken = True
+            self._broken, failed = True, error
+        if any(shown):
+            self._give(b"".join(shown), stream)
+        if failed is not None:
             # Not its message, in which there may be what had to be masked.
-            log.error("masking failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            trace = "".join(traceback.format_tb(failed.__traceback__))
+            log.error("masking failed: %s\n%s", type(failed).__name__, trace)
             self.end(NotMasked("what has to be masked could not be masked"))
-            return
-        if shown:
-            self._give(shown, stream)
 
     def _give(self, data: bytes, stream: int) -> None:
         stream = STDOUT if stream == DRAWN else stream
@@ -152,6 +245,10 @@ class Showing:
             return
         self.sent += len(data)
         self._client.write(data, stream)
+
+
+def _feed(data: bytes, stream: int, masks: Masks) -> bytes:
+    return masks.feed(data, stream)
 
 
 def _flush(stream: int, masks: Masks) -> bytes:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from bastion.analysis.shell import analyse
+from bastion.errors import BadFile
+from bastion.masking import engine
 from bastion.masking.style import Style
 from bastion.policy.decision import Decision, Effect, Request, Subject
 from bastion.policy.engine import decide
 from bastion.policy.loader import load_texts
-from bastion.policy.masks import MAX_CHOICES, Choices, Chosen, carries_files, choose, without
+from bastion.policy.masks import (
+    MAX_CHOICES,
+    MAX_FORESEEN,
+    Choices,
+    Chosen,
+    Mask,
+    carries_files,
+    choose,
+    foreseen,
+    without,
+)
 from bastion.policy.model import Policy
 
 AGENT = Subject(("agent-1",), frozenset({"agents"}), (), "web-1", (("env", "prod"),), "deploy")
@@ -67,6 +80,62 @@ def test_choices_are_kept_for_the_same_masks_and_not_for_ever() -> None:
         choices.of(masks, KEY)
     assert choices.of(made[0], KEY) is not first
     assert choices.of((), KEY) is None
+
+
+def ids(sets: list[tuple[Mask, ...]]) -> list[str]:
+    return ["".join(mask.id for mask in some) for some in sets]
+
+
+def test_what_sessions_will_have_is_foreseen_by_whom_and_what_masks_are_about() -> None:
+    """Those about all are in each set; those about the same go together."""
+    masks = policy("""mask:
+  - {id: A, detectors: [iban]}
+  - {id: b, detectors: [iban], who: {groups: [agents]}}
+  - {id: c, detectors: [email], where: {labels: {env: prod}}}
+  - {id: d, detectors: [email], who: {groups: [agents]}}
+""").masks
+    assert ids(foreseen(masks)) == ["A", "Abd", "Ac", "Abcd"]
+    assert ids(foreseen(masks[1:])) == ["bd", "c", "bcd"]
+    assert foreseen(()) == []
+
+
+def test_no_more_is_foreseen_than_is_bounded() -> None:
+    text = "".join(f"  - {{id: m{n}, detectors: [iban], who: {{groups: [g{n}]}}}}\n" for n in range(40))
+    sets = foreseen(policy("mask:\n" + text).masks)
+    assert len(sets) == MAX_FORESEEN
+    assert len(set(sets)) == MAX_FORESEEN
+
+
+def test_a_policy_is_prepared_with_what_is_foreseen_and_what_was_chosen_lately() -> None:
+    """Of six masks, each about others, not all sets are foreseen; those in use are made again for the next policy."""
+    text = "mask:\n" + "".join(f"  - {{id: m{n}, detectors: [iban], who: {{groups: [g{n}]}}}}\n" for n in range(6))
+    choices, old, new = Choices(), policy(text).masks, policy(text.replace("iban", "email")).masks
+    assert not choices.has(old)
+    choices.of(old, KEY)
+    assert choices.has(old)
+    assert choices.has(())
+    choices.prepare(new, KEY)
+    assert choices.has(new)
+    assert all(choices.has(some) for some in foreseen(new))
+    assert not choices.has(new[:5])
+
+
+def test_many_threads_that_ask_for_one_choice_have_the_same() -> None:
+    choices, masks = Choices(), policy("mask:\n  - {id: m, detectors: [secrets]}\n").masks
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: choices.of(masks, KEY), range(8)))
+    assert len({id(chosen) for chosen in made}) == 1
+
+
+def test_what_can_only_not_be_in_force_among_others_is_told_at_its_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here with less memory for what is compiled than there is."""
+    monkeypatch.setattr(engine, "_MEMORY", 300 << 10)
+    own = "  - {id: own, patterns: [{id: large, pattern: '[a-f]{3}(?:[a-z0-9]{40}x){1,20}'}]}\n"
+    assert policy(f"mask:\n{own}").masks
+    with pytest.raises(
+        BadFile, match=r"a\.yaml:4:5: this mask can not be in force with those before it: the patterns are"
+    ):
+        policy(f"mask:\n  - {{id: first, detectors: [iban]}}\n  - {{id: all, detectors: [secrets]}}\n{own}")
 
 
 CARRYING = """mask:

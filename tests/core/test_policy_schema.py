@@ -154,7 +154,16 @@ def test_the_policies_of_other_tests_are_valid(entry: dict[str, Any]) -> None:
 # What the inside of a pattern is, what stands in another rule, and how the YAML is written: no schema sees it.
 UNSEEN = (
     *("': **", "a quote", "can not be empty", "stars in a row", "a backslash", "one path"),
-    *("a second rule", "a second pattern", "has no end", "duplicate key", "anchors"),
+    *(
+        "a second rule",
+        "a second mask",
+        "a second pattern",
+        "a mask named",
+        "in force",
+        "has no end",
+        "duplicate key",
+        "anchors",
+    ),
 )
 
 

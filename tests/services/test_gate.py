@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from bastion.errors import BadCertificate, Denied, NoSuchTarget, NotRecorded
 from bastion.gate import Allowed
 from bastion.identity.principal import BadCredential
 from bastion.policy import loader
+from bastion.policy.masks import Chosen, Mask, choose
 from bastion.targets.inventory import Inventory
 from tests.services.gate_house import KNOCK, NOW, POLICY, House, asked, target
 
@@ -123,6 +125,24 @@ async def test_an_admission_says_who_where_and_whence(house: House) -> None:
 
 
 # -- what
+
+
+async def test_masks_that_nobody_foresaw_are_compiled_where_one_is_admitted_and_not_on_the_loop(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = b"version: 1\nmask: [{id: m, detectors: [iban]}]\n"
+    house.tenant.policy = replace(house.tenant.policy, masks=loader.load_texts({"a.yaml": text}).masks)
+    threads: list[int] = []
+
+    def chosen(masks: tuple[Mask, ...], key: bytes) -> Chosen:
+        threads.append(threading.get_ident())
+        return choose(masks, key)
+
+    monkeypatch.setattr("bastion.policy.masks.choose", chosen)
+    context = await house.context()
+    assert house.gate.masking(context)() is not None
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]
 
 
 async def test_what_is_allowed_carries_the_printed_text_and_is_told_first(house: House) -> None:

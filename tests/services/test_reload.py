@@ -43,6 +43,7 @@ class World:
         self.events: list[Event] = []
         self.in_force_when_told: list[str] = []
         self.failing = False
+        self.told: Callable[[], object] = lambda: None
         self.revoked: list[Sequence[Revocation]] = []
         self.read = 0
         self.changed = asyncio.Event()
@@ -61,6 +62,7 @@ class World:
     async def write(self, event: Event) -> None:
         if self.failing:
             raise NotRecorded("the disk is full")
+        self.told()
         self.events.append(event)
         self.in_force_when_told.append(self.tenant.policy.version)
 
@@ -95,6 +97,15 @@ async def test_a_policy_is_told_of_before_it_is_in_force(world: World) -> None:
     assert world.kinds == ["policy-reloaded"]
     assert world.in_force_when_told == [before]
     assert world.tenant.policy.version != before
+
+
+async def test_what_a_policy_masks_is_compiled_before_it_is_in_force(world: World) -> None:
+    world.policy.write_text(GOOD + "mask: [{id: m, detectors: [iban]}]\n")
+    ready: list[bool] = []
+    world.told = lambda: ready.append(world.tenant.choices.has(loader.load(world.policy.parent).masks))
+    await world.reload.now()
+    assert ready == [True]
+    assert world.tenant.policy.masks
 
 
 async def test_what_can_not_be_told_is_not_in_force_and_is_read_again(world: World) -> None:

@@ -45,6 +45,7 @@ BY_NAME: Mapping[str, Validator] = MappingProxyType(
         "password": shapes.password,
         "bare-password": shapes.bare_password,
         "code-password": shapes.code_password,
+        "cased": shapes.cased,
         "mixed": shapes.mixed,
     }
 )

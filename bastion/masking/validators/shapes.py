@@ -155,6 +155,12 @@ def code_password(secret: bytes) -> bool:
     return bare_password(secret) and not _NAME.match(secret)
 
 
+def cased(secret: bytes) -> bool:
+    """Letters of both cases, and ten characters that differ: enough behind a prefix that nothing else has, where random
+    text may well be without a digit (16 characters of it in one of 17)."""
+    return bool(_KINDS[1].search(secret) and _KINDS[2].search(secret)) and len(set(secret)) >= 10
+
+
 def mixed(secret: bytes) -> bool:
     """Letters of both cases and digits, as random text of some length has them."""
     return all(kind.search(secret) for kind in _KINDS)
