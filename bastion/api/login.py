@@ -9,6 +9,9 @@
 The login that has begun travels in a cookie of its own, signed with a key of this process and good for ten minutes:
 nothing is kept for strangers. That cookie is SameSite=Lax, since the issuer's page sends the browser back; the
 session's is Strict. `next` is a place on this site and no other.
+
+Limits: whoever can reach the API learns, by asking, whether there is a tenant of some name with a console, and which
+issuer its people come from: the redirect says so before anybody has logged in.
 """
 
 from __future__ import annotations
