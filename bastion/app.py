@@ -295,8 +295,7 @@ class App:
     def _unable(self) -> list[str]:
         """What keeps the bastion from serving; strangers are told no more than that."""
         unable = ["the audit trail can not be written"] if self._audit.failed else []
-        unable += self._keeping.problems
-        return unable + (["changes of files are not noticed"] if self._reload.ended else [])
+        return unable + self._keeping.problems + (["changes of files are not noticed"] if self._reload.ended else [])
 
     async def _end_revoked(self, new: Sequence[Revocation]) -> None:
         self._serving.revoked()

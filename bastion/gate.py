@@ -294,7 +294,8 @@ class Gate:
 
     def masking(self, context: Context) -> Callable[[], Chosen | None]:
         """What to mask of what this context is shown, whenever it is called: the same object until the policy has
-        changed. None: nothing."""
+        changed. None: nothing. Limit: masks that are not kept (of a new policy, and nobody foresaw that they meet) are
+        compiled in the caller, which is the event loop."""
         tenant = self._tenants[context.tenant]
         known: tuple[Policy, Chosen | None] | None = None
 

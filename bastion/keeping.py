@@ -20,10 +20,11 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from bastion.approvals.asking import Setting
 from bastion.approvals.ports import Audit, Change, Notices
@@ -33,7 +34,7 @@ from bastion.approvals.upkeep import GONE, Upkeep
 from bastion.background import Background, Trouble, forever
 from bastion.config import Config
 from bastion.context import Context
-from bastion.errors import BastionError, NoSuchRequest, StoreDown
+from bastion.errors import NoSuchRequest, StoreDown
 from bastion.identity import revocation
 from bastion.identity.issuance import Issued
 from bastion.identity.revocation import Revocation
@@ -47,15 +48,19 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
 """Seconds between two looks for what other processes have left behind, and for what is owed to the store."""
-TAKEN_FOR_GONE = "this bastion stood still, and others took it for gone"
+TAKEN_FOR_GONE = "this bastion stood still, and others took it for gone: connect again"
 _MAX_OWED = 10_000
+"""Ends that could not be kept yet; of what ends beyond that the store is not told until this process starts anew."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Of a session."""
+    """Of a session; without a recording where it could not be recorded to its end."""
 
-    recording: Recording
+    tenant: str
+    session: str
+    recording: Recording | None
     at: float
     status: int | None
     reason: str
@@ -82,13 +87,13 @@ class Keeping:
         self._end = end
         self._revocations = revocations
         self._ending: set[str] = set()
-        self._seen = self._back = self._away = float("-inf")
-        """When the store was last told that this process lives; when it was again after a gap, and since when it had
-        not been then. In seconds since 1970."""
+        self._seen = self._back = self._away = 0.0
+        """When the store was last told that this process lives; when it was again after a gap (or at the start), and
+        since when it had not been then. In seconds since 1970."""
         self._certificates = asyncio.Event()  # set when some have changed
         self._hit: deque[Revocation] = deque()  # those whose requests and grants are still to be ended
         self._more_hit = asyncio.Event()
-        self._owed: list[_End] = []
+        self._owed: deque[_End] = deque()
         self._looking = Trouble("looking after sessions", LOOK_EVERY)
         self._learning = Trouble("learning what other bastions revoke", LOOK_EVERY)
         self._hitting = Trouble("ending what the revoked asked for", LOOK_EVERY)
@@ -119,8 +124,8 @@ class Keeping:
         """What an earlier life of this process left open is over. Raises StoreDown, NotRecorded."""
         await self._upkeep.start()
         now = time.time()
-        await self.store.sessions.lost(now, now - GONE, (self._instance,))
-        self._seen = now
+        await self.store.sessions.lost(now, 0.0, (self._instance,))
+        self._seen = self._back = self._away = now
         self._background.start(self.store.changes.run(), "the store's changes")
         self._background.start(self._upkeep.run(), "the upkeep of approvals")
         self._background.start(forever(self._look, self._looking), "sessions of other processes")
@@ -169,55 +174,37 @@ class Keeping:
             )
         )
 
-    async def over(self, context: Context, session: str, status: int | None, reason: str, closed: Closed) -> None:
-        """It has ended, and its recording is closed."""
+    async def over(
+        self, context: Context, session: str, status: int | None, reason: str, closed: Closed | None
+    ) -> None:
+        """It has ended, and its recording is closed; None where it could not be recorded."""
         self.approvals.session_ended(session)
         self._ending.discard(session)
         now = time.time()
-        recording = Recording(
-            tenant=context.tenant,
-            session=session,
-            path=closed.name,
-            sha256=closed.sha256,
-            size=closed.size,
-            commands=closed.markers,
-            started=now - closed.duration,
-            duration=closed.duration,
-        )
-        await self._keep_end(_End(recording, now, status, reason))
+        recording = None if closed is None else _recording(context.tenant, session, closed, now)
+        await self._keep_end(_End(context.tenant, session, recording, now, status, reason))
 
     async def _keep_end(self, end: _End) -> None:
         """Raises nothing: what fails is owed. It can be done again, as far as it was done."""
         try:
             await self._end_in_store(end)
         except Exception as error:  # noqa: BLE001 (the session is over; whatever it is, the end is tried again)
-            log.warning("session %s: its end could not be kept yet: %s", end.recording.session, error)
-            if len(self._owed) < _MAX_OWED:
-                self._owed.append(end)
+            if len(self._owed) >= _MAX_OWED:
+                log.error("session %s: its end is not kept, as so many others are owed: %s", end.session, error)
+                return
+            log.warning("session %s: its end could not be kept yet: %s", end.session, error)
+            self._owed.append(end)
 
     async def _end_in_store(self, end: _End) -> None:
         """Raises StoreDown."""
-        tenant, session = end.recording.tenant, end.recording.session
-        try:
+        path = ""
+        if end.recording is not None:
             await self.store.recordings.closed(end.recording)
-            await self.store.sessions.recorded(tenant, session, end.at, end.recording.path)
-            await self.store.sessions.end(tenant, session, end.at, end.status, end.reason)
+            path = end.recording.path
+        try:
+            await self.store.sessions.end(end.tenant, end.session, end.at, end.status, end.reason, path)
         except NoSuchRequest as error:
-            log.warning("session %s: its end could not be kept: %s", session, error)
-
-    async def _pay(self) -> None:
-        """Keep the ends that are owed. Raises StoreDown, and then owes what is left; one that fails otherwise goes to
-        the end of the list."""
-        for _ in range(len(self._owed)):
-            end = self._owed[0]
-            try:
-                await self._end_in_store(end)
-            except StoreDown:
-                raise
-            except Exception:
-                self._owed.append(self._owed.pop(0))
-                raise
-            self._owed.pop(0)
+            log.warning("session %s: its end could not be kept: %s", end.session, error)
 
     # -- certificates
 
@@ -253,18 +240,14 @@ class Keeping:
         self._more_hit.set()
 
     async def _end_asked(self) -> None:
-        """Raises StoreDown, NotRecorded; then it is the last to be tried again."""
-        while self._hit:
-            entry = self._hit[0]
-            try:
-                if entry.serial is not None:
-                    await self._upkeep.identity_revoked(entry.tenant, serial=entry.serial)
-                elif entry.identity is not None:
-                    await self._upkeep.identity_revoked(entry.tenant, identity=entry.identity, issuer=entry.issuer)
-            except Exception:
-                self._hit.rotate(-1)
-                raise
-            self._hit.popleft()
+        """Raises StoreDown, NotRecorded."""
+        await _worked_off(self._hit, self._end_of)
+
+    async def _end_of(self, entry: Revocation) -> None:
+        if entry.serial is not None:
+            await self._upkeep.identity_revoked(entry.tenant, serial=entry.serial)
+        elif entry.identity is not None:
+            await self._upkeep.identity_revoked(entry.tenant, identity=entry.identity, issuer=entry.issuer)
 
     def _changed(self, changes: Sequence[Change]) -> None:
         if any(change.kind == SESSION_END for change in changes):
@@ -274,21 +257,20 @@ class Keeping:
 
     async def _learn(self) -> None:
         """What was revoked at another bastion is revoked here too, also what was while this one did not run: in this
-        one's own file, which it reads again. What fails is good here until then."""
-        for found in await self.store.certificates.revoked_live(time.time()):
-            await self._revoke(found)
-
-    async def _revoke(self, found: Certificate) -> None:
-        if (found.tenant, found.serial) in self._learned:
-            return
-        entry = Revocation(found.tenant, found.why or "revoked", revocation.now(time.time), serial=found.serial)
-        try:
-            await asyncio.to_thread(self._add, entry)
-        except BastionError as error:
-            what = f"certificate {found.serial} of {found.tenant}"
-            log.error("%s was revoked elsewhere, and is good here: %s", what, error)
-        else:
-            self._learned.add((found.tenant, found.serial))
+        one's own file, which it reads again. Raises what one of them failed with: it is good here until then."""
+        revoked = await self.store.certificates.revoked_live(time.time())
+        live = {(found.tenant, found.serial): found for found in revoked}
+        self._learned &= live.keys()
+        failed: Exception | None = None
+        for name in live.keys() - self._learned:
+            try:
+                await asyncio.to_thread(self._add, _revocation(live[name]))
+            except Exception as error:  # noqa: BLE001 (those behind it are learned all the same; it is raised then)
+                failed = error
+            else:
+                self._learned.add(name)
+        if failed is not None:
+            raise failed
 
     def _add(self, entry: Revocation) -> None:
         if not any(known.serial == entry.serial for known in revocation.entries(self._revocations, entry.tenant)):
@@ -316,7 +298,35 @@ class Keeping:
             await self.store.sessions.lost(now, now - GONE, ())
         self._seen = now
         await self._end_wanted()
-        await self._pay()
+        await _worked_off(self._owed, self._end_in_store)
+
+
+def _recording(tenant: str, session: str, closed: Closed, now: float) -> Recording:
+    return Recording(
+        tenant=tenant,
+        session=session,
+        path=closed.name,
+        sha256=closed.sha256,
+        size=closed.size,
+        commands=closed.markers,
+        started=now - closed.duration,
+        duration=closed.duration,
+    )
+
+
+def _revocation(found: Certificate) -> Revocation:
+    return Revocation(found.tenant, found.why or "revoked", revocation.now(time.time), serial=found.serial)
+
+
+async def _worked_off(owed: deque[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """Each in turn. Raises what one of them failed with, which is the last to be tried again then."""
+    while owed:
+        try:
+            await work(owed[0])
+        except Exception:
+            owed.rotate(-1)
+            raise
+        owed.popleft()
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

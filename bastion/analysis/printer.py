@@ -236,7 +236,7 @@ class _Printer:
             return (
                 descriptor + operator + _passed(re.compile(rb"(?:[0-9]{1,3}|-)\Z"), b"" if literal is None else literal)
             )
-        if operator == b"<>" and descriptor == b"1" and self.inside:
+        if operator == b"<>" and descriptor.lstrip(b"0") == b"1" and self.inside:
             raise NotPrintable("`1<>` inside a substitution")
         if operator == b"<<<" and self.posix:
             if self.inside and (self.bodies or not self.alone):

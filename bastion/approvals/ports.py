@@ -115,7 +115,7 @@ class Overview(Protocol):
         """Some hundred open requests, and all live grants, of other versions of the tenant's policy."""
         ...
 
-    async def remind(self, instance: str, now: float) -> list[Request]:
+    async def remind(self, instance: str, now: float) -> list[Named]:
         """Pending requests half of whose time is over, each told once: to the process that holds it, which this one
         is by its name, or to any where none does."""
         ...

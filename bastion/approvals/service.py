@@ -116,7 +116,8 @@ class Approvals:
             if grant is None:
                 return None
             if not await self._trusted(grant):
-                self.running.remove(holder, session)  # it has not used it, and is not to end with it
+                if noted:
+                    self.running.remove(holder, session)  # it has not used it, and is not to end with it
                 await self.end_grant(Named(holder.tenant, grant.id), APPROVER_REVOKED)
                 return None
             await self._audit.write(told.used(grant, request))

@@ -44,15 +44,15 @@ class Upkeep:
         self._clock = setting.clock
         self._instance = setting.instance
         self._kept = kept
-        self._seen = self._pruned = float("-inf")
+        self._seen = self._back = self._pruned = float("-inf")
         self._policies: dict[str, str] = {}
         self.trouble = Trouble("the upkeep of approvals", TICK)
 
     async def start(self) -> None:
         """Whatever this process held in an earlier life is withdrawn. Raises StoreDown, NotRecorded."""
-        now = self._clock()
+        self._seen = self._back = now = self._clock()
         await self._overview.seen(self._instance, now)
-        await self._abandon(now, (self._instance,))
+        await self._settle(await self._overview.orphans(0.0, (self._instance,)), State.WITHDRAWN, _NOBODY)
 
     async def run(self) -> None:
         """For ever. What goes wrong is told, and fails those who wait: their time is not kept."""
@@ -68,20 +68,30 @@ class Upkeep:
     async def tick(self) -> None:
         """One look. Raises StoreDown, NotRecorded."""
         now = self._clock()
+        alone = await self._alive(now)
         for named, why in self._approvals.owed():
             await self._approvals.withdraw(named, why)
         await self._settle(await self._overview.due(now), State.EXPIRED, "")
         await self._policies_changed()
-        for request in await self._overview.remind(self._instance, now):
+        for named in await self._overview.remind(self._instance, now):
             with contextlib.suppress(NoSuchRequest):  # settled and forgotten meanwhile
-                self._approvals.remind(await self._approvals.request(request.bound.tenant, request.id))
-        if now - self._seen >= SEEN_EVERY:
-            await self._overview.seen(self._instance, now)
-            await self._abandon(now, ())
-            self._seen = now
+                self._approvals.remind(await self._approvals.request(named.tenant, named.id))
+        if alone:
+            await self._settle(await self._overview.orphans(now - GONE, ()), State.WITHDRAWN, _NOBODY)
         if now - self._pruned >= PRUNE_EVERY:
             await self._overview.prune(now - self._kept)
             self._pruned = now
+
+    async def _alive(self, now: float) -> bool:
+        """Tell the store that this process lives, now and then. Whether it is time to look for others that do not: not
+        for GONE after this one began, or could not tell, since the others may have been kept from the store as well."""
+        if now - self._seen < SEEN_EVERY:
+            return False
+        await self._overview.seen(self._instance, now)
+        if now - self._seen >= GONE / 2:
+            self._back = now
+        self._seen = now
+        return now - self._back >= GONE
 
     async def identity_revoked(
         self, tenant: str, *, serial: int | None = None, identity: str | None = None, issuer: str | None = None
@@ -132,12 +142,15 @@ class Upkeep:
                     await self._approvals.end_grant(named, POLICY_CHANGED)
             self._policies[tenant] = version
 
-    async def _abandon(self, now: float, gone: Iterable[str]) -> None:
-        await self._settle(await self._overview.orphans(now - GONE, gone), State.WITHDRAWN, _NOBODY)
-
     async def _settle(self, which: Iterable[Named], state: State, why: str) -> None:
+        """All of them, as far as they can be. Raises what the last one failed with that could not."""
+        failed: Exception | None = None
         for named in which:
             try:
                 await self._approvals.settle(named, state, why)
             except NoSuchRequest:
                 continue
+            except Exception as error:  # noqa: BLE001 (those behind it are settled all the same; it is raised then)
+                failed = error
+        if failed is not None:
+            raise failed

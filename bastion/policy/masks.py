@@ -135,6 +135,7 @@ class Choices:
         self._kept: OrderedDict[tuple[Mask, ...], Chosen] = OrderedDict()
         self._lock = threading.Lock()
         """Not held while anything is compiled: the event loop takes it too."""
+        self._making: dict[tuple[Mask, ...], threading.Lock] = {}
 
     def has(self, masks: tuple[Mask, ...]) -> bool:
         """Whether `of` takes no time now."""
@@ -146,14 +147,21 @@ class Choices:
         if not masks:
             return None
         with self._lock:
-            known = self._kept.get(masks)
-        made = known or choose(masks, key)
-        with self._lock:
-            chosen = self._kept.setdefault(masks, made)
-            self._kept.move_to_end(masks)
-            while len(self._kept) > MAX_CHOICES:
-                self._kept.popitem(last=False)
-        return chosen
+            if masks in self._kept:
+                self._kept.move_to_end(masks)
+                return self._kept[masks]
+            turn = self._making.setdefault(masks, threading.Lock())
+        with turn:  # whoever comes second waits for the first, and not for other masks
+            with self._lock:
+                known = self._kept.get(masks)
+            made = known or choose(masks, key)
+            with self._lock:
+                self._making.pop(masks, None)
+                self._kept[masks] = made
+                self._kept.move_to_end(masks)
+                while len(self._kept) > MAX_CHOICES:
+                    self._kept.popitem(last=False)
+        return made
 
     def prepare(self, masks: Sequence[Mask], key: bytes) -> None:
         """Choose for a policy with these masks what sessions will have: what is foreseen, and what was chosen

@@ -46,7 +46,7 @@ class Masks:
 
     @property
     def masking(self) -> bool:
-        """Whether anything was masked of what came last."""
+        """Whether what came last was under a mask; not before the first piece."""
         return self.on and any(stages for _, stages in self._streams.values())
 
     @property

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from bastion.asked import Asked
 from bastion.audit.events import Event, SessionEnded
 from bastion.background import Background
+from bastion.characters import shown
 from bastion.context import Context, in_session
 from bastion.errors import (
     EXIT_NOT_OPENED,
@@ -53,7 +54,13 @@ class Keeps(Protocol):
     """What is known of sessions, by every process: `begin` before anything runs, or StoreDown; `over` once."""
 
     async def begin(self, context: Context, session: str, kind: str, command: bytes) -> None: ...
-    async def over(self, context: Context, session: str, status: int | None, reason: str, closed: Closed) -> None: ...
+    async def over(
+        self, context: Context, session: str, status: int | None, reason: str, closed: Closed | None
+    ) -> None: ...
+
+
+MAX_REASON = 600
+"""Characters that a client is told of why its session is ended."""
 
 
 class SessionOver(BastionError):
@@ -131,6 +138,7 @@ class Sessions:
         except NotRecorded as error:
             ended = Ended(EXIT_NOT_RECORDED)
             await self._tell_not_recorded(one.context, one.session, one.wanted, one.client, error)
+            await self._keeps.over(one.context, one.session, ended.status, str(error), None)
         finally:
             one.recorder.abandon()
             self._registry.remove(one)
@@ -259,7 +267,8 @@ class _One:
         self.relay.say(f"bastion: {text}")
 
     def end(self, reason: str) -> None:
-        self.relay.end(SessionOver(f"session ended: {reason}"))
+        """`reason` may be what a person wrote."""
+        self.relay.end(SessionOver(f"session ended: {shown(reason, MAX_REASON)}"))
 
     def marker(self, text: str, told: str) -> None:
         """In the recording: what was asked, without what is masked, and what became of it. NotRecorded."""

@@ -20,7 +20,7 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from operator import methodcaller
 from typing import Protocol
 
 from bastion.errors import NotMasked, NotRecorded
@@ -42,10 +42,11 @@ JOIN_FROM = 8 << 10
 """Bytes of a piece that is large: typed echo, prompts and lines are shown at once."""
 
 JOINED = 256 << 10
-"""Bytes that wait at most."""
+"""Bytes that wait, from which on some are masked with every piece that comes."""
 
 SLICE = 0.005
-"""Seconds for which the others wait while what is less than that is masked."""
+"""Seconds of masking after which others have their turn: a piece that was begun is finished, and where something else
+is to be shown behind what waits, all of it is masked first."""
 
 
 class Tape(Protocol):
@@ -111,13 +112,13 @@ class Showing:
             return
         self._catch_up()
         if stream != STDERR and stream != self._turn:
-            self._masked(self._turn, [partial(_release, self._turn)])
+            self._masked(self._turn, [methodcaller("release", self._turn)])
             self._turn = stream
-        self._masked(stream, [partial(_feed, data, stream)])
+        self._masked(stream, [methodcaller("feed", data, stream)])
         self._release_later(self._masks)
 
     def _release_later(self, masks: Masks) -> None:
-        if masks.holding and (self._later is None or not self._terminal):
+        if masks.holding and not self._closed and (self._later is None or not self._terminal):
             if self._later is not None:
                 self._later.cancel()
             seconds = RELEASE_SECONDS if self._terminal else QUIET_SECONDS
@@ -160,6 +161,7 @@ class Showing:
         """Show what waits: all of it, or what is masked within a SLICE."""
         if self._masks is None or self._broken:
             self._large.clear()
+            self._large_size = 0
         else:
             self._masked(self._large_stream, self._feeding())
             self._release_later(self._masks)
@@ -170,7 +172,7 @@ class Showing:
         while self._large:
             data = self._large.popleft()
             self._large_size -= len(data)
-            yield partial(_feed, data, self._large_stream)
+            yield methodcaller("feed", data, self._large_stream)
             if clock() >= until:
                 return
 
@@ -186,12 +188,14 @@ class Showing:
             self._give(line, STDERR)
         else:
             self.show(line, STDERR)
+            if self._closed:
+                self.settle()
 
     def settle(self) -> None:
         """Show what is held back, as the end of the stream leaves it."""
         self._catch_up()
         for stream in self._streams:
-            self._masked(stream, [partial(_flush, stream)])
+            self._masked(stream, [methodcaller("flush", stream)])
 
     def mask(self, on: bool) -> None:
         """Whether what comes from now on is masked."""
@@ -200,7 +204,7 @@ class Showing:
             self._masks.on = on
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Nothing more of the target will come; lines of the bastion's own still may."""
         self.settle()
         self._closed = True
         if self._later is not None:
@@ -210,7 +214,7 @@ class Showing:
         self._later = None
         self._catch_up()
         for stream in self._streams:
-            self._masked(stream, [partial(_release, stream)])
+            self._masked(stream, [methodcaller("release", stream)])
 
     @property
     def _streams(self) -> tuple[int, ...]:
@@ -245,15 +249,3 @@ class Showing:
             return
         self.sent += len(data)
         self._client.write(data, stream)
-
-
-def _feed(data: bytes, stream: int, masks: Masks) -> bytes:
-    return masks.feed(data, stream)
-
-
-def _flush(stream: int, masks: Masks) -> bytes:
-    return masks.flush(stream)
-
-
-def _release(stream: int, masks: Masks) -> bytes:
-    return masks.release(stream)

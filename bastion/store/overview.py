@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, CursorResult, and_, delete, func, insert, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bastion.approvals.ports import Named
-from bastion.approvals.request import OPEN, RETURN, Request, State
-from bastion.store.approvals import request_of
+from bastion.approvals.request import OPEN, RETURN, State
 from bastion.store.database import Database
 from bastion.store.schema import CERTIFICATES, CHANGES, GRANTS, INSTANCES, REQUESTS, SESSIONS
 
@@ -53,8 +52,7 @@ class Overview:
         requests = await self._named(and_(REQUESTS.c.tenant == tenant, REQUESTS.c.policy != policy))
         return requests, await self._database.read(grants)
 
-    async def remind(self, instance: str, now: float) -> list[Request]:
-        """Votes are not read: who is reminded is told what is asked, not who has answered."""
+    async def remind(self, instance: str, now: float) -> list[Named]:
         half = (REQUESTS.c.asked + REQUESTS.c.ends) / 2
         waiting = and_(REQUESTS.c.state == State.PENDING.value, REQUESTS.c.reminded.is_(None))
         ours = or_(REQUESTS.c.instance == instance, REQUESTS.c.mode == RETURN)
@@ -63,9 +61,9 @@ class Overview:
         async def any_there(connection: AsyncConnection) -> bool:
             return (await connection.execute(select(REQUESTS.c.id).where(wanted).limit(1))).first() is not None
 
-        async def work(connection: AsyncConnection) -> list[Request]:
-            first = update(REQUESTS).where(wanted).values(reminded=now).returning(REQUESTS)
-            return [request_of(row, ()) for row in (await connection.execute(first)).mappings()]
+        async def work(connection: AsyncConnection) -> list[Named]:
+            first = update(REQUESTS).where(wanted).values(reminded=now).returning(REQUESTS.c.tenant, REQUESTS.c.id)
+            return [Named(row.tenant, row.id) for row in await connection.execute(first)]
 
         return await self._database.write(work) if await self._database.read(any_there) else []
 

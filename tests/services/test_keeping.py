@@ -163,7 +163,7 @@ async def test_what_is_not_foreseen_is_told_and_ends_no_looking(
 
     async with asyncio.timeout(10):
         with monkeypatch.context() as broken:
-            broken.setattr(keeping.store.sessions, "lost", odd)
+            broken.setattr(keeping.store.sessions, "taken_for_lost", odd)
             broken.setattr(keeping.store.certificates, "revoked_live", odd)
             while keeping.problems != ["looking after sessions fails", "learning what other bastions revoke fails"]:
                 await keeping.store.changes.read()

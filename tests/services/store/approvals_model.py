@@ -90,7 +90,7 @@ class Model:
         self.asks: dict[str, Ask] = {}
         self.grants: list[Given] = []
         self.seen: dict[str, float] = {}
-        self.beat: dict[str, float] = {}
+        self.back: dict[str, float] = {}
         self.synced: dict[str, str] = {}
         self.under: dict[str, set[tuple[str, str]]] = {}
         """Of a grant's policy: process and session of what runs under it."""
@@ -154,29 +154,30 @@ class Model:
             self.under.setdefault(ask.policy, set()).add((process, session))
 
     def tick(self, process: str) -> None:
+        alone = False
+        if (gap := self.now - self.seen[process]) >= 5:
+            self.seen[process] = self.now
+            if gap >= 7.5:
+                self.back[process] = self.now
+            alone = self.now - self.back[process] >= 15
         self._over(lambda ask: ask.ends <= self.now, "expired")
         if self.synced.get(process) != self.policy:
             self._over(lambda ask: ask.policy != self.policy, "ended")
             for given in self.grants:
                 given.over = given.over or given.policy != self.policy
             self.synced[process] = self.policy
-        if self.now - self.beat.get(process, float("-inf")) >= 5:
-            self.seen[process] = self.beat[process] = self.now
-            self.abandon("")
+        if alone:
+            unseen = {name for name, at in self.seen.items() if at < self.now - 15}
+            self._over(lambda ask: ask.process in unseen, "withdrawn")
 
     def start(self, process: str) -> None:
-        self.seen[process] = self.now
-        self.beat.pop(process, None)
+        self.seen[process] = self.back[process] = self.now
         self.synced.pop(process, None)
-        self.abandon(process)
+        self._over(lambda ask: ask.process == process, "withdrawn")
 
     def die(self, process: str) -> None:
         for pairs in self.under.values():
             pairs -= {pair for pair in pairs if pair[0] == process}
-
-    def abandon(self, process: str) -> None:
-        unseen = {name for name, at in self.seen.items() if at < self.now - 15}
-        self._over(lambda ask: bool(ask.process) and ask.process in {process, *unseen}, "withdrawn")
 
     def revoke(self, given: Given) -> set[tuple[str, str]]:
         """Which sessions of which processes end."""

@@ -193,6 +193,13 @@ class Machine(RuleBasedStateMachine):
         self.run(self.processes[name].upkeep.tick())
         self.model.tick(name)
 
+    @rule(name=names, times=st.integers(1, 6))
+    def time_passes_and_is_kept(self, name: str, times: int) -> None:
+        """Without a gap, so that what is not seen meanwhile is gone."""
+        for _ in range(times):
+            self.time_passes(4)
+            self.tick(name)
+
     @rule()
     def policy_is_reloaded(self) -> None:
         self.model.policy = f"v{int(self.model.policy[1:]) + 1}"

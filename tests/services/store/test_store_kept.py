@@ -11,7 +11,7 @@ from bastion.approvals.ports import After
 from bastion.approvals.request import State, moved
 from bastion.errors import NoSuchRequest
 from bastion.kept import Certificate, Recording, Session
-from bastion.store.sessions import GONE
+from bastion.store.sessions import LOST
 from bastion.store.store import Store
 from tests.core.approvals_made import NOW, no, person, request
 from tests.services.store.test_store_changes import Heard
@@ -48,13 +48,11 @@ RECORDING = Recording("acme", "s1", "acme/s1.cast", "00" * 32, 2**40, 3, NOW, 1.
 
 async def test_a_session_lives_and_ends_once(store: Store) -> None:
     await store.sessions.begin(SESSION)
-    await store.sessions.recorded("acme", "s1", NOW + 1, "acme/s1.cast")
-    live = replace(SESSION, recording="acme/s1.cast")
-    assert await store.sessions.find("acme", "s1") == live
-    assert await store.sessions.page("acme", True, None, 9) == [live]
+    assert await store.sessions.find("acme", "s1") == SESSION
+    assert await store.sessions.page("acme", True, None, 9) == [SESSION]
     await store.sessions.end("acme", "s1", NOW + 5, 0, "the command ended")
-    await store.sessions.end("acme", "s1", NOW + 9, 1, "again")
-    over = replace(live, ended=NOW + 5, status=0, reason="the command ended")
+    await store.sessions.end("acme", "s1", NOW + 9, 1, "again", "acme/s1.cast")
+    over = replace(SESSION, recording="acme/s1.cast", ended=NOW + 5, status=0, reason="the command ended")
     assert await store.sessions.page("acme", True, None, 9) == []
     assert (
         await store.sessions.page("acme", False, None, 9) == await store.sessions.page("acme", None, None, 9) == [over]
@@ -85,7 +83,7 @@ async def test_what_a_process_had_that_is_gone_is_over(store: Store) -> None:
     await store.overview.seen("two", NOW)
     assert await store.sessions.lost(NOW + 5, NOW - 10, ["two"]) == 2
     assert [session.id for session in await store.sessions.page("acme", True, None, 9)] == ["one"]
-    assert {session.reason for session in await store.sessions.page("acme", False, None, 9)} == {GONE}
+    assert {session.reason for session in await store.sessions.page("acme", False, None, 9)} == {LOST}
 
 
 async def test_another_tenant_has_no_part_in_it(store: Store) -> None:
@@ -99,8 +97,7 @@ async def test_another_tenant_has_no_part_in_it(store: Store) -> None:
     assert await store.certificates.find("rival", CERTIFICATE.serial) is None
     assert await store.recordings.find("rival", "s1") is None
     for change in (
-        store.sessions.recorded("rival", "s1", NOW, "rival/s1.cast"),
-        store.sessions.end("rival", "s1", NOW, 0, ""),
+        store.sessions.end("rival", "s1", NOW, 0, "", "rival/s1.cast"),
         store.sessions.request_end("rival", "s1", NOW, ""),
         store.certificates.revoked("rival", CERTIFICATE.serial, NOW, ""),
         store.recordings.verified("rival", "s1", NOW, True),

@@ -97,8 +97,13 @@ async def test_what_a_killed_process_held_is_withdrawn(here: Process, url: str) 
     again = await Process.start(url, time.time, Trail(), "there")
     assert (await here.approvals.request("acme", first)).state is State.WITHDRAWN
     assert (await here.approvals.request("acme", second)).state is State.PENDING
-    later = await Process.start(url, lambda: time.time() + GONE + 1, Trail(), "later")
+    ahead = [GONE + 1]
+    later = await Process.start(url, lambda: time.time() + ahead[0], Trail(), "later")
     await later.upkeep.tick()
+    assert (await here.approvals.request("acme", second)).state is State.PENDING, "those there may come back too"
+    for _ in range(4):
+        ahead[0] += 5
+        await later.upkeep.tick()
     with pytest.raises(MayNotVote, match="withdrawn already"):
         await here.approvals.vote(person(), second, True, "")
     await again.approvals.vote(person(), caught.value.request, True, "")
