@@ -209,7 +209,8 @@ class _Watch:
     def follow(self) -> None:
         """Until the bastion ends the stream, for its age or its token's. The next one is asked for by a new token."""
         with calling.bastion(self._arguments) as bastion, bastion.stream("/v1/events", self._last) as events:
-            if not self.begun or self.lost is not None:  # asked once it is known that no change will be missed
+            # No id to go on from, or a gap. Asked once it is known that no change from now on will be missed.
+            if not self._last or self.lost is not None:
                 _all(bastion, self._arguments, self._told)
             if self.lost is not None:
                 print("bastion: connected again", file=sys.stderr, flush=True)
