@@ -21,7 +21,7 @@ from aiohttp import web
 
 from bastion.api import bounds
 from bastion.api.callers import Caller
-from bastion.api.problems import TooMany
+from bastion.api.problems import TooManyStreams
 from bastion.api.protocol import Http
 
 EVENTS = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
@@ -103,19 +103,19 @@ class Streams:
         self.wake()
 
     def events(self, request: web.Request, caller: Caller) -> AbstractAsyncContextManager[Stream]:
-        """A stream of events. TooMany."""
+        """A stream of events. TooManyStreams."""
         return self.open(request, caller, web.StreamResponse(headers=EVENTS), _RETRY)
 
     @asynccontextmanager
     async def open(
         self, request: web.Request, caller: Caller, response: web.StreamResponse, first: bytes = b""
     ) -> AsyncIterator[Stream]:
-        """Any other. TooMany. A client that goes, or does not read, ends it in silence."""
+        """Any other. TooManyStreams. A client that goes, or does not read, ends it in silence."""
         person = (caller.tenant, caller.identity.issuer, caller.identity.subject)
         mine = sum(other == person for other in self._open.values())
         ours = sum(tenant == caller.tenant for tenant, _, _ in self._open.values())
         if ours >= bounds.MAX_STREAMS_A_TENANT or mine >= bounds.MAX_STREAMS_A_PERSON:
-            raise TooMany(5)
+            raise TooManyStreams(5)
         stream = Stream(caller, response, lambda: self._stopped)
         transport = request.transport
         self._open[stream] = person
