@@ -149,6 +149,7 @@ def _verify(bastion: Bastion, arguments: argparse.Namespace) -> int:
 def _fetch(bastion: Bastion, session: str, file: BinaryIO, size: object = None) -> str:
     """The whole file; its SHA-256. What takes long is told on stderr."""
     digest, had, told = hashlib.sha256(), 0, time.monotonic()
+    of = "" if size is None else f" of {shown(size)}"
     with bastion.body(f"/v1/recordings/{session}/cast") as pieces:
         for piece in pieces:
             try:
@@ -159,7 +160,7 @@ def _fetch(bastion: Bastion, session: str, file: BinaryIO, size: object = None) 
             had += len(piece)
             if sys.stderr.isatty() and time.monotonic() - told >= _TELL_EVERY:
                 told = time.monotonic()
-                print(f"bastion: {had} of {shown(size)} bytes", file=sys.stderr)
+                print(f"bastion: {had}{of} bytes", file=sys.stderr)
     return digest.hexdigest()
 
 
