@@ -23,13 +23,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from bastion.approvals.request import OPEN, State
 from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import shown
 from bastion.cli import calling, tables
 from bastion.cli.reach import Bastion, NoEvent, Sent, Told, named
 from bastion.errors import Denied, NoSuchRequest, OperatorError, OutsideError
 
-_STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
 _HEAD = ("ID", "STATE", "WHO", "WHERE", "ASKED", "ENDS", "RULE", "WHAT")
 _AGAIN, _LONGEST = 1.0, 15.0
 """Seconds before a stream that ended is begun again: at first, and at most."""
@@ -44,7 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "list", help="what waits, the newest first", epilog="example: bastion approvals list --json"
     )
     which = of_list.add_mutually_exclusive_group()
-    which.add_argument("--state", choices=_STATES, default="pending", help="those in this state (default pending)")
+    states = [state.value for state in State]
+    which.add_argument("--state", choices=states, default="pending", help="those in this state (default pending)")
     which.add_argument("--all", action="store_true", help="whatever became of them")
     calling.limit(of_list)
     calling.configure(of_list, json="print an array of objects, as the API tells them")
@@ -269,7 +270,7 @@ def _line(one: Told, arguments: argparse.Namespace, told: dict[str, str]) -> Non
     if told.get(id) == state:
         return
     told[id] = state
-    if one.get("state") in ("denied", "expired", "withdrawn", "ended", "used"):
+    if str(one.get("state")) not in OPEN:
         del told[id]
     if arguments.json:
         print(json.dumps(one), flush=True)
