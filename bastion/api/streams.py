@@ -2,8 +2,8 @@
 
 They are counted apart from other requests, by tenant and by person, and are not cut after WHOLE_REQUEST; each piece
 must be taken within STREAM_WRITE. Whoever it is for is asked about again before each event, and when their time is
-over: the end of a token (its `exp`) or of a browser's session, a revoked identity, a session that is over or a stream
-that is older than STREAM_AGE ends it at once.
+over: the end of a token (its `exp`) or of a browser's session, a revoked identity or a session that is over ends it at
+once, and the age STREAM_AGE within HEARTBEAT.
 
 Limit: a piece that is being written then is still written, within STREAM_WRITE.
 
