@@ -90,12 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(bastion: Bastion, arguments: argparse.Namespace) -> None:
     state = None if arguments.all else arguments.state
     found = list(bastion.items("/v1/approvals", calling.most(arguments), state=state))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
-    else:
-        print("nothing waits" if state == "pending" else "none", file=sys.stderr)
+    now, none = time.time(), "nothing waits" if state == "pending" else "none"
+    tables.show(found, _HEAD, (_row(one, now) for one in found), json=arguments.json, none=none)
 
 
 def _row(one: Told, now: float) -> tuple[object, ...]:

@@ -84,12 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(bastion: Bastion, arguments: argparse.Namespace) -> int:
     found = list(bastion.items("/v1/recordings", calling.most(arguments)))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
-    else:
-        print("none", file=sys.stderr)
+    now = time.time()
+    tables.show(found, _HEAD, (_row(one, now) for one in found), json=arguments.json)
     return 0
 
 
