@@ -42,7 +42,7 @@ The house, floor by floor. A floor imports only what lies below it; import-linte
     document     YAML read strictly: every value knows its file, line and column
     watch        files and folders whose change is noticed, also when they are replaced
     notify       what systemd is told: ready, reloading, stopping, still alive
-    background   tasks that are held, and whose failure is told
+    background   tasks that are held, and whose failure is told; work done again and again, which no error ends
     errors       one tree of errors, split by whose fault; the exit codes
     characters   what a person does not see, or takes for something else, and how it is shown
 

@@ -21,6 +21,8 @@ _DRAWN_AS_NOTHING = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc\U00016fe4\U0001d159"
     "\U000e0000-\U000e0fff]"
 )
+NO_TEXT = re.compile("[\\0\ud800-\udfff]")
+"""What no text may have: no database keeps it."""
 _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "GEORGIAN", "DESERET"})
 """Those whose letters look like each other's; by the first word of a letter's name in Unicode."""
 _LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуүгпАВСЕНІЈКМОРЅТХУҮԌԚԜαινορυΑΒΕΖΗΙΚΜΝΟΡΤΥΧϲϳօսհոցզ")

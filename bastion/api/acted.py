@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from bastion.api.callers import Caller
+from bastion.api.guard import Asked
+from bastion.api.problems import BadRequest
 from bastion.audit.events import Event, PersonActed
 
 
@@ -34,3 +36,11 @@ class Acted:
                 source=caller.source,
             )
         )
+
+
+def reason(asked: Asked, *, required: bool = True) -> str:
+    """Why somebody does it, in their words; where it is not required it may be empty. BadRequest."""
+    why: str = asked.body.get("reason", "").strip()
+    if required and not why:
+        raise BadRequest("'reason' is blank")
+    return why

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from bastion.api import pages, shapes
-from bastion.api.acted import Acted
+from bastion.api.acted import Acted, reason
 from bastion.api.aside import AsideFailed, Busy
 from bastion.api.guard import Asked, Handler
 from bastion.api.searching import Page
@@ -106,10 +106,10 @@ class Approvals:
 
     async def revoke(self, asked: Asked) -> Mapping[str, Any]:
         """The reason may be left out. Who does it is in the trail before it is done, and once more with the grant."""
-        reason = asked.body.get("reason", "").strip()
+        why = reason(asked, required=False)
         found = await self._deciding.grant(asked.tenant, asked.path["grant"])
-        await self._acted(asked.caller, "revoke-grant", found.id, reason or None)
-        found = await self._deciding.revoke_grant(Person.of(asked.caller.identity), found.id, reason)
+        await self._acted(asked.caller, "revoke-grant", found.id, why or None)
+        found = await self._deciding.revoke_grant(Person.of(asked.caller.identity), found.id, why)
         return shapes.grant(found, self._clock())
 
     # -- inside

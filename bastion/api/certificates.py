@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bastion.api import pages, shapes
-from bastion.api.acted import Acted
+from bastion.api.acted import Acted, reason
 from bastion.api.bodies import bearer, read_json
 from bastion.api.bounds import MAX_BODY
 from bastion.api.guard import Asked, Handler
@@ -95,17 +95,15 @@ class Certificates:
         serial = int(number) if number.isascii() and number.isdigit() and len(number) <= 20 else 0
         if not 0 < serial < 1 << 64 or await self._kept.find(asked.tenant, serial) is None:
             raise NotHere("no such certificate")
-        reason = asked.body["reason"].strip()
-        if not reason:
-            raise BadRequest("'reason' is blank")
-        await self._acted(asked.caller, "revoke-certificate", str(serial), reason)
-        entry = Revocation(asked.tenant, reason, revocation.now(self._clock), serial=serial)
+        why = reason(asked)
+        await self._acted(asked.caller, "revoke-certificate", str(serial), why)
+        entry = Revocation(asked.tenant, why, revocation.now(self._clock), serial=serial)
         try:
             await asyncio.to_thread(_write, self._file, entry)
         except OperatorError as error:
             log.error("%s", error)
             raise NotRevoked("the revocation may not be in force: the bastion's log says why") from error
-        return shapes.certificate(await self._kept.revoked(asked.tenant, serial, self._clock(), reason))
+        return shapes.certificate(await self._kept.revoked(asked.tenant, serial, self._clock(), why))
 
 
 def _write(file: Path, entry: Revocation) -> None:

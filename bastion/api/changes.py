@@ -45,7 +45,7 @@ class Feed:
         self._lost = False
 
     def heard(self, event: Event) -> None:
-        """An event is in the audit trail."""
+        """An event is in the audit trail, or about to be."""
         try:
             self._hear(event)
         except Exception:

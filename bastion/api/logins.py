@@ -74,14 +74,12 @@ class Logins:
 
     def end(self, cookie: str) -> None:
         """Log out."""
-        self._logins.pop(_name(cookie), None)
-        self._ended()
+        if self._logins.pop(_name(cookie), None) is not None:
+            self._ended()
 
     def end_all(self, revoked: Callable[[Identity], bool]) -> None:
         """Those whose identity is revoked are over."""
-        for name in [name for name, login in self._logins.items() if revoked(login.identity)]:
-            del self._logins[name]
-        self._ended()
+        self._drop([name for name, login in self._logins.items() if revoked(login.identity)])
 
     def _alive(self, cookie: str) -> Login | None:
         login = self._logins.get(_name(cookie))
@@ -93,9 +91,13 @@ class Logins:
     def _room(self, names: list[bytes], most: int) -> None:
         """One more fits after this."""
         names.sort(key=lambda name: self._logins[name].used)
-        for name in names[: max(0, len(names) - most + 1)]:
+        self._drop(names[: max(0, len(names) - most + 1)])
+
+    def _drop(self, names: list[bytes]) -> None:
+        for name in names:
             del self._logins[name]
-        self._ended()
+        if names:
+            self._ended()
 
 
 def _over(login: Login, now: float) -> bool:

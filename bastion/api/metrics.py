@@ -1,7 +1,7 @@
 """Metrics as Prometheus reads them (text format 0.0.4): counts of what passed, and how things stand now.
 
 No label names an identity, a target or a session: what is scraped is kept long and seen by many. Counts are of this
-process since its start.
+process since its start. Refused logins that the trail only counts (`events-dropped`) are not among them.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from bastion.api.problems import BadRequest
+from bastion.characters import NO_TEXT
 
 MAX_TEXT = 256
 """Characters of a text in a query."""
@@ -62,7 +63,7 @@ class Param:
                 if self.low <= value <= self.high:
                     return value
             case "text" if isinstance(value, str):
-                if self.low <= len(value) <= self.high and not _no_text(value):
+                if self.low <= len(value) <= self.high and not NO_TEXT.search(value):
                     return value
             case "choice" if value in self.choices:
                 return value
@@ -137,8 +138,3 @@ def object_of(params: Sequence[Param]) -> Mapping[str, Any]:
     }
     required = [param.name for param in params if param.required]
     return {**schema, "required": required} if required else schema
-
-
-def _no_text(text: str) -> bool:
-    """Whether it has what no text may have: no database keeps it, and no terminal or page shows it."""
-    return any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)

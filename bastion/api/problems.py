@@ -44,9 +44,17 @@ class WrongEncoding(ClientError):
 class TooMany(ClientError):
     """More requests than one source may make. `wait` is in seconds."""
 
+    told = "too many requests from this address: try again in {} s"
+
     def __init__(self, wait: float) -> None:
         self.wait = max(1, math.ceil(wait))
-        super().__init__(f"too many requests from this address: try again in {self.wait} s")
+        super().__init__(self.told.format(self.wait))
+
+
+class TooManyStreams(TooMany):
+    """More answers that go on than one person, or all of a tenant, may have open."""
+
+    told = "too many streams are open, of you or of your tenant: close one, or try again in {} s"
 
 
 @web.middleware

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from bastion.api.params import Param
 from bastion.api.roles import Role
+from bastion.approvals.request import State
 
 _ROLES = {role.value: role for role in Role}
 
@@ -60,7 +61,7 @@ _TENANT = Param("tenant", "text", "which tenant is meant, where the caller could
 _LIMIT = Param("limit", "integer", "members of a page", 1, 200)
 _CURSOR = Param("cursor", "text", "`next` of the page before", 1, 256)
 _PAGE = (_TENANT, _LIMIT, _CURSOR)
-_STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
+_STATES = tuple(state.value for state in State)
 _COMMENT = Param("comment", "text", "told to the one who asked, and kept", 0, 2000)
 _REASON = Param("reason", "text", "why, for those it hits and for the audit trail", 1, 500, required=True)
 _SEARCH = (

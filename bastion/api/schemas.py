@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bastion.approvals.request import State
+
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
@@ -48,7 +50,6 @@ def and_(name: str, more: Mapping[str, Schema]) -> Schema:
     return closed({**base["properties"], **more})
 
 
-_STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
 _WHO = {"tenant": TEXT, "identity": TEXT, "issuer": TEXT, "subject": TEXT}
 _DIGEST = closed({"sha256": TEXT, "size": NUMBER})
 _OPEN: Schema = {"type": "object"}
@@ -121,7 +122,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             **_WHO,
             "id": TEXT,
-            "state": {"enum": list(_STATES)},
+            "state": {"enum": [state.value for state in State]},
             "principals": TEXTS,
             "groups": TEXTS,
             "owners": TEXTS,

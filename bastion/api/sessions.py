@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 
 from bastion.api import pages, shapes
-from bastion.api.acted import Acted
+from bastion.api.acted import Acted, reason
 from bastion.api.guard import Asked, Handler
 from bastion.api.problems import Conflict, NotHere
 from bastion.api.roles import Role
@@ -82,17 +82,17 @@ class Sessions:
 
     async def terminate(self, asked: Asked) -> Mapping[str, Any]:
         """Of what lives here, also while the store is down: that is told, as 503, when it is done."""
-        id, reason = asked.path["session"], asked.body["reason"]
-        told = f"ended by {asked.caller.identity.name}: {shown(reason, 500)}"
+        id, why = asked.path["session"], reason(asked)
+        told = f"ended by {asked.caller.identity.name}: {shown(why, 500)}"
         try:
             session = await self._find(asked)
         except StoreDown:
-            await self._acted(asked.caller, "terminate", id, reason)
+            await self._acted(asked.caller, "terminate", id, why)
             self._live.end(asked.tenant, id, told)
             raise
         if session.ended is not None:
             raise Conflict("the session is over already")
-        await self._acted(asked.caller, "terminate", id, reason)
+        await self._acted(asked.caller, "terminate", id, why)
         self._live.end(asked.tenant, id, told)
         await self._kept.request_end(asked.tenant, id, self._clock(), told)
         return shapes.session(await self._find(asked), contents=_sees(asked))

@@ -2,8 +2,8 @@
 
 They are counted apart from other requests, by tenant and by person, and are not cut after WHOLE_REQUEST; each piece
 must be taken within STREAM_WRITE. Whoever it is for is asked about again before each event, and when their time is
-over: the end of a token (its `exp`) or of a browser's session, a revoked identity, a session that is over or a stream
-that is older than STREAM_AGE ends it at once.
+over: the end of a token (its `exp`) or of a browser's session, a revoked identity or a session that is over ends it at
+once, and the age STREAM_AGE within HEARTBEAT.
 
 Limit: a piece that is being written then is still written, within STREAM_WRITE.
 
@@ -21,7 +21,7 @@ from aiohttp import web
 
 from bastion.api import bounds
 from bastion.api.callers import Caller
-from bastion.api.problems import TooMany
+from bastion.api.problems import TooManyStreams
 from bastion.api.protocol import Http
 
 EVENTS = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
@@ -103,19 +103,19 @@ class Streams:
         self.wake()
 
     def events(self, request: web.Request, caller: Caller) -> AbstractAsyncContextManager[Stream]:
-        """A stream of events. TooMany."""
+        """A stream of events. TooManyStreams."""
         return self.open(request, caller, web.StreamResponse(headers=EVENTS), _RETRY)
 
     @asynccontextmanager
     async def open(
         self, request: web.Request, caller: Caller, response: web.StreamResponse, first: bytes = b""
     ) -> AsyncIterator[Stream]:
-        """Any other. TooMany. A client that goes, or does not read, ends it in silence."""
+        """Any other. TooManyStreams. A client that goes, or does not read, ends it in silence."""
         person = (caller.tenant, caller.identity.issuer, caller.identity.subject)
         mine = sum(other == person for other in self._open.values())
         ours = sum(tenant == caller.tenant for tenant, _, _ in self._open.values())
         if ours >= bounds.MAX_STREAMS_A_TENANT or mine >= bounds.MAX_STREAMS_A_PERSON:
-            raise TooMany(5)
+            raise TooManyStreams(5)
         stream = Stream(caller, response, lambda: self._stopped)
         transport = request.transport
         self._open[stream] = person

@@ -27,6 +27,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from bastion.approvals import quorum
+from bastion.characters import NO_TEXT
 from bastion.errors import MayNotVote, NoSuchRequest
 from bastion.identity.principal import Identity
 from bastion.policy.decision import Approval
@@ -263,7 +264,7 @@ def with_vote(request: Request, vote: Vote) -> Request:
         raise MayNotVote(reason)
     if len(vote.comment.encode("utf-8", "surrogatepass")) > MAX_COMMENT:
         raise MayNotVote(f"the comment is longer than {MAX_COMMENT} bytes")
-    if "\0" in vote.comment or any("\ud800" <= character <= "\udfff" for character in vote.comment):
+    if NO_TEXT.search(vote.comment):
         raise MayNotVote("the comment has characters that no text may have")
     if vote.grant and not (vote.approves and request.may_grant):
         raise MayNotVote("this rule is approved for once: its policy offers no grants")

@@ -72,7 +72,8 @@ class AuditLog:
         self._dropped = 0
         self._failed: NotRecorded | None = None
         self.heard: Callable[[Event], None] = lambda _: None
-        """Told of each event of `write` once it is durable, in the writer's event loop. It must not raise."""
+        """Told of each event of `write` once it is durable, and of each of `write_soon` that is kept, when it is
+        queued; in the writer's event loop. It must not raise."""
         self._closing = False
         self._changed = threading.Condition()
         """Guards the queue, the budget, the counts, and the two states above."""

@@ -23,13 +23,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from bastion.approvals.request import OPEN, State
 from bastion.approvals.told import TAKES_COMMANDS
 from bastion.characters import shown
 from bastion.cli import calling, tables
 from bastion.cli.reach import Bastion, NoEvent, Sent, Told, named
 from bastion.errors import Denied, NoSuchRequest, OperatorError, OutsideError
 
-_STATES = ("pending", "approved", "denied", "expired", "withdrawn", "ended", "used")
 _HEAD = ("ID", "STATE", "WHO", "WHERE", "ASKED", "ENDS", "RULE", "WHAT")
 _AGAIN, _LONGEST = 1.0, 15.0
 """Seconds before a stream that ended is begun again: at first, and at most."""
@@ -44,7 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "list", help="what waits, the newest first", epilog="example: bastion approvals list --json"
     )
     which = of_list.add_mutually_exclusive_group()
-    which.add_argument("--state", choices=_STATES, default="pending", help="those in this state (default pending)")
+    states = [state.value for state in State]
+    which.add_argument("--state", choices=states, default="pending", help="those in this state (default pending)")
     which.add_argument("--all", action="store_true", help="whatever became of them")
     calling.limit(of_list)
     calling.configure(of_list, json="print an array of objects, as the API tells them")
@@ -89,12 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(bastion: Bastion, arguments: argparse.Namespace) -> None:
     state = None if arguments.all else arguments.state
     found = list(bastion.items("/v1/approvals", calling.most(arguments), state=state))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
-    else:
-        print("nothing waits" if state == "pending" else "none", file=sys.stderr)
+    now, none = time.time(), "nothing waits" if state == "pending" else "none"
+    tables.show(found, _HEAD, (_row(one, now) for one in found), json=arguments.json, none=none)
 
 
 def _row(one: Told, now: float) -> tuple[object, ...]:
@@ -209,7 +206,8 @@ class _Watch:
     def follow(self) -> None:
         """Until the bastion ends the stream, for its age or its token's. The next one is asked for by a new token."""
         with calling.bastion(self._arguments) as bastion, bastion.stream("/v1/events", self._last) as events:
-            if not self.begun or self.lost is not None:  # asked once it is known that no change will be missed
+            # No id to go on from, or a gap. Asked once it is known that no change from now on will be missed.
+            if not self._last or self.lost is not None:
                 _all(bastion, self._arguments, self._told)
             if self.lost is not None:
                 print("bastion: connected again", file=sys.stderr, flush=True)
@@ -268,7 +266,7 @@ def _line(one: Told, arguments: argparse.Namespace, told: dict[str, str]) -> Non
     if told.get(id) == state:
         return
     told[id] = state
-    if one.get("state") in ("denied", "expired", "withdrawn", "ended", "used"):
+    if str(one.get("state")) not in OPEN:
         del told[id]
     if arguments.json:
         print(json.dumps(one), flush=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 
 from bastion.characters import shown
@@ -53,12 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(bastion: Bastion, arguments: argparse.Namespace) -> None:
     found = list(bastion.items("/v1/grants", calling.most(arguments), live=None if arguments.all else True))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
-    else:
-        print("none", file=sys.stderr)
+    now = time.time()
+    tables.show(found, _HEAD, (_row(one, now) for one in found), json=arguments.json)
 
 
 def _row(one: Told, now: float) -> tuple[object, ...]:

@@ -154,8 +154,7 @@ class Bastion:
                 raw += piece
                 if len(raw) > MAX_BYTES or time.monotonic() > ends:
                     raise OutsideError(f"the bastion's answer has more than {MAX_BYTES} bytes, or takes too long")
-            wait = answer.headers.get("Retry-After", "1")
-            return answer.status_code, _object(raw), min(float(wait), 10.0) if wait.isdecimal() else 1.0
+            return answer.status_code, _object(raw), _wait(answer)
 
     def _look(self) -> None:
         """Whether anybody listens, here, where the system's own error is at hand."""
@@ -167,13 +166,17 @@ class Bastion:
     @contextlib.contextmanager
     def _opened(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
         self._look()
-        with self._sent("GET", path, {}, headers, None, SILENCE) as answer:
-            if answer.status_code != 200:
+        for attempt in range(TRIES):
+            with self._sent("GET", path, {}, headers, None, SILENCE) as answer:
+                if answer.status_code == 200:
+                    yield answer
+                    return
                 raw = b""
                 for piece in self._pieces(answer):
                     raw = (raw + piece)[: 64 << 10]
-                raise _problem(answer.status_code, _object(raw))
-            yield answer
+                if answer.status_code != 429 or attempt == TRIES - 1:
+                    raise _problem(answer.status_code, _object(raw))
+            time.sleep(_wait(answer))
 
     @contextlib.contextmanager
     def _sent(
@@ -206,6 +209,12 @@ class Bastion:
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _wait(answer: httpx2.Response) -> float:
+    """Seconds until one may ask again."""
+    wait = answer.headers.get("Retry-After", "1")
+    return min(float(wait), 10.0) if wait.isdecimal() else 1.0
 
 
 def _object(raw: bytes) -> Told:

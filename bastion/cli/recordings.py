@@ -84,12 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(bastion: Bastion, arguments: argparse.Namespace) -> int:
     found = list(bastion.items("/v1/recordings", calling.most(arguments)))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
-    else:
-        print("none", file=sys.stderr)
+    now = time.time()
+    tables.show(found, _HEAD, (_row(one, now) for one in found), json=arguments.json)
     return 0
 
 
@@ -149,6 +145,7 @@ def _verify(bastion: Bastion, arguments: argparse.Namespace) -> int:
 def _fetch(bastion: Bastion, session: str, file: BinaryIO, size: object = None) -> str:
     """The whole file; its SHA-256. What takes long is told on stderr."""
     digest, had, told = hashlib.sha256(), 0, time.monotonic()
+    of = "" if size is None else f" of {shown(size)}"
     with bastion.body(f"/v1/recordings/{session}/cast") as pieces:
         for piece in pieces:
             try:
@@ -159,7 +156,7 @@ def _fetch(bastion: Bastion, session: str, file: BinaryIO, size: object = None) 
             had += len(piece)
             if sys.stderr.isatty() and time.monotonic() - told >= _TELL_EVERY:
                 told = time.monotonic()
-                print(f"bastion: {had} of {shown(size)} bytes", file=sys.stderr)
+                print(f"bastion: {had}{of} bytes", file=sys.stderr)
     return digest.hexdigest()
 
 

@@ -75,12 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(bastion: Bastion, arguments: argparse.Namespace) -> None:
     live = True if arguments.live else False if arguments.past else None
     found = list(bastion.items("/v1/sessions", calling.most(arguments), live=live))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, (_row(one, time.time()) for one in found), tables.columns())))
-    else:
-        print("none", file=sys.stderr)
+    now = time.time()
+    tables.show(found, _HEAD, (_row(one, now) for one in found), json=arguments.json)
 
 
 def _row(one: Told, now: float) -> tuple[object, ...]:

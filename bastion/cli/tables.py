@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from json import dumps
 
 from bastion.characters import shown
 from bastion.session.gated.cells import width
@@ -56,6 +57,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], room: int | Non
         whole = GAP.join([*padded, line[-1]]).rstrip()
         told.append(whole if room is None else cut(whole, room))
     return told
+
+
+def show(
+    found: Sequence[object], head: Sequence[str], rows: Iterable[Sequence[object]], *, json: bool, none: str = "none"
+) -> None:
+    """Print a list: its objects as JSON, or its rows; where there are none, `none` on stderr."""
+    if json:
+        print(dumps(found))
+    elif found:
+        print("\n".join(table(head, rows, columns())))
+    else:
+        print(none, file=sys.stderr)
 
 
 def line(values: Iterable[object], room: int | None) -> str:

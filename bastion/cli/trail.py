@@ -66,12 +66,7 @@ def _search(bastion: Bastion, arguments: argparse.Namespace) -> None:
     sought = {name: getattr(arguments, name) for name in _EXACT}
     sought |= {name: moment(getattr(arguments, name), now) for name in ("since", "until")}
     found = list(_found(bastion, calling.most(arguments), sought))
-    if arguments.json:
-        print(json.dumps(found))
-    elif found:
-        print("\n".join(tables.table(_HEAD, map(_row, found), tables.columns())))
-    else:
-        print("none", file=sys.stderr)
+    tables.show(found, _HEAD, map(_row, found), json=arguments.json)
 
 
 def _found(bastion: Bastion, most: int, sought: dict[str, str | None]) -> Iterator[Told]:

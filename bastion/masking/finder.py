@@ -1,11 +1,10 @@
 """Which detectors are worth running over a piece: one look for all of them, that may say too much and never too little.
 
 Nearly all of what machines print has nothing in it, so this look decides how fast the whole is. It runs one automaton
-for the patterns of all detectors, in which repetitions have no upper end, and no lower one above 3, or 13 of digits
-(a card; a repetition of a repetition keeps more, for patterns whose beginning is in many words). Of a match of more
-than HEAD bytes it knows the beginning only. That leaves out most of its states, and what is left still tells a secret
-from ordinary text. The states are built as texts need them, so that the first megabytes are slower than what follows,
-and random letters (base 64) are slower than words.
+for the patterns of all detectors, in which repetitions have no upper end, and a low lower one (COUNT_SOME). Of a match
+of more than HEAD bytes it knows the beginning only. That leaves out most of its states, and what is left still tells a
+secret from ordinary text. The states are built as texts need them, so that the first megabytes are slower than what
+follows, and random letters (base 64) are slower than words.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from bastion.masking.engine import TOO_LARGE, which
 from bastion.masking.pattern import BadPattern, Pattern
-from bastion.masking.tree import COUNT_DIGITS, COUNT_SOME, Node, Row, head, longest, loosened, shortest, written
+from bastion.masking.tree import Node, Row, head, longest, loosened, shortest, written
 
 SEGMENT = 4096
 """Bytes that are looked at together: a detector that is run is run over so many."""
@@ -22,6 +21,9 @@ HEAD = 256
 """Bytes of a match by which it is found: the less, the fewer are looked at twice, at the ends of segments."""
 LEAST = 4
 """Bytes that a beginning must have to stand for the whole."""
+COUNT_SOME, COUNT_DIGITS = 3, 13
+"""What a repetition has as its lower end at most, and one of digits (a card). A repetition of a repetition keeps more,
+for patterns whose beginning is in many words."""
 _TRIAL = b"\x00is-the-look-at-work\x00"
 
 

@@ -55,10 +55,9 @@ Node = Chars | Assertion | Row | Choice | Repeat
 
 ENDLESS = 1 << 30
 EMPTY = Row(())
-COUNT_SOME = 3
-COUNT_DIGITS = 13
 _DIGITS = sum(1 << byte for byte in b"0123456789")
 LONG_ROW = 64
+"""Parts of a row up to which its beginnings are nested in each other."""
 COUNTED = 4
 """Repetitions up to so many stay as they are when a tree is loosened."""
 _SIGNS = {"b": r"\b", "B": r"\B", "^": "(?m:^)", "z": r"\z"}

@@ -12,7 +12,8 @@ Files are read in the order of their names, which decides nothing but which of s
 file leaves out of default and undecidable it does not vote on; the strictest of the files' votes holds, and where none
 votes, it is deny. A file that leaves `mode` out is for enforce: a tenant is in observe only when every file says so.
 
-All problems of all files are told at once, as BadFile; the caller keeps the last good policy.
+All problems of all files are told at once, as BadFile, but whether masks can be in force together, which is looked at
+once nothing else is wrong; the caller keeps the last good policy.
 """
 
 from __future__ import annotations

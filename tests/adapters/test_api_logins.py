@@ -65,3 +65,18 @@ def test_revoked_people_are_out_together() -> None:
     logins.end_all(lambda identity: identity.name == "a@acme")
     assert logins.find(cookies["a"]) is None
     assert logins.find(cookies["b"]) is not None
+
+
+def test_it_is_told_when_one_has_ended_and_not_when_none_has() -> None:
+    clock, ends = Clock(), []
+    logins = Logins(clock, lambda: ends.append(clock.now))
+    cookies = [logins.begin(person("acme", "sre")) for _ in range(MAX_A_PERSON)]
+    logins.end_all(lambda _: False)
+    logins.end("nobody's")
+    assert ends == []
+    logins.begin(person("acme", "sre"))
+    assert len(ends) == 1
+    logins.end(cookies[-1])
+    assert len(ends) == 2
+    logins.end_all(lambda _: True)
+    assert (len(ends), len(logins)) == (3, 0)

@@ -98,7 +98,7 @@ async def test_a_session_is_ended_when_the_trail_has_it_and_with_who_and_why(api
     assert (await api.ask("acme:operators", "POST", path, json=why))[0] == 503
     assert not api.live.ended
     api.audit.error = None
-    status, answer, _ = await api.ask("acme:operators", "POST", path, json=why)
+    status, answer, _ = await api.ask("acme:operators", "POST", path, json={"reason": f" {why['reason']}\n"})
     told = "ended by operators@acme: wrong \\x1b[31mhost"
     assert (status, answer["ending"], api.live.ended) == (202, True, [("acme", "live-acme", told)])
     assert (await api.sessions.find("acme", "live-acme")).end_reason == told
@@ -108,12 +108,15 @@ async def test_a_session_is_ended_when_the_trail_has_it_and_with_who_and_why(api
 
 
 @pytest.mark.parametrize(
-    "body", [None, {}, {"reason": ""}, {"reason": 7}, {"reason": "x", "y": 1}, [], {"reason": "\ud800"}]
+    "body",
+    [None, {}, {"reason": ""}, {"reason": 7}, {"reason": "x", "y": 1}, [], {"reason": "\ud800"}, {"reason": " \n"}],
 )
 async def test_an_end_has_a_reason(api: House, body: Any) -> None:
-    status, answer, _ = await api.ask("acme:operators", "POST", "/v1/sessions/live-acme/terminate", json=body)
-    assert (status, answer["status"]) == (400, 400)
+    for path in ("/v1/sessions/live-acme/terminate", "/v1/certificates/4711/revoke"):
+        status, answer, _ = await api.ask("acme:operators", "POST", path, json=body)
+        assert (status, answer["status"]) == (400, 400)
     assert not api.live.ended
+    assert api.audit.told == []
 
 
 # -- approvals and grants
@@ -210,6 +213,12 @@ async def test_a_grant_is_revoked_once(api: House) -> None:
     assert [(one["id"], one["live"]) for one in listed["items"]] == [("grant-acme", False)]
     _, listed, _ = await api.ask("acme:sre", "GET", "/v1/grants?live=true")
     assert listed["items"] == []
+
+
+@pytest.mark.parametrize(("body", "why"), [({}, ""), ({"reason": " \n"}, ""), ({"reason": " lost\n"}, ": lost")])
+async def test_a_grant_needs_no_reason_to_be_revoked(api: House, body: Any, why: str) -> None:
+    status, found, _ = await api.ask("acme:operators", "POST", "/v1/grants/grant-acme/revoke", json=body)
+    assert (status, found["why"]) == (200, f"revoked by operators@acme{why}")
 
 
 # -- certificates

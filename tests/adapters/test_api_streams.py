@@ -281,8 +281,9 @@ async def test_a_person_and_a_tenant_have_so_many_streams_and_others_still_get_t
         stream(api, "acme:viewers", "/v1/events"),
         stream(api, "acme:viewers", "/v1/events"),
     ):
-        status, _, answer = await api.ask("acme:viewers", "GET", "/v1/events")
+        status, told, answer = await api.ask("acme:viewers", "GET", "/v1/events")
         assert (status, answer.headers["Retry-After"]) == (429, "5")
+        assert told["detail"].startswith("too many streams are open, of you or of your tenant")
         async with stream(api, "acme:sre", "/v1/events"):
             assert (await api.ask("acme:operators", "GET", "/v1/events"))[0] == 429
             assert (await api.ask("acme:operators", "GET", "/v1/sessions"))[0] == 200

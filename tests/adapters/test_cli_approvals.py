@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bastion.api import bounds
 from bastion.approvals.ports import Change
 from bastion.approvals.request import State
 from bastion.approvals.told import TAKES_COMMANDS
@@ -15,6 +16,7 @@ from bastion.characters import hidden
 from bastion.cli import calling
 from bastion.config import DEFAULT_STATE
 from tests.adapters.cli_house import Line, line
+from tests.adapters.test_api_streams import until
 
 ID = "request-acme"
 SHOWN = "echo \\x1b[31m\\u{202e}<script>alert(1)</script>"
@@ -196,6 +198,23 @@ async def test_watch_goes_on_when_the_bastion_is_there_again(cli: Line, monkeypa
         await cli.api.api.start_socket(cli.api.socket)
         await watching.until("another pending")
         await watching.until("connected again")
+    assert watching.out.count(ID) == 1
+
+
+async def test_watch_loses_nothing_between_two_streams_of_which_the_first_told_nothing(
+    cli: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bastion.cli.approvals._AGAIN", 0.01)
+    deciding, streams = cli.api.deciding, cli.api.streams
+    async with cli.begun("approvals", "watch") as watching:
+        await watching.until(f"{ID} pending, 1 missing")
+        with monkeypatch.context() as aged:
+            aged.setattr(bounds, "STREAM_AGE", 0.0)
+            streams.wake()
+            await until(lambda: len(streams) == 0)
+            deciding.requests["another"] = dataclasses.replace(deciding.requests[ID], id="another")
+            cli.api.feed.changed([Change(1, "acme", "request", "another")])
+        await watching.until("another pending")
     assert watching.out.count(ID) == 1
 
 

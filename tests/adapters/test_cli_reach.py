@@ -14,7 +14,7 @@ import pytest
 
 from bastion.cli import main, reach
 from bastion.cli.reach import Bastion, Sent
-from bastion.errors import OutsideError
+from bastion.errors import ClientError, OutsideError
 
 Answer = Callable[[int], bytes]
 
@@ -120,6 +120,28 @@ def test_too_many_is_asked_again_when_it_says_so_and_not_for_ever(
         assert main(["sessions", "list", "--socket", str(tmp_path / "s")]) == 1
     assert len(asked) == reach.TRIES
     assert max(waits) == 10.0
+
+
+def test_a_stream_too_many_is_asked_for_again_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("bastion.cli.reach.time.sleep", waits.append)
+    busy = http(b'{"detail": "too many streams"}', "429 Busy", "Retry-After: 5")
+    with (
+        answering(tmp_path / "s", lambda number: busy if number < 3 else http(b"data: [1]\n\n")),
+        Bastion(tmp_path / "s") as bastion,
+        bastion.stream("/v1/events") as events,
+    ):
+        assert list(events) == [Sent("", "[1]", "")]
+    assert waits == [5.0, 5.0]
+    (tmp_path / "s").unlink()
+    with (
+        answering(tmp_path / "s", lambda _: busy) as asked,
+        Bastion(tmp_path / "s") as bastion,
+        pytest.raises(ClientError, match="too many streams"),
+        bastion.stream("/v1/events"),
+    ):
+        pass
+    assert len(asked) == reach.TRIES
 
 
 def test_events_are_read_as_browsers_read_them(tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ async def test_play_writes_what_was_shown_as_it_was_and_leaves_nothing_on_the_di
     assert cli.api.audit.told[-1]["action"] == "replay"
 
 
+async def test_what_takes_long_is_told_with_the_size_where_that_is_known(
+    cli: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bastion.cli.recordings._TELL_EVERY", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    told = await cli.run("recordings", "play", SESSION, "-s", "1000000")
+    assert told.err == f"bastion: {len(CAST)} bytes\n"
+    told = await cli.run("recordings", "export", SESSION, "-o", str(tmp_path / "out.cast"))
+    assert told.err == f"bastion: {len(CAST)} of {len(CAST)} bytes\n"
+
+
 async def test_on_a_terminal_asciinema_plays_and_the_terminal_is_put_right(cli: Line) -> None:
     where = ["--tenant", "acme", "--dir", str(cli.folder)]
     bastion = [sys.executable, "-m", "bastion", "recordings", "play", SESSION, "-s", "1000", "-i", "1", *where]
