@@ -79,6 +79,7 @@ ROLES = {
     "git-format": "how git prints commits, which may have a program check their signatures",
     "changes": "it changes something besides files",
     "interactive": "it takes commands from its terminal",
+    "tracing": "what strace prints; some of it changes what the traced program reads and writes",
 }
 """What a word can be, by the name that profiles use."""
 
@@ -117,6 +118,7 @@ RUNS = frozenset(
         "remote-program",
         "shell-program",
         "shell-mode",
+        "tracing",
     ]
 )
 """Roles by which something runs, or may."""

@@ -371,4 +371,5 @@ _ROLES: dict[str, _Role] = {
     "git-format": spellings.git_format,
     "changes": _changes,
     "interactive": _interactive,
+    "tracing": spellings.tracing,
 }

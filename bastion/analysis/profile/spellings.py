@@ -16,6 +16,9 @@ _HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _SETTINGS = (b"/etc/", b"/run/", b"/usr/local/lib/", b"/usr/lib/")
 _SECRETS = frozenset({b"secret", b"secrets"})
 _SCRIPTS = (b".msl", b".mvg")
+_TRACED = re.compile(
+    rb"(?:(?:trace|signal|status|abbrev|verbose|raw|read|write|quiet|decode-fds)=)?[\w,!?%@/.^$|*-]+\Z"
+)
 
 
 def uri(at: At) -> None:
@@ -96,4 +99,11 @@ def plugin(at: At) -> None:
 def git_format(at: At) -> None:
     """How git prints: signatures are checked by a program that settings of the repository may name."""
     if any(value.word is None or b"%G" in value.word for value in at.values):
+        runs.code(at)
+
+
+def tracing(at: At) -> None:
+    """`trace=open,read`, or the calls alone. `inject=` and `fault=` put other results, and other words, into the traced
+    program's calls: it does not do what its own words say."""
+    if any(value.word is None or not _TRACED.match(value.word) for value in at.values):
         runs.code(at)
