@@ -74,6 +74,8 @@ def test_a_longer_prefix_wins_and_an_exact_name_most(tmp_path: Path) -> None:
         ("unknown: harmless\n    operands: command", ":3:", "'unknown: harmless' beside command"),
         ("options: {harmless: '-a', writes: '-a:'}", ":3:", "'-a:' twice"),
         ("options: {harmless: '-a', writes: '-a'}", ":3:", "'-a' twice"),
+        ("operands: 'harmless command'", ":3:", "say by `stdin` what it does where there are none"),
+        ("when: [{at_least: 2, operands: command}]", ":3:", "say by `stdin` what it does where there are none"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, use: str, place: str, reason: str) -> None:

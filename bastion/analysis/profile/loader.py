@@ -31,7 +31,8 @@ Effects of a program, a subcommand or a `when`: `code` and `changes` (reasons), 
 standard input when no word says what to run: shell, code, sql, commands, or none.
 
 Where a wrong list would hide a command the loader is strict: an option is listed once, with a value or without, and
-programs that run the words after their options share a list only where it says `same`.
+programs that run the words after their options share a list only where it says `same`. Such programs also say by
+`stdin` what they do where no words follow.
 
 Limits: what a profile gets wrong about its program, the verdict gets wrong.
 """
@@ -193,6 +194,8 @@ def _use(section: Section, sets: _Sets, outer: Use) -> Use:
         dialect=dialect,
     )
     _refuse_contradiction(section, use)
+    if stdin is None and _runs_its_words(use):
+        section.problem("it runs the words that follow: say by `stdin` what it does where there are none")
     return _with_commands(section, sets, use)
 
 
