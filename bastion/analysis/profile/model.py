@@ -78,6 +78,7 @@ ROLES = {
     "plugin": "a library that is loaded",
     "git-format": "how git prints commits, which may have a program check their signatures",
     "changes": "it changes something besides files",
+    "own-settings": "a file of settings: one of the system's own is read, another may name code",
     "interactive": "it takes commands from its terminal",
     "tracing": "what strace prints; some of it changes what the traced program reads and writes",
 }
@@ -119,6 +120,7 @@ RUNS = frozenset(
         "shell-program",
         "shell-mode",
         "tracing",
+        "own-settings",
     ]
 )
 """Roles by which something runs, or may."""
@@ -156,6 +158,7 @@ SHOWS = frozenset(
         "uri",
         "document",
         "settings-file",
+        "own-settings",
     ]
 )
 """Roles by which what is in a file may be shown."""

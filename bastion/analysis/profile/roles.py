@@ -363,6 +363,7 @@ _ROLES: dict[str, _Role] = {
     "uri": spellings.uri,
     "document": spellings.document,
     "settings-file": spellings.settings_file,
+    "own-settings": spellings.own_settings,
     "resource": spellings.resource,
     "ps-columns": spellings.ps_columns,
     "database": spellings.database,

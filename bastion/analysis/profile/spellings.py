@@ -5,6 +5,7 @@ Limits: what a document names in its own text (an entity, a playlist) is not kno
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from bastion.analysis.profile import looks, runs
@@ -14,6 +15,7 @@ _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.,-]*:")
 _FILE = re.compile(rb"(?i)file:(?://(?:localhost)?(?=/))?")
 _HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _SETTINGS = (b"/etc/", b"/run/", b"/usr/local/lib/", b"/usr/lib/")
+_OWN = re.compile(rb"/(?:etc|usr/share|usr/lib|usr/local/etc)/")
 _SECRETS = frozenset({b"secret", b"secrets"})
 _SCRIPTS = (b".msl", b".mvg")
 _TRACED = re.compile(
@@ -59,6 +61,17 @@ def settings_file(at: At) -> None:
             at.tally.path_of("reads", value.word, value.index)
         else:
             at.tally.reads.extend(folder + value.word for folder in _SETTINGS)
+
+
+def own_settings(at: At) -> None:
+    """A file of settings, whose text may name libraries and scripts: below a folder of the system's own it says what it
+    said before; anywhere else it may be of the caller's making, and is code."""
+    for value in at.values:
+        path = at.tally.path(value.word)
+        plain = path is not None and posixpath.normpath(path) == path and _OWN.match(path) is not None
+        at.tally.path_of("reads", value.word, value.index)
+        if not plain:
+            runs.code(At((value,), at.tally, at.name))
 
 
 def resource(at: At) -> None:
