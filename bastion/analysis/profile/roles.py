@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis.profile import looks, runs, scripts, spellings
+from bastion.analysis.profile import looks, paths, runs, scripts, spellings
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
 
@@ -208,10 +208,21 @@ def _git_url(at: At) -> None:
             at.tally.network.append(found[0][:-1])
 
 
+_FIELD = re.compile(rb"\.[\w.\[\]\"*-]*\Z")
+_HIDDEN = re.compile(
+    rb"\.(?:netrc|npmrc|pypirc|pgpass|my\.cnf|mylogin\.cnf|git-credentials|vault-token|htpasswd|boto|s3cfg)\Z"
+)
+
+
 def _expression(at: At) -> None:
     word = at.values[0].word
-    if word is None or re.search(rb"load|system|eval|document", word):
+    if word is None or re.search(rb"load|system|eval|document", word) or spellings.MODULES.search(word):
         at.tally.unknown.append(f"{at.tally.program}: its expression may read other files")
+    elif not _FIELD.match(word) or _HIDDEN.match(word):
+        # yq takes a word that is the name of a file for one, whether or not others follow.
+        found = paths.of_path("reads", word)
+        at.tally.categories |= found[0]
+        at.tally.techniques |= found[1]
     runs.shows(word, at.tally)
 
 
@@ -364,6 +375,12 @@ _ROLES: dict[str, _Role] = {
     "document": spellings.document,
     "settings-file": spellings.settings_file,
     "own-settings": spellings.own_settings,
+    "jq-filter": spellings.jq_filter,
+    "count": spellings.count,
+    "kube-output": spellings.kube_output,
+    "manifest": spellings.manifest,
+    "project-file": spellings.project_file,
+    "netdev": spellings.netdev,
     "resource": spellings.resource,
     "ps-columns": spellings.ps_columns,
     "database": spellings.database,

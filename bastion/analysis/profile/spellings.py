@@ -16,6 +16,9 @@ _FILE = re.compile(rb"(?i)file:(?://(?:localhost)?(?=/))?")
 _HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _SETTINGS = (b"/etc/", b"/run/", b"/usr/local/lib/", b"/usr/lib/")
 _OWN = re.compile(rb"/(?:etc|usr/share|usr/lib|usr/local/etc)/")
+_ADDRESS = re.compile(rb"[\w.-]+@[\w.-]+:|[a-z]+::|(?:[\w-]+\.)+[a-z]{2,}/\S*")
+MODULES = re.compile(rb"(?<![\w.$])(?:import|include)(?!\w)|modulemeta")
+"""What brings another file into a filter of jq; a field of that name has a dot before it."""
 _SECRETS = frozenset({b"secret", b"secrets"})
 _SCRIPTS = (b".msl", b".mvg")
 _TRACED = re.compile(
@@ -72,6 +75,56 @@ def own_settings(at: At) -> None:
         at.tally.path_of("reads", value.word, value.index)
         if not plain:
             runs.code(At((value,), at.tally, at.name))
+
+
+def jq_filter(at: At) -> None:
+    """`import` and `include` read files from wherever their own words say."""
+    if any(value.word is None or MODULES.search(value.word) for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: its filter may read other files")
+
+
+def count(at: At) -> None:
+    if any(value.word is None or not value.word.isdigit() for value in at.values):
+        at.tally.unknown.append(
+            f"{at.tally.program}: what follows {at.name} is no number, and may be a word of its own"
+        )
+
+
+def kube_output(at: At) -> None:
+    """`go-template-file=FILE`, `jsonpath-file=FILE`, `custom-columns-file=FILE`, `templatefile=FILE`."""
+    for value in at.values:
+        form, equals, path = (b"", b"", None) if value.word is None else value.word.partition(b"=")
+        if value.word is None or (equals and form.endswith(b"file")):
+            at.tally.path_of("reads", path, value.index)
+
+
+def manifest(at: At) -> None:
+    """A path; or a URL, or the address of a repository (`github.com/x/y`, `git@host:x`), which is fetched."""
+    for value in at.values:
+        word = value.word
+        host = None if word is None else _HOST.match(word)
+        if host is not None:
+            at.tally.network.append(host[1])
+            looks.asked(host[1], at.tally)
+        elif word is None or _ADDRESS.match(word):
+            at.tally.network.append(None)
+        if word != b"-" and host is None:
+            at.tally.path_of("reads", word, value.index)
+
+
+def project_file(at: At) -> None:
+    """The same, and what standard input holds names files whose contents are printed."""
+    manifest(at)
+    if any(value.word in (b"-", b"/dev/stdin") for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: its project is on standard input")
+
+
+def netdev(at: At) -> None:
+    """A .netdev file may hold the private key of a tunnel; `@INTERFACE:netdev` is one too."""
+    for value in at.values:
+        if value.word is None or re.search(rb"\.netdev|:(?:netdev|all)\Z", value.word):
+            at.tally.categories.add("credential-access")
+            at.tally.techniques.add("T1552.004")
 
 
 def resource(at: At) -> None:
