@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis.profile import looks, paths, runs, scripts, spellings
+from bastion.analysis.profile import looks, runs, scripts, spellings
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
 
@@ -208,6 +208,7 @@ def _git_url(at: At) -> None:
             at.tally.network.append(found[0][:-1])
 
 
+_NAME = re.compile(rb"[\w~./+@:,-]*[A-Za-z/][\w~./+@:,-]*\Z")
 _FIELD = re.compile(rb"\.[\w.\[\]\"*-]*\Z")
 _HIDDEN = re.compile(
     rb"\.(?:netrc|npmrc|pypirc|pgpass|my\.cnf|mylogin\.cnf|git-credentials|vault-token|htpasswd|boto|s3cfg)\Z"
@@ -218,11 +219,9 @@ def _expression(at: At) -> None:
     word = at.values[0].word
     if word is None or re.search(rb"load|system|eval|document", word) or spellings.MODULES.search(word):
         at.tally.unknown.append(f"{at.tally.program}: its expression may read other files")
-    elif not _FIELD.match(word) or _HIDDEN.match(word):
+    elif not at.name.startswith("-") and _NAME.match(word) and (not _FIELD.match(word) or _HIDDEN.match(word)):
         # yq takes a word that is the name of a file for one, whether or not others follow.
-        found = paths.of_path("reads", word)
-        at.tally.categories |= found[0]
-        at.tally.techniques |= found[1]
+        at.tally.path_of("reads", word, at.values[0].index)
     runs.shows(word, at.tally)
 
 
