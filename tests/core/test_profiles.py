@@ -26,7 +26,8 @@ from bastion.document import Node
 from bastion.errors import Problem
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-ROWS = [row for name in ("profiles.yaml", "profiles_uses.yaml") for row in yaml.safe_load((VECTORS / name).read_text())]
+FILES = ("profiles.yaml", "profiles_uses.yaml", "profiles_exact.yaml")
+ROWS = [row for name in FILES for row in yaml.safe_load((VECTORS / name).read_text())]
 NAMES = [name.rstrip("*").encode() for name in shipped().names]
 OPTIONS = sorted({option.name for profile in shipped().profiles for option in profile.use.known_options})
 UNHEARD_OF = b"--zz-unheard-of"

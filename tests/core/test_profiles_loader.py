@@ -17,10 +17,11 @@ sets:
 programs:
   deploy deploy-*:
     about: puts a release in place
+    same: true
     options: {use: loud, writes: "-o: --output=", harmless: "--colour=?"}
     operands: "reads* writes"
     commands:
-      run: {style: posix, operands: "harmless command"}
+      run: {style: posix, operands: "harmless command", stdin: none}
       status st: {unknown: harmless}
 """
 
@@ -71,6 +72,10 @@ def test_a_longer_prefix_wins_and_an_exact_name_most(tmp_path: Path) -> None:
         ("commands: {'a b': {}, b: {}}", ":3:", "the subcommand 'b' twice"),
         ("unknown: harmless\n    options: {writes: '-o:'}", ":3:", "'unknown: harmless' beside writes"),
         ("unknown: harmless\n    operands: command", ":3:", "'unknown: harmless' beside command"),
+        ("options: {harmless: '-a', writes: '-a:'}", ":3:", "'-a:' twice"),
+        ("options: {harmless: '-a', writes: '-a'}", ":3:", "'-a' twice"),
+        ("operands: 'harmless command'", ":3:", "say by `stdin` what it does where there are none"),
+        ("when: [{at_least: 2, operands: command}]", ":3:", "say by `stdin` what it does where there are none"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, use: str, place: str, reason: str) -> None:
@@ -89,3 +94,22 @@ def test_a_profile_says_what_its_program_is(tmp_path: Path) -> None:
 def test_a_program_has_one_profile(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="has a profile already"):
         load(write(tmp_path, "programs:\n  x y: {about: a}\n  y: {about: b}\n"))
+
+
+SHARED = "programs:\n  x y:\n    about: a\n    %s\n"
+RUNS = "options: {harmless: '-a'}, operands: command, stdin: none"
+
+
+@pytest.mark.parametrize("use", [RUNS.replace(", ", "\n    "), f"commands: {{run: {{{RUNS}}}}}"])
+def test_programs_that_run_a_command_share_options_only_where_that_is_said(tmp_path: Path, use: str) -> None:
+    """An option that one of them reads with a value, and another without, shifts the command by a word."""
+    with pytest.raises(BadFile, match="several programs share options that stand before a command"):
+        load(write(tmp_path, SHARED % use))
+    assert load(write(tmp_path, SHARED % f"same: true\n    {use}")).find("y")
+    assert load(write(tmp_path, (SHARED % use).replace("x y", "x"))).find("x")
+
+
+def test_an_option_of_a_set_is_not_listed_with_another_number_of_values(tmp_path: Path) -> None:
+    text = "sets:\n  s: {harmless: '-a'}\nprograms:\n  x: {about: a, options: {use: s, writes: '-a:'}}\n"
+    with pytest.raises(BadFile, match="with a value and without"):
+        load(write(tmp_path, text))

@@ -15,6 +15,7 @@ A file holds `programs`, and `sets` of options that several of them share:
         operands: "reads*"                         # roles by position; one may repeat: "reads* writes"
         unknown: undecidable                       # an option not listed: or unlisted (no claim), or harmless
         when: [{given: "-c --check", operands: "reads"}]   # also: a second such list, of which one must be given too
+        same: true                               # the names are one program, or read the options listed here alike
         commands: {"start stop": {changes: a service}}   # subcommands, each with all of this again
         otherwise: undecidable                     # a subcommand not listed: or unlisted
 
@@ -28,6 +29,10 @@ operand), `go` (anywhere, no abbreviations, `--flag=true`), `exact` (one dash an
 Effects of a program, a subcommand or a `when`: `code` and `changes` (reasons), `network` (whom it asks), `interactive`
 (`always`, or `terminal`: when there is one), `categories`, `techniques`; `stdin` says what a program does with its
 standard input when no word says what to run: shell, code, sql, commands, or none.
+
+Where a wrong list would hide a command the loader is strict: an option is listed once, with a value or without, and
+programs that run the words after their options share a list only where it says `same`. Such programs also say by
+`stdin` what they do where no words follow.
 
 Limits: what a profile gets wrong about its program, the verdict gets wrong.
 """
@@ -45,6 +50,7 @@ from bastion import document
 from bastion.analysis.profile.categories import CATEGORIES, TECHNIQUE_OF
 from bastion.analysis.profile.model import (
     PATHS,
+    REST,
     ROLES,
     RUNS,
     Arity,
@@ -145,8 +151,11 @@ def read(root: Section, file: str) -> list[tuple[Profile, Node]]:
     for names, key, node in programs.section().entries() if programs is not None else ():
         section = node.section()
         about = section.require("about", Node.text, "")
+        same = section.read("same", Node.boolean, False)
         use = _use(section, sets, Use())
         section.close()
+        if len(names.split()) > 1 and not same and _shifts(use):
+            key.problem("several programs share options that stand before a command: list each, or say `same: true`")
         profiles.append((Profile(tuple(names.split()), about, file, use), key))
     root.close()
     return profiles
@@ -167,7 +176,7 @@ def _use(section: Section, sets: _Sets, outer: Use) -> Use:
         inherited = {option.name: option for option in outer.prefixes}
         options = {**outer.options, **inherited, **options}
     operands = section.read("operands", _operands, Operands(repeated="harmless"))
-    stdin = section.read("stdin", lambda node: node.choice(*STDIN), "")
+    stdin = section.read("stdin", lambda node: node.choice(*STDIN), None)
     whens = section.take("when")
     use = Use(
         style=style,
@@ -181,10 +190,12 @@ def _use(section: Section, sets: _Sets, outer: Use) -> Use:
         otherwise=otherwise,
         whens=tuple(_when(node.section(), options) for node in whens.items()) if whens is not None else (),
         effects=_effects(section),
-        stdin="" if stdin == "none" else stdin,
+        stdin="" if stdin in (None, "none") else stdin,
         dialect=dialect,
     )
     _refuse_contradiction(section, use)
+    if stdin is None and _runs_its_words(use):
+        section.problem("it runs the words that follow: say by `stdin` what it does where there are none")
     return _with_commands(section, sets, use)
 
 
@@ -205,6 +216,17 @@ def _with_commands(section: Section, sets: _Sets, use: Use) -> Use:
     return Use(**{**values, "commands": commands})
 
 
+def _runs_its_words(use: Use) -> bool:
+    told = [use.operands, *(when.operands for when in use.whens if when.operands is not None)]
+    return any(not REST.isdisjoint(operands.all) for operands in told)
+
+
+def _shifts(use: Use) -> bool:
+    """Whether an option of this level or one below, read with a value or without, says which word begins a command."""
+    own = any(option.name[:1] in b"-+" for option in use.known_options)
+    return (own and _runs_its_words(use)) or any(_shifts(below) for below in use.commands.values())
+
+
 def _refuse_contradiction(section: Section, use: Use) -> None:
     """`unknown: harmless` is a claim about every option there can be. A plugin is the one that is told apart: programs
     that look into object files have many options, of which only that one loads anything."""
@@ -218,6 +240,7 @@ def _refuse_contradiction(section: Section, use: Use) -> None:
 
 def _options(section: Section, sets: _Sets) -> dict[bytes, Option]:
     options: dict[bytes, Option] = {}
+    own: set[bytes] = set()
     for role, key, node in section.entries():
         words = (node.text() or "").split()
         if role == "use":
@@ -231,10 +254,15 @@ def _options(section: Section, sets: _Sets) -> dict[bytes, Option]:
             continue
         for word in words:
             option = _option(word, role, node)
-            if option is not None:
-                if option.name in options and options[option.name] == option:
-                    node.problem(f"{word!r} twice")
-                options[option.name] = option
+            if option is None:
+                continue
+            before = options.get(option.name, option)
+            if option.name in own:
+                node.problem(f"{word!r} twice")
+            elif (before.arity, len(before.roles)) != (option.arity, len(option.roles)):
+                node.problem(f"{word!r} with a value and without: a set has it otherwise")
+            own.add(option.name)
+            options[option.name] = option
     return options
 
 

@@ -78,7 +78,15 @@ ROLES = {
     "plugin": "a library that is loaded",
     "git-format": "how git prints commits, which may have a program check their signatures",
     "changes": "it changes something besides files",
+    "jq-filter": "a filter of jq, which can name files of its own",
+    "count": "a number; the program would take anything else for its next word",
+    "kube-output": "how kubectl prints, which may be told by a file",
+    "manifest": "a path or a URL of what is in a cluster",
+    "project-file": "the same of containers; standard input may name any file",
+    "netdev": "files of networkd, of which those with keys are told",
+    "own-settings": "a file of settings: one of the system's own is read, another may name code",
     "interactive": "it takes commands from its terminal",
+    "tracing": "what strace prints; some of it changes what the traced program reads and writes",
 }
 """What a word can be, by the name that profiles use."""
 
@@ -117,6 +125,10 @@ RUNS = frozenset(
         "remote-program",
         "shell-program",
         "shell-mode",
+        "tracing",
+        "own-settings",
+        "jq-filter",
+        "project-file",
     ]
 )
 """Roles by which something runs, or may."""
@@ -154,6 +166,10 @@ SHOWS = frozenset(
         "uri",
         "document",
         "settings-file",
+        "own-settings",
+        "kube-output",
+        "manifest",
+        "project-file",
     ]
 )
 """Roles by which what is in a file may be shown."""

@@ -208,10 +208,20 @@ def _git_url(at: At) -> None:
             at.tally.network.append(found[0][:-1])
 
 
+_NAME = re.compile(rb"[\w~./+@:,-]*[A-Za-z/][\w~./+@:,-]*\Z")
+_FIELD = re.compile(rb"\.[\w.\[\]\"*-]*\Z")
+_HIDDEN = re.compile(
+    rb"\.(?:netrc|npmrc|pypirc|pgpass|my\.cnf|mylogin\.cnf|git-credentials|vault-token|htpasswd|boto|s3cfg)\Z"
+)
+
+
 def _expression(at: At) -> None:
     word = at.values[0].word
-    if word is None or re.search(rb"load|system|eval|document", word):
+    if word is None or re.search(rb"load|system|eval|document", word) or spellings.MODULES.search(word):
         at.tally.unknown.append(f"{at.tally.program}: its expression may read other files")
+    elif not at.name.startswith("-") and _NAME.match(word) and (not _FIELD.match(word) or _HIDDEN.match(word)):
+        # yq takes a word that is the name of a file for one, whether or not others follow.
+        at.tally.path_of("reads", word, at.values[0].index)
     runs.shows(word, at.tally)
 
 
@@ -363,6 +373,13 @@ _ROLES: dict[str, _Role] = {
     "uri": spellings.uri,
     "document": spellings.document,
     "settings-file": spellings.settings_file,
+    "own-settings": spellings.own_settings,
+    "jq-filter": spellings.jq_filter,
+    "count": spellings.count,
+    "kube-output": spellings.kube_output,
+    "manifest": spellings.manifest,
+    "project-file": spellings.project_file,
+    "netdev": spellings.netdev,
     "resource": spellings.resource,
     "ps-columns": spellings.ps_columns,
     "database": spellings.database,
@@ -371,4 +388,5 @@ _ROLES: dict[str, _Role] = {
     "git-format": spellings.git_format,
     "changes": _changes,
     "interactive": _interactive,
+    "tracing": spellings.tracing,
 }

@@ -40,7 +40,7 @@ def schema() -> dict[str, object]:
                 }
             ),
             "use": _mapping(_use()),
-            "program": {**_mapping({"about": _TEXT, **_use()}), "required": ["about"]},
+            "program": {**_mapping({"about": _TEXT, "same": {"type": "boolean"}, **_use()}), "required": ["about"]},
         },
     }
 

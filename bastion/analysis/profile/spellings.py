@@ -5,6 +5,7 @@ Limits: what a document names in its own text (an entity, a playlist) is not kno
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from bastion.analysis.profile import looks, runs
@@ -14,8 +15,15 @@ _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.,-]*:")
 _FILE = re.compile(rb"(?i)file:(?://(?:localhost)?(?=/))?")
 _HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _SETTINGS = (b"/etc/", b"/run/", b"/usr/local/lib/", b"/usr/lib/")
+_OWN = re.compile(rb"/(?:etc|usr/share|usr/lib|usr/local/etc)/")
+_ADDRESS = re.compile(rb"[\w.-]+@[\w.-]+:|[a-z]+::|(?:[\w-]+\.)+[a-z]{2,}/\S*")
+MODULES = re.compile(rb"(?<![\w.$])(?:import|include)(?!\w)|modulemeta")
+"""What brings another file into a filter of jq; a field of that name has a dot before it."""
 _SECRETS = frozenset({b"secret", b"secrets"})
 _SCRIPTS = (b".msl", b".mvg")
+_TRACED = re.compile(
+    rb"(?:(?:trace|signal|status|abbrev|verbose|raw|read|write|quiet|decode-fds)=)?[\w,!?%@/.^$|*-]+\Z"
+)
 
 
 def uri(at: At) -> None:
@@ -58,6 +66,67 @@ def settings_file(at: At) -> None:
             at.tally.reads.extend(folder + value.word for folder in _SETTINGS)
 
 
+def own_settings(at: At) -> None:
+    """A file of settings, whose text may name libraries and scripts: below a folder of the system's own it says what it
+    said before; anywhere else it may be of the caller's making, and is code."""
+    for value in at.values:
+        path = at.tally.path(value.word)
+        plain = path is not None and posixpath.normpath(path) == path and _OWN.match(path) is not None
+        at.tally.path_of("reads", value.word, value.index)
+        if not plain:
+            runs.code(At((value,), at.tally, at.name))
+
+
+def jq_filter(at: At) -> None:
+    """`import` and `include` read files from wherever their own words say."""
+    if any(value.word is None or MODULES.search(value.word) for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: its filter may read other files")
+
+
+def count(at: At) -> None:
+    if any(value.word is None or not value.word.isdigit() for value in at.values):
+        at.tally.unknown.append(
+            f"{at.tally.program}: what follows {at.name} is no number, and may be a word of its own"
+        )
+
+
+def kube_output(at: At) -> None:
+    """`go-template-file=FILE`, `jsonpath-file=FILE`, `custom-columns-file=FILE`, `templatefile=FILE`."""
+    for value in at.values:
+        form, equals, path = (b"", b"", None) if value.word is None else value.word.partition(b"=")
+        if value.word is None or (equals and form.endswith(b"file")):
+            at.tally.path_of("reads", path, value.index)
+
+
+def manifest(at: At) -> None:
+    """A path; or a URL, or the address of a repository (`github.com/x/y`, `git@host:x`), which is fetched."""
+    for value in at.values:
+        word = value.word
+        host = None if word is None else _HOST.match(word)
+        if host is not None:
+            at.tally.network.append(host[1])
+            looks.asked(host[1], at.tally)
+        elif word is None or _ADDRESS.match(word):
+            at.tally.network.append(None)
+        if word != b"-" and host is None:
+            at.tally.path_of("reads", word, value.index)
+
+
+def project_file(at: At) -> None:
+    """The same, and what standard input holds names files whose contents are printed."""
+    manifest(at)
+    if any(value.word in (b"-", b"/dev/stdin") for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: its project is on standard input")
+
+
+def netdev(at: At) -> None:
+    """A .netdev file may hold the private key of a tunnel; `@INTERFACE:netdev` is one too."""
+    for value in at.values:
+        if value.word is None or re.search(rb"\.netdev|:(?:netdev|all)\Z", value.word):
+            at.tally.categories.add("credential-access")
+            at.tally.techniques.add("T1552.004")
+
+
 def resource(at: At) -> None:
     """`pods,secrets`, `Secret/x`, `secrets.v1.`: kinds of things in a cluster, of which secrets are told."""
     for value in at.values:
@@ -96,4 +165,11 @@ def plugin(at: At) -> None:
 def git_format(at: At) -> None:
     """How git prints: signatures are checked by a program that settings of the repository may name."""
     if any(value.word is None or b"%G" in value.word for value in at.values):
+        runs.code(at)
+
+
+def tracing(at: At) -> None:
+    """`trace=open,read`, or the calls alone. `inject=` and `fault=` put other results, and other words, into the traced
+    program's calls: it does not do what its own words say."""
+    if any(value.word is None or not _TRACED.match(value.word) for value in at.values):
         runs.code(at)
