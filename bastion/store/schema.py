@@ -11,7 +11,6 @@ ids and addresses are checked where they come in, and go in as they are: of two 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import orjson
@@ -34,12 +33,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from bastion.characters import NO_TEXT
+
 METADATA = MetaData()
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts by itself in a column that is INTEGER, and its integers have 64 bits anyway."""
-
-
-_NO_TEXT = re.compile("[\\0\ud800-\udfff]")
 
 
 class Said(TypeDecorator[str]):
@@ -49,7 +47,7 @@ class Said(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  (SQLAlchemy's words)
-        return None if value is None else _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
+        return None if value is None else NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 def _said(name: str) -> Column[str]:

@@ -73,11 +73,13 @@ class World:
             raise self.store_fails
         self.seen.append(f"kept {kind} {command.decode()}")
 
-    async def over(self, context: Context, session: str, status: int | None, reason: str, closed: Closed) -> None:
+    async def over(
+        self, context: Context, session: str, status: int | None, reason: str, closed: Closed | None
+    ) -> None:
         assert context is self.context
         assert session
         assert reason
-        assert closed.sha256
+        assert closed is None or closed.sha256
         self.seen.append(f"kept over {status}")
 
     def request_refused(self, *told: object) -> None:
@@ -261,6 +263,7 @@ async def test_an_end_that_can_not_be_kept(world: World) -> None:
     """The command's status is not told when the trail can not hold its end: 254."""
     world.audit_fails = NotRecorded("the disk is full")
     assert await world.run() == Ended(254)
+    assert "kept over 254" in world.seen, "or it would be live in the store for ever"
 
 
 @pytest.mark.parametrize("where", ["verdict", "opening"])
@@ -284,12 +287,13 @@ async def test_ended_by_the_bastion(world: World) -> None:
     sessions.start(world.context, UPTIME, cast(Any, world))
     await world.opened.wait()
     world.registry.notify("the bastion stops soon")
-    assert len(world.registry.end(lambda credential: "revoked" if credential.serial == 7 else None)) == 1
+    ends = world.registry.end(lambda credential: "revoked\x1b[2J" if credential.serial == 7 else None)
+    assert len(ends) == 1
     await sessions.settle()
     assert world.ended == [Ended(255)]
     first, second = world.shown.decode().splitlines()
     assert first == "bastion: the bastion stops soon"
-    assert second.startswith("bastion: session ended: revoked [")
+    assert second.startswith("bastion: session ended: revoked\\x1b[2J [")
     assert "target closed" in world.seen
     assert [code for code, _ in world.recorded()] == ["m", "o", "o"]
 
