@@ -24,6 +24,7 @@ ROLES = {
     "remote-reads": "HOST:PATH or a path, read",
     "remote-writes": "HOST:PATH or a path, written",
     "shell": "text for a shell",
+    "login-shell": "text for the shell of some account, whichever that is",
     "shell-words": "this word and all that follow, joined by blanks, are text for a shell",
     "remote-shell": "the same, on another machine",
     "command": "this word and all that follow are a command",
@@ -93,6 +94,7 @@ ROLES = {
 RUNS = frozenset(
     [
         "shell",
+        "login-shell",
         "shell-words",
         "remote-shell",
         "command",

@@ -327,6 +327,7 @@ _ROLES: dict[str, _Role] = {
     "remote-writes": _remote("writes"),
     "shell": runs.shell,
     "shell-words": runs.shell,
+    "login-shell": runs.login_shell,
     "remote-shell": runs.remote_shell,
     "command": runs.command,
     "command-to-semicolon": runs.to_semicolon,

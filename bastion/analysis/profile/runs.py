@@ -9,6 +9,8 @@ from bastion.analysis.profile.acts import Nested, Tally, Word
 from bastion.analysis.profile.inline import signs
 from bastion.analysis.profile.options import At, Value
 
+_ANY_SHELL = re.compile(rb"[A-Za-z0-9_@%+=:,./ \t\n;|&<>-]*\Z")
+"""Words that no shell reads otherwise, with blanks and what joins commands between them."""
 _PLAIN = re.compile(rb"[A-Za-z0-9_./+@:,%=-]+\Z")
 
 
@@ -22,8 +24,21 @@ def shell(at: At) -> None:
     _shell_text(at.values, at.tally, at.name, remote=False)
 
 
+def login_shell(at: At) -> None:
+    """Text that $SHELL reads, or the shell of another account: it is read as sh's here, so it must be plain to any."""
+    _shell_text(at.values, at.tally, at.name, remote=False)
+    _plain_to_any_shell(at)
+
+
 def remote_shell(at: At) -> None:
     _shell_text(at.values, at.tally, at.name, remote=True)
+    _plain_to_any_shell(at)
+
+
+def _plain_to_any_shell(at: At) -> None:
+    """zsh and ksh evaluate some words of ordinary commands, quoted ones too; fish and csh quote in their own ways."""
+    if any(value.word is not None and not _ANY_SHELL.match(value.word) for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: which shell reads the text in {at.name} is not known")
 
 
 def _shell_text(values: tuple[Value, ...], tally: Tally, name: str, *, remote: bool) -> None:
@@ -47,7 +62,7 @@ def command_or_shell(at: At) -> None:
     if at.values[0].word not in (b"-c", b"--command"):
         _nest(at.values, at.tally)
     elif len(at.values) == 2:
-        _shell_text(at.values[1:], at.tally, "-c", remote=False)
+        login_shell(At(at.values[1:], at.tally, "-c"))
     else:
         code(at)
 

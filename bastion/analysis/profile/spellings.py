@@ -84,7 +84,8 @@ def jq_filter(at: At) -> None:
 
 
 def count(at: At) -> None:
-    if any(value.word is None or not value.word.isdigit() for value in at.values):
+    """What is no number is refused by some programs, and by others (ag, ack, BSD's grep) taken for their next word."""
+    if any(value.word is not None and not value.word.isdigit() for value in at.values):
         at.tally.unknown.append(
             f"{at.tally.program}: what follows {at.name} is no number, and may be a word of its own"
         )
