@@ -116,7 +116,8 @@ def manifest(at: At) -> None:
 def project_file(at: At) -> None:
     """The same, and what standard input holds names files whose contents are printed."""
     manifest(at)
-    if any(value.word in (b"-", b"/dev/stdin") for value in at.values):
+    paths = [posixpath.normpath(b"/" + (value.word or b"").lstrip(b"/")) for value in at.values]
+    if any(path.startswith((b"/dev/", b"/proc/", b"/-")) for path in paths):
         at.tally.unknown.append(f"{at.tally.program}: its project is on standard input")
 
 
