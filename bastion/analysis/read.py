@@ -235,6 +235,8 @@ class Reader(CompoundReader):
             kind = child.type
             if kind in ("&&", "||", "|", "|&", "!"):
                 self.blanks(at, child.start_byte)
+                if kind == "!" and self.text[child.end_byte : child.end_byte + 1] not in (b" ", b"\t", b"\n"):
+                    raise self.refuse(child.start_byte, "`!` that is not a word by itself")
                 flat.append((kind, child, child.end_byte))
             else:
                 (self.gap if index and inner[index - 1].type != "!" else self.blanks)(at, child.start_byte)
