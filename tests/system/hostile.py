@@ -174,17 +174,16 @@ class Person(Terminal):
                 break
         self.ready()
 
-    def still_there(self, seconds: float = 10) -> bool:
-        """Whether a command that is typed now, after Ctrl-C, is run."""
-        self.type(b"\x03")
-        self.look(0.1)
-        self.type(b"\x03")
-        self.look(0.1)
+    def still_there(self, seconds: float = 20) -> bool:
+        """Whether a command that is typed now, after Ctrl-C, is run. It is typed anew: what comes before the prompt is
+        back goes to the program that runs."""
         start = len(self.seen)
-        self.type(b"echo al''ive\r")
-        until(
-            lambda: self.look(0.02) and b"alive\r\n" in self.seen[start:],
-            seconds=seconds,
-            told=lambda: f"{self.seen[start - 2000 :]!r}",
-        )
+
+        def asked() -> bool:
+            for keys, after in ((b"\x03", 0.1), (b"\x03", 0.1), (b"echo al''ive\r", 1.0)):
+                self.type(keys)
+                self.look(after)
+            return b"alive\r\n" in self.seen[start:]
+
+        until(asked, seconds=seconds, told=lambda: f"{self.seen[-2000:]!r}")
         return True
