@@ -114,7 +114,15 @@ class _Printer:
         printed = []
         for index, part in enumerate(word.parts):
             before = word.parts[index - 1] if index else None
-            printed.append(self._part(part, before))
+            after = word.parts[index + 1] if index + 1 < len(word.parts) else None
+            if isinstance(part, Literal) and isinstance(after, Tilde):
+                # In a value, behind a colon: a quoted one would keep it from being a home.
+                if part.value[-1:] != b":":
+                    raise NotPrintable("a tilde inside a word")
+                head = part.value[:-1]
+                printed.append((self._part(Literal(head), before) if head else b"") + b":")
+            else:
+                printed.append(self._part(part, before))
         return b"".join(printed)
 
     # -- words

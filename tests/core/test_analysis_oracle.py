@@ -91,6 +91,8 @@ def test_lines_run_as_written_or_not_at_all(box: Sandbox, text: str) -> None:
 @example("<(p) || rmrm \\\ncase<(p)  ")
 @example("p \\  -delete")
 @example("p {fd}>a")
+@example("x=a:~ p; x=~:~/b:~; p $x")
+@example('!"p"')
 def test_soup_runs_as_written_or_not_at_all(box: Sandbox, text: str) -> None:
     """Pieces of shell syntax in any order."""
     agree(text, box)
