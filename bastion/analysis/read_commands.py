@@ -72,7 +72,14 @@ class CommandReader(TestReader):
             raise self.refuse(start, "a command is missing here", end)
         if words and words[0].literal in DECLARERS:
             return self._declared_by_words(words, assignments, redirections, start, end)
-        return Simple(tuple(words), tuple(assignments), tuple(redirections), start, end)
+        return self._nameable(Simple(tuple(words), tuple(assignments), tuple(redirections), start, end))
+
+    def _nameable(self, command: Simple) -> Simple:
+        """Assignments alone with a redirection: the parser does not know the form, so what is printed of it could not
+        be judged again."""
+        if command.assignments and command.redirections and not command.words:
+            raise self.refuse(command.start, "a redirection of assignments alone", command.end)
+        return command
 
     def _checked_words(self, at: int, end: int, first: bool) -> tuple[tuple[Word, ...], int]:
         words, after = self.words(at, end)
@@ -281,7 +288,8 @@ class CommandReader(TestReader):
             return dataclasses.replace(command, body=self.redirected(command.body, more))
         if isinstance(command, Coproc):
             return Coproc(dataclasses.replace(command.command, redirections=command.command.redirections + more))
-        return dataclasses.replace(command, redirections=command.redirections + more)
+        command = dataclasses.replace(command, redirections=command.redirections + more)
+        return self._nameable(command) if isinstance(command, Simple) else command
 
     def errors_too(self, command: Command) -> Command:
         """`|&` is `2>&1 |`, after the command's own redirections."""

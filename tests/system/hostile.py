@@ -174,7 +174,7 @@ class Person(Terminal):
                 break
         self.ready()
 
-    def still_there(self, seconds: float = 20) -> bool:
+    def still_there(self, seconds: float = 10) -> bool:
         """Whether a command that is typed now, after Ctrl-C, is run. It is typed anew: what comes before the prompt is
         back goes to the program that runs."""
         start = len(self.seen)

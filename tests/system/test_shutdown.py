@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import subprocess
@@ -74,13 +73,14 @@ def test_open_sessions_get_a_notice_and_their_time(bastion: Bastion, tmp_path: P
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_with_nobody_there_it_ends_at_once(bastion: Bastion, number: signal.Signals) -> None:
     bastion.settings["drain"] = "1h"
+    bastion.verbose = False
     bastion.start()
     with socket.create_connection(("127.0.0.1", bastion.ssh_port), 5) as silent:
         assert silent.recv(4) == b"SSH-"
         bastion.send_signal(number)
         assert bastion.stop() == 0
     assert bastion.audit()[-1]["kind"] in ("bastion-stopping", "connection-refused")
-    assert not re.search(r"^(?:WARNING|ERROR|CRITICAL|Traceback)", bastion.log, re.MULTILINE), bastion.log
+    assert bastion.log == ""
 
 
 def test_a_second_signal_does_no_harm(bastion: Bastion, tmp_path: Path) -> None:

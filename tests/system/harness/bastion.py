@@ -103,6 +103,8 @@ class Bastion:
             self._add_tenant(tenant)
             self.write_policy(policy, tenant=tenant)
             self.write_inventory(targets if tenant == TENANT else (), tenant=tenant)
+        self.verbose = True
+        """Whether it logs more than what is wrong; `reloaded` needs that."""
         self.ssh_port = 0
         self.api_port = 0
         self._process: subprocess.Popen[str] | None = None
@@ -170,9 +172,10 @@ class Bastion:
     def start(self, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()) -> Self:
         """Write bastion.yaml, start, and return once `ready` was printed; ssh_port and api_port are known then."""
         self.config.write_text(json.dumps(self.settings, indent=2))
+        more = ("--verbose",) if self.verbose else ()
         with (self.folder / "stderr.log").open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bastion", "serve", "--verbose", "--config", str(self.config), *options],
+                [sys.executable, "-m", "bastion", "serve", *more, "--config", str(self.config), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
