@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from bastion.errors import BastionError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LONGEST = 5.0
 """Seconds at most between two rounds of what fails."""
@@ -76,6 +78,18 @@ class Trouble:
             log.warning("%s: well again", self.name)
         self.error, self._wait = None, self._every
         return self._every
+
+
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[object]]) -> None:
+    """`work` on all of them, in order, also behind one where it fails. Raises what it failed with last."""
+    failed: Exception | None = None
+    for item in items:
+        try:
+            await work(item)
+        except Exception as error:  # noqa: BLE001 (those behind it are not to wait for it; it is raised then)
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 async def forever(

@@ -31,7 +31,7 @@ from bastion.approvals.ports import Audit, Change, Notices
 from bastion.approvals.request import Person
 from bastion.approvals.service import Approvals
 from bastion.approvals.upkeep import GONE, Upkeep
-from bastion.background import Background, Trouble, forever
+from bastion.background import Background, Trouble, each, forever
 from bastion.config import Config
 from bastion.context import Context
 from bastion.errors import NoSuchRequest, StoreDown
@@ -261,16 +261,12 @@ class Keeping:
         revoked = await self.store.certificates.revoked_live(time.time())
         live = {(found.tenant, found.serial): found for found in revoked}
         self._learned &= live.keys()
-        failed: Exception | None = None
-        for name in live.keys() - self._learned:
-            try:
-                await asyncio.to_thread(self._add, _revocation(live[name]))
-            except Exception as error:  # noqa: BLE001 (those behind it are learned all the same; it is raised then)
-                failed = error
-            else:
-                self._learned.add(name)
-        if failed is not None:
-            raise failed
+
+        async def learn(name: tuple[str, int]) -> None:
+            await asyncio.to_thread(self._add, _revocation(live[name]))
+            self._learned.add(name)
+
+        await each(live.keys() - self._learned, learn)
 
     def _add(self, entry: Revocation) -> None:
         if not any(known.serial == entry.serial for known in revocation.entries(self._revocations, entry.tenant)):

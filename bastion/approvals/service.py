@@ -207,9 +207,11 @@ class Approvals:
         try:
             await self._settle_if_there(named, State.WITHDRAWN, why)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide what ended the wait
-            log.warning("a request could not be taken back yet: %s", error)
-            if len(self._owed) < _MAX_OWED:
-                self._owed[named] = why
+            if len(self._owed) >= _MAX_OWED:
+                log.error("request %s is not taken back, and waits until it expires: %s", named.id, error)
+                return
+            log.warning("request %s could not be taken back yet: %s", named.id, error)
+            self._owed[named] = why
 
     # -- deciding
 

@@ -22,7 +22,7 @@ from bastion.approvals.grant import APPROVER_REVOKED, POLICY_CHANGED
 from bastion.approvals.ports import Cursor, Named, Overview
 from bastion.approvals.request import Request, State
 from bastion.approvals.service import Approvals
-from bastion.background import Trouble, forever
+from bastion.background import Trouble, each, forever
 from bastion.errors import NoSuchRequest
 
 TICK = 0.5
@@ -66,18 +66,29 @@ class Upkeep:
             raise
 
     async def tick(self) -> None:
-        """One look. Raises StoreDown, NotRecorded."""
+        """One look. Raises StoreDown, NotRecorded; what fails for one request keeps no other from anything."""
         now = self._clock()
         alone = await self._alive(now)
         for named, why in self._approvals.owed():
             await self._approvals.withdraw(named, why)
+        looks = (self._expire, self._policies_changed, self._remind, *((self._abandon,) if alone else ()), self._prune)
+        await each(looks, lambda look: look(now))
+
+    async def _expire(self, now: float) -> None:
         await self._settle(await self._overview.due(now), State.EXPIRED, "")
-        await self._policies_changed()
-        for named in await self._overview.remind(self._instance, now):
-            with contextlib.suppress(NoSuchRequest):  # settled and forgotten meanwhile
-                self._approvals.remind(await self._approvals.request(named.tenant, named.id))
-        if alone:
-            await self._settle(await self._overview.orphans(now - GONE, ()), State.WITHDRAWN, _NOBODY)
+
+    async def _remind(self, now: float) -> None:
+        await each(await self._overview.remind(self._instance, now), self._reminded)
+
+    async def _reminded(self, named: Named) -> None:
+        with contextlib.suppress(NoSuchRequest):  # settled and forgotten meanwhile
+            self._approvals.remind(await self._approvals.request(named.tenant, named.id))
+
+    async def _abandon(self, now: float) -> None:
+        """What processes held that were not seen for GONE."""
+        await self._settle(await self._overview.orphans(now - GONE, ()), State.WITHDRAWN, _NOBODY)
+
+    async def _prune(self, now: float) -> None:
         if now - self._pruned >= PRUNE_EVERY:
             await self._overview.prune(now - self._kept)
             self._pruned = now
@@ -131,11 +142,11 @@ class Upkeep:
                     await self._approvals.end_grant(Named(tenant, grant.id), APPROVER_REVOKED)
             cursor = (page[-1].made, page[-1].id)
 
-    async def _policies_changed(self) -> None:
+    async def _policies_changed(self, now: float) -> None:
         for tenant, version in self._approvals.policies.items():
             if self._policies.get(tenant) == version:
                 continue
-            while any(found := await self._overview.outdated(tenant, version, self._clock())):
+            while any(found := await self._overview.outdated(tenant, version, now)):
                 requests, grants = found
                 await self._settle(requests, State.ENDED, POLICY_CHANGED)
                 for named in grants:
@@ -143,14 +154,8 @@ class Upkeep:
             self._policies[tenant] = version
 
     async def _settle(self, which: Iterable[Named], state: State, why: str) -> None:
-        """All of them, as far as they can be. Raises what the last one failed with that could not."""
-        failed: Exception | None = None
-        for named in which:
-            try:
+        async def settle(named: Named) -> None:
+            with contextlib.suppress(NoSuchRequest):
                 await self._approvals.settle(named, state, why)
-            except NoSuchRequest:
-                continue
-            except Exception as error:  # noqa: BLE001 (those behind it are settled all the same; it is raised then)
-                failed = error
-        if failed is not None:
-            raise failed
+
+        await each(which, settle)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bastion.background import LONGEST, Trouble, forever
+from bastion.background import LONGEST, Trouble, each, forever
 from bastion.errors import StoreDown
 
 
@@ -38,3 +38,18 @@ async def test_no_error_ends_what_is_done_for_ever(caplog: pytest.LogCaptureFixt
         ("the work: odd", True),
         ("the work: well again", False),
     ]
+
+
+async def test_each_is_done_also_behind_one_that_fails() -> None:
+    """And what failed last is raised, so that the round counts as one that failed."""
+    done: list[int] = []
+
+    async def work(number: int) -> None:
+        if number % 2:
+            raise ValueError(number)
+        done.append(number)
+
+    with pytest.raises(ValueError, match="3"):
+        await each(range(5), work)
+    assert done == [0, 2, 4]
+    await each([0], work)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bastion.approvals.asking import Approved
-from bastion.approvals.ports import Limits
-from bastion.approvals.request import State
+from bastion.approvals.ports import Limits, Named
+from bastion.approvals.request import Request, State
 from bastion.errors import MayNotVote, NoSuchRequest, NotApproved, NotRecorded, StoreDown
 from bastion.policy.decision import Approval
 from bastion.store.database import READERS
@@ -118,6 +118,29 @@ async def test_it_expires_at_a_fixed_time(process: Process, clock: Clock) -> Non
     await process.upkeep.tick()
     assert await refusal(asked) == f"not approved in time: approval {id} ended at 08:10:00 UTC"
     assert process.notices.told == [("requested", id), ("reminded", id), ("expired", id)]
+
+
+async def test_a_request_that_can_not_be_settled_keeps_no_other_from_it(
+    process: Process, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row that can not be read, say: those behind it expire, and what another policy asked for ends."""
+    long = Approval(("sre",), 1, 3600)
+    bad, good, other = process.ask(asking()), process.ask(asking()), process.ask(asking([long], policy="v0"))
+    ids = [await asked.held() for asked in (bad, good, other)]
+    real = process.approvals.settle
+
+    async def settle(named: Named, state: State, why: str) -> Request:
+        if named.id == ids[0]:
+            raise StoreDown("a row that can not be read")
+        return await real(named, state, why)
+
+    monkeypatch.setattr(process.approvals, "settle", settle)
+    process.approvals.policy_changed("acme", bound().policy)
+    clock.now = NOW + 600
+    with pytest.raises(StoreDown):
+        await process.upkeep.tick()
+    states = [(await process.approvals.request("acme", id)).state for id in ids]
+    assert states == [State.PENDING, State.EXPIRED, State.ENDED]
 
 
 async def test_a_reminder_is_told_where_somebody_waits(process: Process, url: str, clock: Clock, trail: Trail) -> None:
