@@ -12,7 +12,6 @@ import asyncio
 import dataclasses
 import logging
 import os
-import signal
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -350,31 +349,6 @@ class _Live:
 
     def end(self, tenant: str, session: str, reason: str) -> None:
         self.sessions.end(tenant, session, reason)
-
-
-async def until_stopped(app: App) -> None:
-    """Serve until SIGTERM or SIGINT; say where, then `ready`, on stdout. SIGHUP reloads."""
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[str] = loop.create_future()
-
-    def told(name: str) -> None:
-        if not stop.done():
-            stop.set_result(name)
-
-    background = Background()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told, number.name)
-    loop.add_signal_handler(signal.SIGHUP, lambda: background.start(app.reload(), "reload"))
-    bound = await app.start()
-    for host, port in bound.ssh:
-        print(f"ssh {host}:{port}")
-    if bound.api is not None:
-        print(f"api {bound.api[0]}:{bound.api[1]}")
-    print("ready", flush=True)
-    await app.stop(await stop)
-    for number in (signal.SIGTERM, signal.SIGINT):  # all is done; one more signal must not make it look like a failure
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _file_of_revocations(config: Config) -> None:

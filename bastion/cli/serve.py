@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import resource
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bastion.app import App
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bastion import config
-    from bastion.app import App, until_stopped
+    from bastion.app import App
 
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
@@ -35,7 +41,36 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def serve() -> None:
         app = App(config.load(arguments.config))
-        await until_stopped(app)
+        await _until_stopped(app)
 
     asyncio.run(serve())
     return 0
+
+
+async def _until_stopped(app: App) -> None:
+    """Serve until SIGTERM or SIGINT; say where, then `ready`, on stdout. SIGHUP reloads."""
+    from bastion.background import Background
+
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[str] = loop.create_future()
+
+    def told(name: str) -> None:
+        if not stop.done():
+            stop.set_result(name)
+
+    background = Background()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number.name)
+    loop.add_signal_handler(signal.SIGHUP, lambda: background.start(app.reload(), "reload"))
+    bound = await app.start()
+    gc.collect()
+    gc.freeze()  # what is made by now stays: looking through it for garbage takes a tenth of a second, and all wait
+    for host, port in bound.ssh:
+        print(f"ssh {host}:{port}")
+    if bound.api is not None:
+        print(f"api {bound.api[0]}:{bound.api[1]}")
+    print("ready", flush=True)
+    await app.stop(await stop)
+    for number in (signal.SIGTERM, signal.SIGINT):  # all is done; one more signal must not make it look like a failure
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
