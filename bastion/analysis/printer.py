@@ -67,6 +67,8 @@ _OPTION = re.compile(rb"--?[A-Za-z]*\Z")
 _OPERATOR = re.compile(rb"(?:<<<|<>|<&|<|>>|>\||>&|>)\Z")
 _DESCRIPTOR = re.compile(rb"[0-9]{0,3}\Z")
 _SPECIAL = re.compile(rb"[$`\\]")
+_SWALLOWED = re.compile(rb"[\x80-\xff][$`\\]")
+"""What is escaped behind a byte that could take the backslash for its second half, as in GBK, Big5 and Shift-JIS."""
 _REGEX = re.compile(rb"[^`'\";&<>{}\n\t ]+\Z")
 
 
@@ -259,6 +261,8 @@ class _Printer:
         quoted = all(isinstance(part, Literal | ShellText) for part in target.parts)
         for part in target.parts:
             if isinstance(part, Literal):
+                if not quoted and _SWALLOWED.search(b"".join(printed)[-1:] + part.value):
+                    raise NotPrintable("a character that is not ASCII right before one that a here-document escapes")
                 printed.append(part.value if quoted else _SPECIAL.sub(rb"\\\g<0>", part.value))
             elif isinstance(part, ShellText):
                 printed.append(print_whole(part))

@@ -258,7 +258,10 @@ class Relay:
         """The client can not take more output (`what` says where it is stuck), or can again."""
         before = bool(self._blocked)
         (self._blocked.add if blocked else self._blocked.discard)(what)
-        if self._target is not None and bool(self._blocked) != before:
+        if bool(self._blocked) == before:
+            return
+        self._showing.stalled(not before)
+        if self._target is not None:
             (self._target.pause if self._blocked else self._target.resume)()
 
     def client_closes(self) -> None:

@@ -7,8 +7,10 @@ Large pieces, of anything but a terminal, are masked one right behind the other,
 more of them: the automata are larger than a processor's nearest memory, and each finds them there that comes behind
 another. They wait until a turn brings none, or until there are JOINED bytes; whatever else is shown comes behind them.
 
-What a mask holds back of a terminal's output is given out after RELEASE_SECONDS; of any other stream when more has
-come, when it has been silent for QUIET_SECONDS, or when `settle` says that what ran has ended.
+What a mask holds back is given out when more has come that tells what it is, when the target has not gone on for a
+while, or when `settle` says that what ran has ended. On a terminal that while is RELEASE_SECONDS, from the last piece
+by which anything was shown; of any other stream, and behind a large piece, QUIET_SECONDS from the last piece. It is not
+the target that does not go on while the client takes nothing (`stalled`), or while pieces wait here.
 
 A mask that fails ends the session. Nothing that came from the target is shown after that.
 """
@@ -89,6 +91,7 @@ class Showing:
         self._terminal = terminal
         self.end = end
         self._later: asyncio.TimerHandle | None = None
+        self._stalled = False
         self._turn = STDOUT
         self._large: deque[bytes] = deque()
         """Pieces that wait to be masked, all of one stream."""
@@ -114,14 +117,26 @@ class Showing:
         if stream != STDERR and stream != self._turn:
             self._masked(self._turn, [methodcaller("release", self._turn)])
             self._turn = stream
+        given = self.sent
         self._masked(stream, [methodcaller("feed", data, stream)])
-        self._release_later(self._masks)
+        soon = self._terminal and len(data) < JOIN_FROM
+        if not soon or self._later is None or self.sent != given:
+            self._release_later(self._masks, RELEASE_SECONDS if soon else QUIET_SECONDS)
 
-    def _release_later(self, masks: Masks) -> None:
-        if masks.holding and not self._closed and (self._later is None or not self._terminal):
-            if self._later is not None:
-                self._later.cancel()
-            seconds = RELEASE_SECONDS if self._terminal else QUIET_SECONDS
+    def stalled(self, stalled: bool) -> None:
+        """Whether the client takes nothing now, so that the target is kept from going on."""
+        self._stalled = stalled
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._masks is not None:
+            self._release_later(self._masks, QUIET_SECONDS)
+
+    def _release_later(self, masks: Masks, seconds: float) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if masks.holding and not self._closed and not self._stalled:
             self._later = asyncio.get_running_loop().call_later(seconds, self._release)
 
     # -- what waits
@@ -164,7 +179,7 @@ class Showing:
             self._large_size = 0
         else:
             self._masked(self._large_stream, self._feeding())
-            self._release_later(self._masks)
+            self._release_later(self._masks, QUIET_SECONDS)
 
     def _feeding(self) -> Iterator[Callable[[Masks], bytes]]:
         clock = asyncio.get_running_loop().time
@@ -212,7 +227,8 @@ class Showing:
 
     def _release(self) -> None:
         self._later = None
-        self._catch_up()
+        if self._large:  # the target does go on; once they are shown, what is then held has its own while
+            return
         for stream in self._streams:
             self._masked(stream, [methodcaller("release", stream)])
 

@@ -134,6 +134,17 @@ def test_what_has_no_text_is_refused(command: tree.Command) -> None:
         print_script(of(command))
 
 
+@pytest.mark.parametrize(
+    "parts", [(b"\xe6\x9c\xac$(touch x)",), (b"\xe6\x9c\xac", b"$(touch x)"), (b"\xff\\",), (b"\x80`",)]
+)
+def test_no_backslash_stands_behind_the_half_of_a_character(parts: tuple[bytes, ...]) -> None:
+    """Where bytes are read as GBK, Big5 or Shift-JIS, bash took the backslash that escapes for its second half."""
+    word = tree.Word((*map(tree.Literal, parts), tree.Parameter(b"x", True)))
+    command = tree.Simple((LITERAL,), (), (tree.Redirection(b"", b"<<<", word),))
+    with pytest.raises(NotPrintable):
+        print_script(of(command), posix=True)
+
+
 def test_an_empty_word_is_a_word() -> None:
     """The empty word is printed as ''."""
     assert quote(b"") == b"''"

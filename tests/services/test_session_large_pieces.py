@@ -154,3 +154,21 @@ async def test_of_pieces_that_can_not_be_recorded_none_is_shown() -> None:
     relay.target_data(LARGE, STDOUT)
     assert shown(wires) == b"first\n"
     assert relay.ended.exception() is not None
+
+
+async def test_what_waits_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is what is held given out because of it, nor is all that waits masked at once, which others wait for."""
+    monkeypatch.setattr(showing, "SLICE", 0.0)
+    monkeypatch.setattr(showing, "QUIET_SECONDS", 0.0)
+    wires = Wires()
+    relay = relay_in_flow(wires, Masks(lambda: CARDS, terminal=False))
+    pieces = 4
+    relay.target_data(b"number " + CARD[:9], STDOUT)
+    for _ in range(pieces):
+        relay.target_data(CARD[9:] + b"\n" + LARGE + b"number " + CARD[:9], STDOUT)
+    for number in range(1, pieces):
+        while shown(wires).count(MASKED[:-1]) < number:
+            await wires.more()
+        assert shown(wires).count(MASKED[:-1]) == number
+        assert CARD[:9] not in shown(wires)
+    relay.end(ConnectionError("over"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from bastion.errors import NotMasked
 from bastion.policy.loader import load_texts
 from bastion.policy.masks import Chosen, choose
+from bastion.session import showing
 from bastion.session.channel import STDERR, STDOUT, Ended
 from bastion.session.masks import Masks
 from bastion.session.relay import Relay
+from bastion.session.showing import RELEASE_SECONDS
 from tests.services.wires import FakeClient, FakeTape, FakeTarget, Wires
 
 CARD = b"4111 1111 1111 1111"
@@ -118,6 +121,42 @@ async def test_a_terminal_does_not_wait_for_more() -> None:
     relay.target_data(b"PIN 4111", STDOUT)
     assert b"4111" not in shown(wires)
     while shown(wires) != b"PIN 4111":
+        await wires.more()
+    relay.end(ConnectionError("over"))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_flows_is_not_given_out_by_time(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    """The time is of what is held now, and not of what was held when the time began."""
+    monkeypatch.setattr(showing, "QUIET_SECONDS", RELEASE_SECONDS)
+    wires = Wires()
+    relay, _ = relayed(wires, Masks(lambda: CARDS, terminal=terminal), terminal=terminal)
+    clock = asyncio.get_running_loop().time
+    until = clock() + 4 * RELEASE_SECONDS
+    while clock() < until:
+        relay.target_data(CARD[9:] + b"\nnumber " + CARD[:9], STDOUT)
+        await asyncio.sleep(0)
+    assert CARD[:9] not in shown(wires)
+    relay.end(ConnectionError("over"))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_a_client_that_takes_nothing_is_no_target_that_is_silent(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """What is held stays until the target may go on, and has had the time to."""
+    monkeypatch.setattr(showing, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(showing, "RELEASE_SECONDS", 0.0)
+    wires = Wires()
+    relay, _ = relayed(wires, Masks(lambda: CARDS, terminal=terminal), terminal=terminal)
+    relay.target_data(b"PIN 4111", STDOUT)
+    relay.client_blocked("window", True)
+    relay.target_data(b"11", STDOUT)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert b"4111" not in shown(wires)
+    relay.client_blocked("window", False)
+    while shown(wires) != b"PIN 411111":
         await wires.more()
     relay.end(ConnectionError("over"))
 
