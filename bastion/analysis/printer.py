@@ -256,7 +256,7 @@ class _Printer:
 
     def _here(self, target: Word) -> bytes:
         """A here-document for the word of a here-string, quoted where the word is a literal: its delimiter."""
-        printed = []
+        printed: list[bytes] = []
         outer, self.bodies = self.bodies, []
         quoted = all(isinstance(part, Literal | ShellText) for part in target.parts)
         for part in target.parts:

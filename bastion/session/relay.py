@@ -120,11 +120,11 @@ class Relay:
         if data and not self.ended.done():
             self._showing.draw(data)
 
-    def settle(self) -> None:
-        """What ran has ended, and the client is waiting: show all of its output; for the front."""
+    def settle(self, *, over: bool) -> None:
+        """The client is waiting: show all that came; for the front. `over`: nothing more comes of what ran."""
         self._held = False
         if not self.ended.done():
-            self._showing.settle()
+            self._showing.settle(over=over)
 
     def mask(self, on: bool) -> None:
         """Whether what is shown from now on is masked, where policy has a mask: not, where what runs may show all."""

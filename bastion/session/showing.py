@@ -206,11 +206,11 @@ class Showing:
             if self._closed:
                 self.settle()
 
-    def settle(self) -> None:
-        """Show what is held back, as the end of the stream leaves it."""
+    def settle(self, *, over: bool = True) -> None:
+        """Show what is held back, as the end of the stream leaves it; where it is not `over`, as time does."""
         self._catch_up()
         for stream in self._streams:
-            self._masked(stream, [methodcaller("flush", stream)])
+            self._masked(stream, [methodcaller("flush" if over else "release", stream)])
 
     def mask(self, on: bool) -> None:
         """Whether what comes from now on is masked."""

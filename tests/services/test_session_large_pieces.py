@@ -28,7 +28,7 @@ STEPS = {
     "error": lambda relay: relay.target_data(b"oh no\n", STDERR),
     "say": lambda relay: relay.say("bastion: so"),
     "draw": lambda relay: relay.draw(b"prompt$ "),
-    "settle": lambda relay: relay.settle(),
+    "settle": lambda relay: relay.settle(over=True),
     "show all": lambda relay: relay.mask(False),
     "mask": lambda relay: relay.mask(True),
 }
@@ -149,7 +149,7 @@ async def test_of_pieces_that_can_not_be_recorded_none_is_shown() -> None:
     relay.target_data(LARGE, STDOUT)
     wires.full = True
     relay.target_data(LARGE, STDOUT)
-    relay.settle()
+    relay.settle(over=True)
     wires.full = False
     relay.target_data(LARGE, STDOUT)
     assert shown(wires) == b"first\n"

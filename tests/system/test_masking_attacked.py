@@ -17,6 +17,7 @@ from tests.system.harness.bastion import Bastion, Target
 from tests.system.harness.client import Client, Maker
 from tests.system.harness.sshd import Sshd
 from tests.system.harness.waiting import until
+from tests.system.hostile import site
 from tests.system.terminal import Terminal
 from tests.system.test_masking import policy
 
@@ -239,3 +240,32 @@ def test_a_long_word_and_a_digit_on_a_terminal_do_not_stop_the_bastion(tmp_path:
             done = subprocess.run(Client(tmp_path / "d", bastion).command("web-1", "true"), timeout=20, check=False)
             print(person.seen)
             assert done.returncode == 0
+
+
+GATED = """\
+version: 1
+rules:
+  - {id: gated, effect: allow, where: {labels: {shell: gated}}, shell: gated}
+  - id: look
+    effect: allow
+    dynamic: true
+    reads: ["/**"]
+    commands: ["echo **", "cat **", "sleep **", "head **", "tail **"]
+mask:
+  - {id: all, columns: [ssn]}
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_a_table_that_goes_on_behind_a_prompt(tmp_path: Path, shell: str) -> None:
+    """A job in the background prints the rest of it; and no table goes on where nothing runs."""
+    table = tmp_path / "t.csv"
+    table.write_text("id,ssn,name\n" + "".join(f"{row},987-65-400{row},bob{row}\n" for row in range(6)))
+    with site(tmp_path / "site", shell, policy=GATED) as place, place.sit() as person:
+        assert b"bob5" in person.run(f"cat {table}")
+        assert b"\nhello" in person.run("echo hello")
+        person.run(f"(head -n 2 {table}; sleep 2; tail -n +3 {table}) &")
+        person.wait_for(b"bob0")
+        person.run("echo between")
+        person.wait_for(b"bob5")
+    assert b"987-65" not in person.seen

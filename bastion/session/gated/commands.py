@@ -13,13 +13,18 @@ one can be told before it runs; and a line is judged in every folder that the sh
 Masks hold for all that a gated shell shows: what runs in the background, or by a name that it was given before, prints
 into the same stream as a line that a rule lets show all.
 
-Limits: a command is judged as text: a variable that an earlier one set is a word that only the target knows.
+Limits: a command is judged as text: a variable that an earlier one set is a word that only the target knows. Without
+a terminal units have numbers that follow each other, so that a job in the background that has read the nonce (`set`
+shows it in bash) can tell the trail false ends, statuses and directories of later lines. What runs in the background
+is known by its `&`, by a stop (Ctrl-Z), or by what it prints at a prompt: before that, a prompt is the end of a table.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
+import signal
 import time
 from enum import Enum
 
@@ -50,6 +55,9 @@ Of a shell that has been in more, any folder may be meant."""
 MAX_REASON = 200
 """Characters of what a target says why it can have no gated shell."""
 _REMEDY = "a command by itself, `ssh TARGET COMMAND`, needs no such shell"
+_BACKGROUND = re.compile(rb"(?<![&<>])&(?![&>])")
+"""What has something run on behind a prompt; it may stand in quotes, too."""
+_STOPPED = 128 + signal.SIGTSTP
 SIGNAL_SECONDS = 5.0
 """How long after a signal a unit may be lost to it."""
 
@@ -105,6 +113,8 @@ class Commands:
         self._folders: dict[bytes, None] = {}
         self._again: asyncio.TimerHandle | None = None
         self._signalled = float("-inf")
+        self._jobs = False
+        """Whether something may run in the background, whose output goes on behind a prompt."""
         self.state = State.OPENING
         self.refusing = False
         """What runs is the end of a refusal: nothing of the client's, and nothing that wants its keys."""
@@ -223,6 +233,7 @@ class Commands:
         if self._feeder is None or self.state is not State.JUDGING:
             return
         self._feeder.run(self._tag, allowed, line)
+        self._jobs = self._jobs or _BACKGROUND.search(allowed.runs or b"") is not None
         self.state = State.RUNNING
         self._sent = time.monotonic()
         self._ask_again(0)
@@ -255,6 +266,7 @@ class Commands:
         for seen in self._markers.feed(data):
             match seen:
                 case Output(text):
+                    self._jobs = self._jobs or self.state is State.PROMPT
                     self._source.printed(text, stream)
                 case Prompt():
                     self._prompted(seen)
@@ -304,7 +316,8 @@ class Commands:
             self._folders[prompt.directory if len(self._folders) < MAX_FOLDERS else ANYWHERE] = None
         self.refusing = False
         self._ask_again(None)
-        self._relay.settle()
+        self._jobs = self._jobs or prompt.status == _STOPPED
+        self._relay.settle(over=not self._jobs)
         self._tell(prompt.status)
         self.state = State.PROMPT
         self._source.ready(prompt)
