@@ -242,8 +242,7 @@ class App:
         self._notices = Webhook(self._hooks(), self._link, time.time)
         self._keeping = await self._open_store()
         self._build()
-        for mended in await asyncio.to_thread(mend, config.recordings):
-            await self._audit.write(RecordingMended(**dataclasses.asdict(mended)))
+        await self._mend()
         self._reloaded()
         await self._keeping.start()
         self._reload.start()
@@ -290,6 +289,14 @@ class App:
         await self._audit.close()
 
     # -- inside
+
+    async def _mend(self) -> None:
+        """Recordings that the last run left open are closed, told, and kept like others."""
+        for mended in await asyncio.to_thread(mend, self._config.recordings):
+            values = dataclasses.asdict(mended)
+            names = (field.name for field in dataclasses.fields(RecordingMended))
+            await self._audit.write(RecordingMended(**{name: values[name] for name in names}))
+            await self._keeping.mended(mended)
 
     def _unable(self) -> list[str]:
         """What keeps the bastion from serving; strangers are told no more than that."""

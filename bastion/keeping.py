@@ -39,8 +39,10 @@ from bastion.identity import revocation
 from bastion.identity.issuance import Issued
 from bastion.identity.revocation import Revocation
 from bastion.kept import Certificate, Recording, Session
+from bastion.recording.mend import Mended
 from bastion.recording.recorder import Closed
 from bastion.store.changes import CERTIFICATE, SESSION_END
+from bastion.store.sessions import LOST
 from bastion.store.store import Store
 from bastion.targets.keyring import Keyring
 
@@ -183,6 +185,21 @@ class Keeping:
         now = time.time()
         recording = None if closed is None else _recording(context.tenant, session, closed, now)
         await self._keep_end(_End(context.tenant, session, recording, now, status, reason))
+
+    async def mended(self, mended: Mended) -> None:
+        """What a crash left open is closed, and its session over; before `start`. One without a header is none."""
+        if mended.sha256:
+            recording = Recording(
+                tenant=mended.tenant,
+                session=mended.session,
+                path=mended.recording,
+                sha256=mended.sha256,
+                size=mended.size,
+                commands=mended.commands,
+                started=float(mended.began),
+                duration=mended.duration,
+            )
+            await self._keep_end(_End(mended.tenant, mended.session, recording, time.time(), None, LOST))
 
     async def _keep_end(self, end: _End) -> None:
         """Raises nothing: what fails is owed. It can be done again, as far as it was done."""

@@ -37,7 +37,8 @@ _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\.cast\Z")
 @dataclass(frozen=True, slots=True)
 class Mended:
     """A recording that was mended and closed. `recording` is its name, relative to the directory; `cut` and `size` in
-    bytes; the digest is of the file as it is now. `tenant` and `session` are from its path."""
+    bytes; the digest is of the file as it is now. `tenant` and `session` are from its path. It `began` in seconds since
+    1970, lasted `duration` seconds, and `commands` can be jumped to."""
 
     tenant: str
     session: str
@@ -45,6 +46,9 @@ class Mended:
     cut: int
     size: int
     sha256: str
+    began: int = 0
+    duration: float = 0.0
+    commands: int = 0
 
 
 def mend(directory: Path) -> list[Mended]:
@@ -129,7 +133,9 @@ def _mend(directory: Path, path: Path) -> Mended | None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fchmod(fd, 0o400)
         os.fsync(fd)
-        return Mended(tenant, session, name, before - mending.keep, mending.keep + len(mending.add), digest)
+        size = mending.keep + len(mending.add)
+        told = (mending.began, mending.duration, mending.markers)
+        return Mended(tenant, session, name, before - mending.keep, size, digest, *told)
     finally:
         os.close(fd)
 

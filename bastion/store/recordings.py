@@ -1,7 +1,5 @@
 """The catalogue of closed recordings: what people list and search. The files are the recordings, and the audit trail
-says which are whole.
-
-Limit: what was mended after a crash is a file and an event, and not in the catalogue.
+says which are whole. What was mended after a crash is one of them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from bastion.errors import StoreDown
 from bastion.identity import revocation
 from bastion.keeping import TAKEN_FOR_GONE, Keeping
 from bastion.kept import Certificate
+from bastion.recording.mend import Mended
 from bastion.recording.recorder import Closed
+from bastion.store.sessions import LOST
 from bastion.store.store import Store
 from tests.services.gate_house import House, Trail
 from tests.services.store.house import Notices
@@ -98,6 +100,22 @@ async def test_what_an_earlier_life_had_open_is_over(place: Place, tmp_path: Pat
     (past,) = await store.sessions.page("acme", False, None, 10)
     assert "gone" in past.reason
     await again.stop()
+
+
+async def test_what_was_mended_is_in_the_catalogue(place: Place, tmp_path: Path) -> None:
+    """With the session that it is of, which is over; a torn one is not, nor is the store told of what it never knew."""
+    (tmp_path / "house").mkdir()
+    await place.keeping.begin(await House(tmp_path / "house").context(), "5e55", "exec", b"uptime")
+    found = Mended("acme", "5e55", CLOSED.name, 7, CLOSED.size, CLOSED.sha256, 1_800_000_000, 1.5, 2)
+    torn = Mended("acme", "70aa", "acme/2026/01/31/70aa.cast.torn", 7, 0, "")
+    for mended in (found, torn, replace(found, session="0def")):
+        await place.keeping.mended(mended)
+    (past,) = await place.keeping.store.sessions.page("acme", False, None, 10)
+    assert (past.id, past.status, past.reason, past.recording) == ("5e55", None, LOST, CLOSED.name)
+    recordings = await place.keeping.store.recordings.page("acme", None, 10)
+    assert {recording.session for recording in recordings} == {"5e55", "0def"}
+    assert (recordings[0].path, recordings[0].sha256) == (CLOSED.name, CLOSED.sha256)
+    assert (recordings[0].started, recordings[0].duration, recordings[0].commands) == (1_800_000_000.0, 1.5, 2)
 
 
 async def test_without_the_store_nothing_begins(place: Place, tmp_path: Path) -> None:

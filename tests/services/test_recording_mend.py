@@ -41,12 +41,15 @@ def test_an_open_recording_is_mended_and_closed(recordings: Recordings) -> None:
     """The torn end is cut, the end is marked, the digest is the file's, and the file is closed for good."""
     path = crashed(recordings, "s1")
     with path.open("ab") as file:
-        file.write(b'[0.5, "o", "ne')
+        file.write(b'[0.4, "m", "a command"]\n[0.5, "o", "ne')
     mended = mend(recordings.directory)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    assert mended == [Mended("acme", "s1", f"{DAY}/s1.cast", 14, len(content), digest)]
-    *_, shown, last = read(content.splitlines(keepends=True))[1]
+    (found,) = mended
+    assert found == Mended("acme", "s1", f"{DAY}/s1.cast", 14, len(content), digest, found.began, found.duration, 1)
+    assert found.began == read(content.splitlines(keepends=True))[0].timestamp
+    assert found.duration == 0.4
+    *_, shown, _, last = read(content.splitlines(keepends=True))[1]
     assert (shown.data, last.code, last.data) == ("shown\n", "m", LABEL)
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
 
