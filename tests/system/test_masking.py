@@ -128,8 +128,10 @@ def test_what_is_typed_in_a_gated_shell_and_what_it_prints(client: Maker, bastio
         person.wait_for(b"echo he", seconds=1.0)
         person.type(b"llo " + TOKEN.encode() + b"\r")
         person.wait_for(b"hello *")
+        person.wait_for(b"# ")
         person.type(f"cat {secrets}\r".encode())
         person.wait_for(b"last line 12345")
+        person.wait_for(b"# ")
         person.type(b"exit\r")
         assert person.finish() == 0
     nowhere(bastion, person.seen)
