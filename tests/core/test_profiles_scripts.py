@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,58 @@ def test_no_script_raises(script: bytes) -> None:
     scripts.awk(script)
 
 
-@pytest.mark.parametrize("script", ["tx w f", ":x w f", "bx}w f", "b\\/ w f", ":\\y,i w f", "t/a/^w f", ":$w f"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "tx w f",
+        ":x w f",
+        "bx}w f",
+        "b\\/ w f",
+        ":\\y,i w f",
+        "t/a/^w f",
+        ":$w f",
+        "b#;w f",
+        ":a#;w f",
+        "t x #;w f",
+        "s/x\nw f\n/y/",
+        "/x\nw f\n/p",
+    ],
+)
 def test_what_versions_of_sed_take_for_a_label_or_the_next_command_is_not_read(script: str) -> None:
     assert scripts.sed(script.encode()).unknown
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        """BEGIN { $/"/; system("touch f"); $/"/ }""",
+        """BEGIN { x = 4 \\\n/ system("touch f") / 1 }""",
+        """{ x = length / system("touch f") / 1 }""",
+        """BEGIN { SYMTAB["ARGV"][1] = "/etc/shad" "ow"; SYMTAB["ARGC"] = 2 } { print }""",
+    ],
+)
+def test_what_an_awk_runs_that_could_be_read_otherwise_is_told(program: str) -> None:
+    assert scripts.awk(program.encode())
+    assert AWKS
+
+
+@pytest.mark.parametrize(
+    ("read", "script"),
+    [
+        (scripts.sed, b"s/" + b"[:" * 395 + b"a" * 7000 + b"/b/"),
+        (scripts.sed, b"s/" + b"[:" * 3900 + b"]/b/"),
+        (scripts.sed, b"s/" + b"[a]" * 2700 + b"/b/"),
+        (scripts.awk, b"]/" * 4000),
+        (scripts.awk, b")/x/" * 2000),
+    ],
+    ids=["open classes", "a class", "brackets", "slashes", "either"],
+)
+def test_a_long_script_is_read_at_once(read: Callable[[bytes], object], script: bytes) -> None:
+    """Well below the 50 ms that a decision may take, also where a reading could begin anew at each byte."""
+
+    def seconds() -> float:
+        began = time.process_time()
+        read(script)
+        return time.process_time() - began
+
+    assert min(seconds() for _ in range(3)) < 0.025

@@ -100,17 +100,28 @@ class _Sed:
             if here == b"\\":
                 self.at += 2
                 continue
-            if here == b"[" and brackets and self._bracket_hides(mark):
-                raise _Unread("a delimiter inside a bracket expression")
+            if here == b"\n":
+                raise _Unread("a line break in an expression, about which versions of sed differ")
+            if here == b"[" and brackets:
+                self._bracket(mark)
+                continue
             self.at += 1
             if here == mark:
                 return
         raise _Unread("a script with an open expression")
 
-    def _bracket_hides(self, mark: bytes) -> bool:
-        """Whether the bracket expression that opens here holds `mark`, about which versions of sed differ."""
+    def _bracket(self, mark: bytes) -> None:
+        """Past the bracket expression that opens here, or past the bracket where nothing closes it. One that holds
+        `mark` is not read, as versions of sed differ about it."""
+        if self.text.find(b"]", self.at) < 0:
+            self.at += 1
+            return
         found = _BRACKET.match(self.text, self.at)
-        return found is not None and mark in found[0]
+        if found is None:
+            raise _Unread("a bracket expression that is not read")
+        if mark in found[0]:
+            raise _Unread("a delimiter inside a bracket expression")
+        self.at = found.end()
 
     def _command(self) -> None:
         name = self._peek()
@@ -165,6 +176,9 @@ class _Sed:
         self._skip(_BLANKS)
         found = _LABEL.match(self.text, self.at)
         self.at = found.end() if found else self.at
+        self._skip(_BLANKS)
+        if self._peek() == b"#":
+            raise _Unread("a comment behind a label, of which some versions of sed take it for a part")
         self._end()
 
     def _text(self) -> None:
@@ -213,12 +227,16 @@ class _Sed:
 
 _AWK_TOKENS = re.compile(
     rb"""(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*)|(?P<word>[A-Za-z_]\w*)|(?P<number>\d+(?:\.\d+)?)
-    |(?P<blank>[ \t\n]+)|(?P<operator>\|\||&&|[<>=!]=|\+\+|--|[-+*/%^]=|[-+*%^?:;,(){}\[\]$~!<>=|&@/\\])""",
+    |(?P<blank>[ \t\n]+)|(?P<operator>\|\||&&|[<>=!]=|\+\+|--|[-+*/%^]=|[-+*%^?:;,(){}\[\]$~!<>=|&@/])""",
     re.VERBOSE,
 )
 _AWK_REGEX = re.compile(rb"/(?:[^/\\\n\[]|\\.|\[\^?\]?(?:\[:[a-z]+:\]|[^\]\n])*+\])++/")
-_AWK_RUNS = frozenset(b"system getline eval extension load include namespace ARGV ARGC".split())
-_AWK_ANYWHERE = re.compile(rb"system|getline|eval|extension|load|include|namespace|ARG[VC]|[|>@&]")
+_AWK_RUNS = frozenset(b"system getline eval extension load include namespace ARGV ARGC SYMTAB FUNCTAB".split())
+_AWK_ANYWHERE = re.compile(rb"system|getline|eval|extension|load|include|namespace|ARG[VC]|SYMTAB|FUNCTAB|[|>@&]")
+_AWK_EITHER = frozenset(
+    b") ++ -- } ] length next nextfile break continue BEGIN END BEGINFILE ENDFILE while for if switch default".split()
+)
+"""Behind which one awk divides by a slash and another begins a regular expression."""
 
 
 def awk(program: bytes) -> str:
@@ -226,9 +244,10 @@ def awk(program: bytes) -> str:
     at = depth = 0
     before = b""
     printing = False
+    suspect = _AWK_ANYWHERE.search(program) is not None
     while at < len(program):
         if program[at : at + 1] == b"/":
-            if before in (b")", b"++", b"--", b"}", b"]") and _AWK_ANYWHERE.search(program):
+            if before == b"$" or (suspect and before in _AWK_EITHER):
                 # Division, or the beginning of a regular expression: both readings must be harmless.
                 return "its program is not clearly harmless (a slash that can be read in two ways)"
             if not _divides(before):
@@ -262,4 +281,4 @@ def _divides(before: bytes) -> bool:
     """Whether a slash after `before` divides; if not, it begins a regular expression."""
     if before in (b"print", b"printf", b"return", b"in", b"case", b"do", b"else", b"exit", b"delete"):
         return False
-    return before[-1:] in (b")", b"]", b"$", b'"') or before[-1:].isalnum() or before[-1:] == b"_"
+    return before[-1:] in (b")", b"]", b'"') or before[-1:].isalnum() or before[-1:] == b"_"
