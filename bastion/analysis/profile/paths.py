@@ -7,7 +7,10 @@ that begins with `**/` matches it too.
 Of a path that only the target knows an outline may be known (`/etc/sh*`, `/proc/$pid/mem`): outlines.py says whether it
 could be one of these.
 
-Limits: symbolic links are not known, nor the folder in which the text begins (a home directory, as a rule).
+A path with `..` behind a name, or through a link of the kernel's own, may lead elsewhere: detours.py says when it could
+be anything. Then it is one that only the target knows, and what it ends in is looked for in every folder.
+
+Limits: other symbolic links are not known, nor the folder in which the text begins (a home directory, as a rule).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from importlib import resources
 from bastion import document
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.categories import CATEGORIES
+from bastion.analysis.profile.detours import astray, behind, climbs
 from bastion.analysis.profile.outlines import could_be
 from bastion.document import Node
 from bastion.errors import Problem
@@ -63,6 +67,11 @@ def add_categories(tally: Tally, visited: Sequence[bytes] = (), home: bool = Fal
             categories, techniques = of_folder(place)
             tally.categories |= categories
             tally.techniques |= techniques
+    for words in (tally.reads, tally.writes, tally.deletes):
+        words[:] = [None if _may_be_any(word, visited) else word for word in words]
+    tally.walks[:] = [
+        (None if _may_be_any(tally.path(word), visited) else word, hidden) for word, hidden in tally.walks
+    ]
     for kind, outline in tally.outlined:
         absolute = outline.startswith((b"/", b"~", b"$HOME"))
         for folder in (b"", *(() if absolute else visited)):
@@ -71,16 +80,35 @@ def add_categories(tally: Tally, visited: Sequence[bytes] = (), home: bool = Fal
             tally.techniques |= techniques
 
 
+def _may_be_any(path: Word, visited: Sequence[bytes]) -> bool:
+    """Whether a path that is spelled out may lead anywhere all the same, from one of the folders it is relative to."""
+    return path is not None and any(astray(_text(place)) is not None for place in _rooted(path, visited))
+
+
+def _rooted(path: bytes, visited: Sequence[bytes]) -> list[bytes]:
+    """A path, and what else it may be as one from the root."""
+    if path.startswith((b"/", b"~", b"$HOME")):
+        return [path]
+    folders = [b"/", *visited] if climbs(_text(path)) else visited
+    return [path, *(_joined(folder, path) for folder in folders)]
+
+
+def _joined(folder: bytes, path: bytes) -> bytes:
+    return folder.rstrip(b"/") + b"/" + path
+
+
 def _walked(path: Word, visited: Sequence[bytes], home: bool, hidden: bool) -> list[bytes]:
     """Where a folder that is read with all below it may be. One that is not known may be any."""
-    if path is None:
+    if path is None or _may_be_any(path, visited):
         return [b"/"]
+    aside = behind(_text(path))
+    others = [b"/" + aside.encode("utf-8", "replace")] if aside else []
     if path.startswith((b"/", b"~", b"$HOME")):
-        return [_landed(path)]
+        return [_landed(path), *others]
     here = _landed(path)
     # What lies open in a home directory is what a path below it names too; its secrets have hidden names.
     began = [here] if here not in (b"/", b"~") or (home and (hidden or here == b"/")) else []
-    return [*began, *(_landed(folder.rstrip(b"/") + b"/" + path) for folder in visited)]
+    return [*began, *others, *(_landed(_joined(folder, path)) for folder in visited)]
 
 
 def _landed(path: bytes) -> bytes:
@@ -97,8 +125,10 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
     categories, techniques = of_path(kind, path)
     if path is None or path.startswith((b"/", b"~", b"$HOME")):
         return categories, techniques
-    others = [path, *(folder.rstrip(b"/") + b"/" + path for folder in visited)]
-    for other in (_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others):
+    others = [path, *(_joined(folder, path) for folder in visited)]
+    climbed = [_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others]
+    aside = [place for place in _rooted(path, visited) if behind(_text(place)) is not None] if b".." in path else []
+    for other in dict.fromkeys((*climbed, *aside)):
         told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
         categories, techniques = categories | told, techniques | named
     return categories, techniques
@@ -124,9 +154,34 @@ def _of_path(kind: str, path: bytes) -> Found:
     index, anyhow = _index(kind)
     found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
     found += [rule for rule in anyhow if rule.pattern.match(plain)]
+    aside = (
+        _aside(kind, _text(path)) if b".." in path or path.startswith((b"/proc", b"/dev", b"//", b"/.")) else _NOTHING
+    )
     if not found:
-        return _NOTHING
-    return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
+        return aside
+    return _both([aside, (frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found))])
+
+
+def _aside(kind: str, path: str) -> Found:
+    """The same of where a path may lead besides: to what it ends in, in some other folder."""
+    end, lost = behind(path), astray(path)
+    found = [of_path(kind, f"/{end}".encode()), of_outline(kind, f"\0/{end}".encode())] if end else []
+    if lost:
+        told = [rule for rule, pattern in _endings(kind) if pattern.match("/" + lost)]
+        found.append((frozenset(rule.category for rule in told), frozenset(rule.technique for rule in told)))
+    return _both(found)
+
+
+@cache
+def _endings(kind: str) -> list[tuple[Rule, re.Pattern[str]]]:
+    """The rules of a kind, with what the paths of each end in, in any folder."""
+    found = []
+    for rule in rules():
+        parts = rule.text.removeprefix("**/").split("/")
+        for at in range(len(parts)) if kind in rule.kinds else ():
+            if parts[at] and (at == 0 or not parts[at].startswith("*")) and parts[at] != "~":
+                found.append((rule, re.compile(_expression("**/" + "/".join(parts[at:])), re.DOTALL)))
+    return found
 
 
 _SHORT = 64
@@ -219,12 +274,18 @@ def _below() -> _Below:
 def of_outline(kind: str, outline: bytes) -> Found:
     """The same of a path of which b"\0" marks what only the target knows."""
     plain = _plain(outline)
-    found = [rule for rule in rules() if kind in rule.kinds and rule.outlines and could_be(plain, rule.text)]
+    outlines = [plain, *(f"\0/{end}" for end in (behind(_text(outline)), astray(_text(outline))) if end)]
+    of_kind = [rule for rule in rules() if kind in rule.kinds and rule.outlines]
+    found = [rule for rule in of_kind if any(could_be(each, rule.text) for each in outlines)]
     return frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found)
 
 
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "replace")
+
+
 def _plain(path: bytes) -> str:
-    text = posixpath.normpath(path.decode("utf-8", "replace"))
+    text = posixpath.normpath(_text(path))
     return _ROOTS.sub("", re.sub(r"\A//+", "/", text)) or "/"
 
 

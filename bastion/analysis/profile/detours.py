@@ -1,0 +1,64 @@
+"""Paths that lead elsewhere than their text says: `..` behind a symbolic link, and the links that the kernel keeps.
+
+`/var/run/../etc` is `/etc` where /var/run is a link, as it is on most systems; so are /dev/fd, /bin, /lib, and many
+folders below /etc and /usr. There, a path with `..` behind anything but a folder that is a plain one on every system
+may be any; and so may one through /proc/PID/cwd, or through an open file.
+
+Limits: outside the folders of the system itself (/home, /srv, /tmp, a relative path) a link is one that somebody made:
+`..` there is taken to lead to where the text says, or to a file of that name in a folder that is not known.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OF_THE_SYSTEM = re.compile(r"/(?:bin|boot|dev|etc|gnu|lib\w*|nix|proc|run|sbin|snap|sys|System|usr|var)(?:/|\Z)")
+_PLAIN = re.compile(
+    r"/(?:etc|usr|usr/share|var|var/lib|var/cache|(?:usr/local|usr/src|var/log|var/www|var/tmp)(?:/.*)?)\Z"
+)
+_OWN_LINK = re.compile(
+    r"/(?:proc/[^/]+(?:/task/[^/]+)?/(?:(?:cwd|exe)(?=/|\Z)|map_files/[^/]+|fd/[^/]+(?=/)|fd/[0-9]{2,}\Z)"
+    r"|proc/(?!self/|thread-self/)[^/]+(?:/task/[^/]+)?/fd/[^/]+"
+    r"|dev/(?:fd/[^/]+(?=/)|fd/[0-9]{2,}\Z|std(?:in|out|err)(?=/)))/?"
+)
+_ROOT = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/root(?=/|\Z)")
+
+
+def behind(path: str) -> str | None:
+    """What follows the last `..` that stands behind a name; None without one."""
+    names = [name for name in path.split("/") if name not in ("", ".")]
+    climbs = [at for at, name in enumerate(names) if name == ".." and any(other != ".." for other in names[:at])]
+    return "/".join(names[climbs[-1] + 1 :]) if climbs else None
+
+
+def astray(path: str) -> str | None:
+    """What follows the place from which on a path may be any; None where it is surely what its text says, or not
+    absolute."""
+    if not path.startswith("/") or not ("/.." in path or "/proc/" in path or "/dev/" in path):
+        return None
+    names: list[str] = []
+    for name in path.split("/"):
+        if name == ".." and names and not _plain("/" + "/".join(names)):
+            return behind(path) or ""
+        if name == "..":
+            names[-1:] = []
+        elif name not in ("", "."):
+            names.append(name)
+        if _ROOT.fullmatch("/" + "/".join(names)):
+            names.clear()
+    found = _OWN_LINK.match("/" + "/".join(names))
+    return None if found is None else ("/" + "/".join(names))[found.end() :]
+
+
+def climbs(path: str) -> bool:
+    """Whether a relative path leads out of its folder on its way."""
+    depth = 0
+    for name in path.split("/"):
+        depth += -1 if name == ".." else name not in ("", ".")
+        if depth < 0:
+            return True
+    return False
+
+
+def _plain(folder: str) -> bool:
+    return not _OF_THE_SYSTEM.match(folder) or _PLAIN.match(folder) is not None
