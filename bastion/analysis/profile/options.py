@@ -147,7 +147,11 @@ class _Reader:
             self.at += 1
             if word is None:
                 self._dynamic()
-            elif self.ended or not self._option(word):
+            elif self.ended:
+                if word[:1] not in (b"-", b"+"):
+                    self._option(word)  # `--` ends what begins with a dash; a word means what it did, and is one too
+                self._operand(word)
+            elif not self._option(word):
                 self._operand(word)
 
     def _dynamic(self) -> None:
