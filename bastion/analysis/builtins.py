@@ -3,6 +3,8 @@
 What is here is undecidable whatever the arguments say, or is decidable only in the forms that can hide nothing.
 
 Limits: about bash, dash, busybox ash, mksh and zsh; a builtin that a start-up file loads is a program like any other.
+Where `sh` is a Korn shell (OpenBSD, Android, AIX), a test of numbers evaluates the value of a variable, which is not
+known here: `[ "$x" -eq 1 ]` is undecidable only where the shell says by its name that it is one.
 """
 
 from __future__ import annotations

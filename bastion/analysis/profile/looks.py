@@ -23,6 +23,12 @@ _METADATA = frozenset(
     ]
 )
 _HOST = re.compile(rb"(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)")
+_LETTERS = re.compile(rb"[A-Za-np-z]*")
+_COLUMN = re.compile(
+    rb"(?:[efrs]?user|[efrs]?[ug]id|[efrs]?group|supgrp|t?p?pid|[tp]?gid|tpgid|[b]?s?time|etimes?|cputimes?|start_time|lstart"
+    rb"|state|size|vsize|rsize|sess|session|exe|cmd|comm|command|args|net|netns|userns|timens|nice|unit|slice|tname"
+    rb"|pending|label|machine)(?=[,=:])"
+)
 _NUMBERS = re.compile(rb"(?:0x[0-9a-fA-F]{8}|\d{8,10})\Z")
 
 
@@ -55,8 +61,11 @@ def ps_letters(at: At) -> None:
 
 
 def _environment(word: bytes | None) -> bool:
-    """Letters with an e; or columns, after `o`, with `environ` among them."""
-    return word is not None and ((word.isalpha() and b"e" in word) or b"environ" in word.lower())
+    """Letters with an e, which processes or columns may follow; or columns, with `environ` among them."""
+    if word is None or b"environ" in word.lower():
+        return word is not None
+    letters, column = _LETTERS.match(word), _COLUMN.match(word)
+    return (word.isalnum() and b"e" in word) or (column is None and letters is not None and b"e" in letters[0])
 
 
 def walked(at: At) -> None:

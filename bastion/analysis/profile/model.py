@@ -79,6 +79,10 @@ ROLES = {
     "plugin": "a library that is loaded",
     "git-format": "how git prints commits, which may have a program check their signatures",
     "changes": "it changes something besides files",
+    "write-out": "what curl prints at its end, which may name a file that it writes, or be one",
+    "page": "a page of a manual; the text of a file that is one names other files",
+    "plain-word": "a word of letters and digits; anything else may be more of the program's own language",
+    "apart": "the same as harmless where it is a word of its own; joined to its letter it may be further letters",
     "jq-filter": "a filter of jq, which can name files of its own",
     "count": "a number; the program would take anything else for its next word",
     "kube-output": "how kubectl prints, which may be told by a file",
@@ -131,6 +135,9 @@ RUNS = frozenset(
         "own-settings",
         "jq-filter",
         "project-file",
+        "write-out",
+        "page",
+        "plain-word",
     ]
 )
 """Roles by which something runs, or may."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bastion.analysis.profile import looks, runs, scripts, spellings
+from bastion.analysis.profile import looks, runs, scripts, spellings, urls
 from bastion.analysis.profile.acts import Sql, Tally
 from bastion.analysis.profile.options import At, Value
 
 Values = tuple[Value, ...]
 
 _REMOTE = re.compile(rb"(?:\[[^\]]+\]|[^/:\[\]]+):")
-_URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
 _SET_ID = re.compile(rb".*[+=][rwxXtugo]*s|0*[2-7]\d{3}\Z")
 _SSH_RUNS = frozenset(b"proxycommand localcommand knownhostscommand permitlocalcommand pkcs11provider".split())
 _SSH_RUNS |= frozenset(b"securitykeyprovider include match xauthlocation".split())
@@ -78,17 +77,6 @@ def _folder(at: At) -> None:
 
 def _peer(at: At) -> None:
     at.tally.network.extend(value.word for value in at.values)
-
-
-def _url(at: At) -> None:
-    for value in at.values:
-        found = None if value.word is None else _URL.match(value.word)
-        if found is not None and found[1].lower() == b"file" and value.word is not None:
-            at.tally.reads.append(value.word[found.end() :] or b"/")
-        else:
-            host = found[2] if found is not None else value.word
-            at.tally.network.append(host)
-            looks.asked(host, at.tally)
 
 
 def _remote(kind: str) -> _Role:
@@ -204,7 +192,7 @@ def _git_url(at: At) -> None:
         if word is None or b"::" in word:
             runs.code(At((value,), at.tally, "a transport"))
             continue
-        found = _URL.match(word) or _REMOTE.match(word)
+        found = urls.URL.match(word) or _REMOTE.match(word)
         if found is not None and b"://" in word:
             at.tally.network.append(found[2])
         elif found is not None and b"/" not in found[0]:
@@ -288,10 +276,11 @@ def _connects(at: At) -> None:
 def _data(at: At) -> None:
     word = at.values[0].word
     marker = -1 if word is None else word.find(b"@")
+    named = at.name in ("--data-urlencode", "--url-query")  # NAME@FILE
     if word is None:
         at.tally.path_of("reads", None, at.values[0].index)
         _sends(at.tally)
-    elif marker == 0 or (marker > 0 and word[marker - 1 : marker] == b"=") or b"=<" in word:
+    elif marker == 0 or (marker > 0 and (named or word[marker - 1 : marker] == b"=")) or b"=<" in word:
         start = marker + 1 if marker >= 0 else word.index(b"=<") + 2
         path = word[start:].partition(b";")[0]
         if path != b"-":
@@ -325,7 +314,7 @@ _ROLES: dict[str, _Role] = {
     "deletes": _deletes,
     "folder": _folder,
     "peer": _peer,
-    "url": _url,
+    "url": urls.url,
     "remote-reads": _remote("reads"),
     "remote-writes": _remote("writes"),
     "shell": runs.shell,
@@ -391,6 +380,10 @@ _ROLES: dict[str, _Role] = {
     "plugin": spellings.plugin,
     "git-format": spellings.git_format,
     "changes": _changes,
+    "write-out": spellings.write_out,
+    "page": spellings.page,
+    "plain-word": spellings.plain_word,
+    "apart": spellings.apart,
     "interactive": _interactive,
     "tracing": spellings.tracing,
 }

@@ -19,6 +19,9 @@ _OWN = re.compile(rb"/(?:etc|usr/share|usr/lib|usr/local/etc)/")
 _ADDRESS = re.compile(rb"[\w.-]+@[\w.-]+:|[a-z]+::|(?:[\w-]+\.)+[a-z]{2,}/\S*")
 MODULES = re.compile(rb"(?<![\w.$])(?:import|include)(?!\w)|modulemeta")
 """What brings another file into a filter of jq; a field of that name has a dot before it."""
+_FORMATS = re.compile(rb"(?:oneline|short|medium|full|fuller|reference|email|raw|mboxrd)?\Z")
+_SIGNED = re.compile(rb"%[-+ ]*G|%\(\*?signature")
+_MANUALS = re.compile(rb"/usr/(?:local/)?share/man/")
 _SECRETS = frozenset({b"secret", b"secrets"})
 _SCRIPTS = (b".msl", b".mvg")
 _TRACED = re.compile(
@@ -52,6 +55,8 @@ def document(at: At) -> None:
         else:
             if word is not None and word.lower().endswith(_SCRIPTS):
                 at.tally.unknown.append(f"{at.tally.program}: a document that is a script")
+            if word is not None and b"|" in (word.strip()[:1], word.strip()[-1:]):
+                at.tally.unknown.append(f"{at.tally.program}: a name that some versions run as a command")
             uri(At((value,), at.tally, at.name))
 
 
@@ -165,9 +170,44 @@ def plugin(at: At) -> None:
 
 
 def git_format(at: At) -> None:
-    """How git prints: signatures are checked by a program that settings of the repository may name."""
-    if any(value.word is None or b"%G" in value.word for value in at.values):
-        runs.code(at)
+    """How git prints: signatures are checked by a program that settings of the repository may name, and so may a format
+    that has a name."""
+    for value in at.values:
+        own = value.word is not None and (b"%" in value.word or b":" in value.word or _FORMATS.match(value.word))
+        if value.word is None or not own or _SIGNED.search(value.word):
+            runs.code(at)
+
+
+def write_out(at: At) -> None:
+    """What curl prints at its end: `%output{FILE}` writes, `@FILE` is a text of that kind."""
+    for value in at.values:
+        if value.word is None or value.word.startswith(b"@") or b"%output" in value.word:
+            at.tally.unknown.append(f"{at.tally.program}: {at.name} may write files")
+        if value.word is None or value.word.startswith(b"@"):
+            at.tally.path_of("reads", None if value.word is None else value.word[1:], value.index)
+
+
+def page(at: At) -> None:
+    """A name, or with a slash in it a file, whose own text may say that another is to be read there (`.so`)."""
+    for value in at.values:
+        if value.word is not None and b"/" not in value.word and not at.name.startswith("-"):
+            continue
+        at.tally.path_of("reads", value.word, value.index)
+        path = at.tally.path(value.word)
+        if path is None or posixpath.normpath(path) != path or not _MANUALS.match(path):
+            at.tally.unknown.append(f"{at.tally.program}: a page whose text may name other files")
+
+
+def plain_word(at: At) -> None:
+    """A word that is joined to others, and read as a language: only letters and digits are surely no more than that."""
+    if any(value.word is None or not re.fullmatch(rb"[\w.:/-]*", value.word) for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: a word that may say more than it seems to")
+
+
+def apart(at: At) -> None:
+    """The value of a letter, which is always the next word: what is joined to the letter is further letters."""
+    if any(value.prefix and not at.name.startswith("--") for value in at.values):
+        at.tally.unknown.append(f"{at.tally.program}: what follows {at.name} may be further options")
 
 
 def tracing(at: At) -> None:
