@@ -23,6 +23,7 @@ _METADATA = frozenset(
     ]
 )
 _HOST = re.compile(rb"(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)")
+_FLAGS = re.compile(rb"[CHLMSTVXZacefghjlmnrsuvwx0-9]*\Z")
 _LETTERS = re.compile(rb"[A-Za-np-z]*")
 _COLUMN = re.compile(
     rb"(?:[efrs]?user|[efrs]?[ug]id|[efrs]?group|supgrp|t?p?pid|[tp]?gid|tpgid|[b]?s?time|etimes?|cputimes?|start_time|lstart"
@@ -54,10 +55,16 @@ def sought_mode(at: At) -> None:
 
 def ps_letters(at: At) -> None:
     """`ps auxe`: the letter e asks for what /proc/PID/environ holds."""
-    if any(_environment(value.word) for value in at.values):
+    told = _again if at.name.startswith("-") else _environment
+    if any(told(value.word) for value in at.values):
         at.tally.categories.add("credential-access")
         at.tally.techniques.add("T1003.007")
     at.tally.reads.extend(None for value in at.values if value.word is None)
+
+
+def _again(word: bytes | None) -> bool:
+    """The value of a letter with a dash: one that is none is read as letters."""
+    return word is not None and b"e" in word and _FLAGS.match(word) is not None
 
 
 def _environment(word: bytes | None) -> bool:
