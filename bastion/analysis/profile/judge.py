@@ -144,7 +144,7 @@ def _archives(uses: set[str], tally: Tally) -> None:
 
 
 def _of_flag(role: str) -> bool:
-    return role in ("code", "changes", "interactive", "replaces", "privileged", "forgets", "reads-listed")
+    return role in ("code", "changes", "writes", "interactive", "replaces", "privileged", "forgets", "reads-listed")
 
 
 def _roles(operands: Operands, count: int, tally: Tally) -> list[str]:

@@ -55,6 +55,8 @@ def _reads_listed(at: At) -> None:
 
 
 def _writes(at: At) -> None:
+    if not at.values:  # it may be left out: a file of the program's own choice
+        at.tally.writes.append(None)
     for value in at.values:
         if value.word != b"-":
             at.tally.path_of("writes", value.word, value.index)
