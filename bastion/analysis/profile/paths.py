@@ -127,7 +127,7 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
         return categories, techniques
     others = [path, *(_joined(folder, path) for folder in visited)]
     climbed = [_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others]
-    aside = [place for place in _rooted(path, visited) if behind(_text(place)) is not None] if b".." in path else []
+    aside = [place for place in _rooted(path, visited) if b".." in place and behind(_text(place)) is not None]
     for other in dict.fromkeys((*climbed, *aside)):
         told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
         categories, techniques = categories | told, techniques | named
