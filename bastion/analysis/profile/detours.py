@@ -21,14 +21,18 @@ _OWN_LINK = re.compile(
     r"|proc/(?!self/|thread-self/)[^/]+(?:/task/[^/]+)?/fd/[^/]+"
     r"|dev/(?:fd/[^/]+(?=/)|fd/[0-9]{2,}\Z|std(?:in|out|err)(?=/)))/?"
 )
+_DEEPEST = 5
+"""Names of a path that say whether it is one of these."""
 _ROOT = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/root(?=/|\Z)")
 
 
 def behind(path: str) -> str | None:
     """What follows the last `..` that stands behind a name; None without one."""
     names = [name for name in path.split("/") if name not in ("", ".")]
-    climbs = [at for at, name in enumerate(names) if name == ".." and any(other != ".." for other in names[:at])]
-    return "/".join(names[climbs[-1] + 1 :]) if climbs else None
+    if ".." not in names:
+        return None
+    last = len(names) - names[::-1].index("..")
+    return "/".join(names[last:]) if names[:last].count("..") < last else None
 
 
 def astray(path: str) -> str | None:
@@ -38,13 +42,13 @@ def astray(path: str) -> str | None:
         return None
     names: list[str] = []
     for name in path.split("/"):
-        if name == ".." and names and not _plain("/" + "/".join(names)):
+        if name == ".." and names and not _plain("/" + "/".join(names[:_DEEPEST])):
             return behind(path) or ""
         if name == "..":
             names[-1:] = []
         elif name not in ("", "."):
             names.append(name)
-        if _ROOT.fullmatch("/" + "/".join(names)):
+        if name == "root" and len(names) <= _DEEPEST and _ROOT.fullmatch("/" + "/".join(names)):
             names.clear()
     found = _OWN_LINK.match("/" + "/".join(names))
     return None if found is None else ("/" + "/".join(names))[found.end() :]
