@@ -73,7 +73,8 @@ class Records(Table):
         self._strange = 0
         """Lines that can be no fields, one after the other."""
         self._colon = -1
-        """The column of the screen in which this record's names end."""
+        """Where this record's names end: in characters, and in bytes, by which both clients pad them."""
+        self._bytes = -1
         self._line = bytearray()
         self._passing = self._masked = False
         """While passing: as stars."""
@@ -143,7 +144,9 @@ class Records(Table):
             return " " in text
         if self._style is Style.UNALIGNED:
             return self._open or self._separator in text or len(text) > _LONGEST
-        return ": " in text if self._colon < 0 else len(text) >= self._colon + 2
+        if self._colon < 0:
+            return ": " in text
+        return len(text) >= self._colon + 2 and len(ESCAPE.sub(b"", line)) >= self._bytes + 2
 
     def end(self) -> bytes:
         out, rest = self.begun()
@@ -194,7 +197,8 @@ class Records(Table):
         if framed:
             rule = _RULE.findall(value)[-1] if _RULE.search(value) else b""
             value = value[: value.rfind(rule)] if rule else value
-            return put(value, self._column or "", self.mask, left, plain(value)[-1:]) + rule
+            right = text[-1:] if (text := plain(value)).endswith((" ", "+", "↵", ".", "…")) else ""
+            return put(value, self._column or "", self.mask, left, right) + rule
         right = text[-1:] if text.endswith((" +", " ↵")) or text in ("+", "↵") else ""
         return put(value, self._column or "", self.mask, left, right, most=_MOST)
 
@@ -220,11 +224,21 @@ class Records(Table):
             if field is None or field[1] != self._separator:
                 return 0
             return self._of(field[0], mark_at(line, field[1]) + 1)
+        return self._behind_colon(line, text)
+
+    def _behind_colon(self, line: bytes, text: str) -> int:
+        """The same under `\\G`. A byte that is no UTF-8 is a character of the text: places in it are none in bytes."""
+        bare = ESCAPE.sub(b"", line)
         if self._colon < 0:
             self._colon = text.find(": ") if ": " in text else len(text) - 1
-        name, rest = text[: self._colon], text[self._colon :]
-        if rest[:1] == ":" and rest[1:2] in (" ", "") and name[-1:].strip():
-            return self._of(name, line.index(b":", len(name.encode())) + 1 + len(rest[1:2]))
+            self._bytes = bare.find(b": ") if ": " in text else len(bare.rstrip(b"\r")) - 1
+        for name, rest in (
+            (text[: self._colon], text[self._colon :]),
+            (plain(bare[: self._bytes]), plain(bare[self._bytes :])),
+        ):
+            if rest[:1] == ":" and rest[1:2].strip() == "" and name[-1:].strip():
+                place = mark_at(line, ":", name.count(":")) + 1
+                return self._of(name, place + (line[place : place + 1] == b" "))
         return 0
 
     def _of(self, name: str, place: int) -> int:

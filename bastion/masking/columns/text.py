@@ -50,9 +50,13 @@ def line(data: bytes) -> str:
     return plain(data).rstrip("\r\n").rpartition("\r")[2]
 
 
-def place(data: bytes, mark: str) -> int:
-    """Where the mark first stands outside an escape; it must stand somewhere."""
-    return ESCAPE.sub(lambda found: b"\0" * len(found.group()), data).index(mark.encode())
+def place(data: bytes, mark: str, before: int = 0) -> int:
+    """Where the mark stands outside an escape behind so many others of its kind; it must stand somewhere."""
+    bare = ESCAPE.sub(lambda found: b"\0" * len(found.group()), data)
+    at = bare.index(mark.encode())
+    for _ in range(before):
+        at = bare.index(mark.encode(), at + 1)
+    return at
 
 
 def escapes(data: bytes) -> bytes:
