@@ -66,9 +66,8 @@ class Keyed:
         return data
 
     def release(self) -> bytes:
-        rest, self._torn = self._torn, b""
-        out = self._through(rest) if rest else b""
-        return out + self._hold.release()
+        """A torn escape or character is kept: nothing would be seen of it, and in pieces it would be none."""
+        return self._hold.release()
 
     def flush(self) -> bytes:
         rest, self._torn = self._torn, b""

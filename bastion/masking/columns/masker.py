@@ -36,8 +36,8 @@ class ColumnMasker:
         return self._keyed.feed(out) if self._tables.named else self._keyed.passed(out)
 
     def release(self) -> bytes:
-        """All that is held, for a terminal whose time is up. What may be a named field's is masked, and so is the rest
-        of that value when it comes."""
+        """All that is held, for a terminal whose time is up, but for an escape or a character that is not whole. What
+        may be a named field's is masked, and so is the rest of that value when it comes."""
         return self._keyed.feed(self._tables.release()) + self._keyed.release()
 
     def flush(self) -> bytes:

@@ -43,9 +43,10 @@ class Tables:
         return self._through(data[: len(data) - cut] if cut else data)
 
     def release(self) -> bytes:
-        out = self._untorn()
+        """A torn escape or character is kept: nothing would be seen of it, and in pieces it would be none."""
         if self._doubting:
-            return out + self._as_stars(b"")
+            return self._as_stars(b"")
+        out = b""
         while self._table is not None:
             passed, rest = self._table.release()
             out += passed
@@ -57,7 +58,8 @@ class Tables:
         return out
 
     def flush(self) -> bytes:
-        out = self._untorn()
+        rest, self._torn = self._torn, b""
+        out = self._through(rest) if rest else b""
         if self._doubting:
             out += self._decided(b"")
         if self._table:
@@ -70,10 +72,6 @@ class Tables:
     def holding(self) -> int:
         """How many bytes are held."""
         return len(self._torn) + len(self._doubt) + (self._table.holding if self._table else 0)
-
-    def _untorn(self) -> bytes:
-        rest, self._torn = self._torn, b""
-        return self._through(rest) if rest else b""
 
     def _forget(self) -> None:
         self._line = bytearray()

@@ -49,3 +49,40 @@ def test_a_coloured_name_of_a_record_leaves_its_value_whole() -> None:
 def test_the_last_character_of_a_value_at_a_frame_is_no_blank() -> None:
     text = b"+-[ RECORD 1 ]---+\n| email | Zkk\xe9|\n| id    | 1  |\n"
     assert masked(text) == text.replace(b"Zkk\xe9", b"####")
+
+
+TORN = {
+    "coloured json": '\x1b[1;39m{\n  \x1b[0m\x1b[34;1m"email"\x1b[0m\x1b[1;39m:\x1b[0m \x1b[0;32m"Zk9"\x1b[0m\n}\n',
+    "a coloured list": '{"email"\x1b[0m:\x1b[1m [\x1b[32m"Zk9"\x1b[0m,\x1b[32m"Yk9"\x1b[0m, \x1b[1;39m1k9\x1b[m]}\n',
+    "a coloured number": '{\n  \x1b[34;1m"ssn"\x1b[0m\x1b[1;39m: \x1b[0m\x1b[0;39m1k9\x1b[0m\n}\n',
+    "a key with letters of two bytes": '{"\u00e9\u00e9_password": "\u00e9k9\u00e9k9"}\n',
+    "box": "┌────┬───────┐\n│ id │ email │\n├────┼───────┤\n│ 1  │ Zék9  │\n│ 2  │ 漢k9  │\n└────┴───────┘\n",
+    "coloured box": "┌────┬───────┐\n│ id │ \x1b[1memail\x1b[0m │\n├────┼───────┤\n│ 1  │ \x1b[32mk9\x1b[m    │\n",
+    "vertical": f"{'*' * 27} 1. row {'*' * 27}\n   id: 1\n\x1b[1memail\x1b[0m: \x1b[1mék9\n",
+    "records": "-[ RECORD 1 ]\nid    │ 1\n\x1b[1memail\x1b[m │ ék9\n\n",
+    "coloured csv": "\x1b[31mid\x1b[m,\x1b[32memail\x1b[m,x\n1,\x1b[32mék9\x1b[m,y\n",
+}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("name", TORN)
+def test_a_pause_within_an_escape_or_a_character_shows_no_value(name: str, *, terminal: bool) -> None:
+    text = TORN[name].encode()
+    wrong = []
+    for at in range(1, len(text)):
+        for more in (1, len(text)):
+            one = masker(terminal=terminal)
+            shown = one.feed(text[:at]) + one.release() + one.feed(text[at : at + more]) + one.release()
+            shown += one.feed(text[at + more :]) + one.flush()
+            if b"k9" in shown:
+                wrong.append((text[:at][-12:], more, shown[-40:]))
+    assert wrong == []
+
+
+def test_what_is_kept_behind_a_pause_is_short_and_comes_at_the_end() -> None:
+    one = masker()
+    for torn in (b"\x1b[0;1", b"\x1b[" + b"1;" * 29, b"\xf0\x9f\x98"):
+        assert one.feed(b"a" + torn) + one.release() == b"a"
+        assert one.flush() == torn
+    long = b"\x1b[" + b"1;" * 60
+    assert one.feed(long) == long
