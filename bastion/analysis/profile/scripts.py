@@ -29,8 +29,10 @@ class _Unread(Exception):
 
 _SPECIAL = frozenset({b"/dev/stdout", b"/dev/stderr", b"/dev/stdin"})
 _ADDRESS_NUMBER = re.compile(rb"\d+(?:~\d+)?|\$|\+\d+|~\d+")
-_BRACKET = re.compile(rb"\[\^?\]?(?:\[[:.=][^\]]*\]|[^\]\n])*+\]")
-_LABEL = re.compile(rb"[A-Za-z0-9_.-]+")
+_BRACKET = re.compile(rb"\[\^?+\]?+(?:(?:\[:[a-z]+:\]|[^][\n])*+|(?:[^][\n]|\[(?![:.=]))*+)\]")
+"""One that ends in the same place for every sed: some know no classes in it."""
+_LABEL = re.compile(rb"[A-Za-z0-9_.-]*+(?=[ \t]*+(?:[;\n]|\Z))")
+_LABEL_OF_BRANCH = re.compile(rb"[A-Za-z0-9_.-]*+(?=[ \t}]*+(?:[;\n]|\Z))")
 _BLANKS = b" \t"
 _PLAIN_COMMANDS = b"=dDgGhHnNpPxFz"
 _NUMBERED = b"qQlL"
@@ -52,10 +54,15 @@ class _Sed:
         self.at = 0
         self.reading = reading
         self.depth = 0
+        self.newline = -1
 
     def run(self) -> None:
         while True:
+            begin = self.at
             self._skip(_BLANKS + b"\n;")
+            if 0 <= self.newline < begin:
+                raise _Unread("a script with a label that may go on")
+            self.newline = -1 if self.newline < self.at else self.newline
             if self.at >= len(self.text):
                 break
             self._address()
@@ -92,7 +99,8 @@ class _Sed:
         self._skip(_BLANKS + b"!")
 
     def _until(self, mark: bytes, *, brackets: bool = True) -> None:
-        """Past the next unescaped `mark`. In a bracket expression a mark counts too, for GNU."""
+        """Past the next unescaped `mark`. Versions of sed differ about one inside a bracket expression, and a newline
+        that is not escaped ends the command for some."""
         if not mark or mark in b"\n\\":
             raise _Unread("a script with an odd delimiter")
         while self.at < len(self.text):
@@ -101,27 +109,17 @@ class _Sed:
                 self.at += 2
                 continue
             if here == b"\n":
-                raise _Unread("a line break in an expression, about which versions of sed differ")
+                raise _Unread("a script with a newline in an expression")
             if here == b"[" and brackets:
-                self._bracket(mark)
+                found = _BRACKET.match(self.text, self.at)
+                if found is None or mark in found[0]:
+                    raise _Unread("a bracket expression that is not read, or holds a delimiter")
+                self.at = found.end()
                 continue
             self.at += 1
             if here == mark:
                 return
         raise _Unread("a script with an open expression")
-
-    def _bracket(self, mark: bytes) -> None:
-        """Past the bracket expression that opens here, or past the bracket where nothing closes it. One that holds
-        `mark` is not read, as versions of sed differ about it."""
-        if self.text.find(b"]", self.at) < 0:
-            self.at += 1
-            return
-        found = _BRACKET.match(self.text, self.at)
-        if found is None:
-            raise _Unread("a bracket expression that is not read")
-        if mark in found[0]:
-            raise _Unread("a delimiter inside a bracket expression")
-        self.at = found.end()
 
     def _command(self) -> None:
         name = self._peek()
@@ -144,7 +142,7 @@ class _Sed:
             self._skip(b"0123456789")
             self._end()
         elif name in b"btT:":
-            self._label()
+            self._label(_LABEL if name == b":" else _LABEL_OF_BRANCH)
         elif name in b"aic":
             self._text()
         elif name in b"wWrR":
@@ -170,15 +168,17 @@ class _Sed:
         self.at = end
         return line
 
-    def _label(self) -> None:
-        """A plain label, and the end of the command. What else a version of sed takes for a part of a label, or for
-        the next command, is not read."""
+    def _label(self, pattern: re.Pattern[bytes]) -> None:
+        """A plain label, and the end of the command. A semicolon ends it for some versions of sed, for others only a
+        newline does: that one must end a command of the reading. What else a version takes for a part of a label, or
+        for the next command, is not read."""
         self._skip(_BLANKS)
-        found = _LABEL.match(self.text, self.at)
-        self.at = found.end() if found else self.at
-        self._skip(_BLANKS)
-        if self._peek() == b"#":
-            raise _Unread("a comment behind a label, of which some versions of sed take it for a part")
+        found = pattern.match(self.text, self.at)
+        if found is None:
+            raise _Unread("a script with a label that is not read")
+        self.at = found.end()
+        if self.newline < 0:
+            self.newline = self.text.find(b"\n", self.at)
         self._end()
 
     def _text(self) -> None:
@@ -227,42 +227,49 @@ class _Sed:
 
 _AWK_TOKENS = re.compile(
     rb"""(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*)|(?P<word>[A-Za-z_]\w*)|(?P<number>\d+(?:\.\d+)?)
-    |(?P<blank>[ \t\n]+)|(?P<operator>\|\||&&|[<>=!]=|\+\+|--|[-+*/%^]=|[-+*%^?:;,(){}\[\]$~!<>=|&@/])""",
+    |(?P<blank>[ \t\n]+)|(?P<joined>\\\n)
+    |(?P<operator>\|\||&&|[<>=!]=|\+\+|--|[-+*/%^]=|[-+*%^?:;,(){}\[\]$~!<>=|&@/])""",
     re.VERBOSE,
 )
 _AWK_REGEX = re.compile(rb"/(?:[^/\\\n\[]|\\.|\[\^?\]?(?:\[:[a-z]+:\]|[^\]\n])*+\])++/")
+_AWK_PLAIN_REGEX = re.compile(rb"/(?:[^/\\\n\[]|\\.|\[\^?+(?:\[:[a-z]+:\]|[^][\\/\n]|\\[^][/\n])++\])++/")
+"""One that ends in the same place for every awk: they differ about slashes, backslashes and brackets in brackets."""
 _AWK_RUNS = frozenset(b"system getline eval extension load include namespace ARGV ARGC SYMTAB FUNCTAB".split())
 _AWK_ANYWHERE = re.compile(rb"system|getline|eval|extension|load|include|namespace|ARG[VC]|SYMTAB|FUNCTAB|[|>@&]")
-_AWK_EITHER = frozenset(
-    b") ++ -- } ] length next nextfile break continue BEGIN END BEGINFILE ENDFILE while for if switch default".split()
+_AWK_BEFORE_REGEX = frozenset(b"( , { ; [ ! ~ = == != < <= > >= ? : + - * % ^ && || += -= *= %= ^=".split())
+_AWK_BEFORE_REGEX |= frozenset(b"print printf return exit do else".split()) | {b""}
+_AWK_WORDS = frozenset(
+    b"BEGIN END BEGINFILE ENDFILE function func if while for break continue next nextfile switch case default in "
+    b"delete length substr index split sub gsub gensub match sprintf sin cos atan2 exp log sqrt int rand srand "
+    b"tolower toupper close fflush systime mktime strftime and or xor lshift rshift compl strtonum asort asorti "
+    b"patsplit isarray typeof mkbool bindtextdomain dcgettext dcngettext".split()
 )
-"""Behind which one awk divides by a slash and another begins a regular expression."""
+"""Words of the language, of one awk or another: what a slash after them is differs."""
 
 
 def awk(program: bytes) -> str:
     """Why the program is not clearly harmless, or an empty text. Never raises."""
     at = depth = 0
-    before = b""
-    printing = False
-    suspect = _AWK_ANYWHERE.search(program) is not None
+    before, line, printing = b"", False, False
+    # Where nothing that matters stands anywhere, strings and code may be taken for each other.
+    strict = _AWK_ANYWHERE.search(program) is not None
     while at < len(program):
         if program[at : at + 1] == b"/":
-            if before == b"$" or (suspect and before in _AWK_EITHER):
-                # Division, or the beginning of a regular expression: both readings must be harmless.
+            if strict and not _sure(before, line, program[at + 1 : at + 2]):
                 return "its program is not clearly harmless (a slash that can be read in two ways)"
-            if not _divides(before):
-                regex = _AWK_REGEX.match(program, at)
+            if not _divides(before, line):
+                regex = (_AWK_PLAIN_REGEX if strict else _AWK_REGEX).match(program, at)
                 if regex is None:
                     return "its program is not clearly harmless (a regular expression that is not read)"
-                at, before = regex.end(), b"0"
+                at, before, line = regex.end(), b'"', False
                 continue
         found = _AWK_TOKENS.match(program, at)
         if found is None:
             return "its program is not clearly harmless (it is not read whole)"
         at = found.end()
         token = found[0]
-        if found.lastgroup in ("blank", "comment"):
-            before = b"" if b"\n" in token else before
+        if found.lastgroup in ("blank", "comment", "joined"):
+            line = line or (found.lastgroup == "blank" and b"\n" in token)
             continue
         if token in _AWK_RUNS or token in (b"|", b"@", b"&"):
             return f"its program may run commands or read files ({token.decode()})"
@@ -273,12 +280,21 @@ def awk(program: bytes) -> str:
             printing = False
         elif token == b">" and printing and depth <= 0:
             return "its program may write files"
-        before = b'"' if found.lastgroup == "string" else token
+        before, line = b'"' if found.lastgroup == "string" else token, False
     return ""
 
 
-def _divides(before: bytes) -> bool:
+def _sure(before: bytes, line: bool, after: bytes) -> bool:
+    """Whether every awk takes a slash here for the same: division, or the beginning of a regular expression. `line`:
+    a newline stands between it and the token before it."""
+    if before in _AWK_BEFORE_REGEX or (before == b"}" and line):
+        return True
+    operand = (before[:1].isalnum() or before[:1] == b"_") and before not in _AWK_WORDS
+    return operand and not line and after != b"="
+
+
+def _divides(before: bytes, line: bool) -> bool:
     """Whether a slash after `before` divides; if not, it begins a regular expression."""
-    if before in (b"print", b"printf", b"return", b"in", b"case", b"do", b"else", b"exit", b"delete"):
+    if line or before in (b"print", b"printf", b"return", b"in", b"case", b"do", b"else", b"exit", b"delete"):
         return False
     return before[-1:] in (b")", b"]", b'"') or before[-1:].isalnum() or before[-1:] == b"_"

@@ -67,6 +67,13 @@ TEXTS: dict[str, bytes] = {
     "finds": _filled("find . -exec ls {} \\; "),
     "wrappers": _filled("sudo "),
     "xargs": _filled("xargs "),
+    # sed and awk
+    "brackets of sed": b"sed 's/" + b"[:" * 395 + b"a" * 7300 + b"/b/'",
+    "brackets of sed that close": b"sed 's/" + b"[[:a:]" * 1300 + b"]/b/'",
+    "labels of sed": b"sed '" + b"b;" * 4000 + b"'",
+    "slashes of awk": b"awk '" + b"]/" * 4000 + b"'",
+    "slashes of awk, twice": b"cd a; awk '" + b"]/" * 4000 + b"'",
+    "regular expressions of awk": b"awk '" + b"/a/\n" * 2000 + b"'",
     # texts inside the text
     "texts for shells": _filled("bash -c ls;"),
     "evals": _filled("eval 'a;b;c';"),
