@@ -63,6 +63,9 @@ class Csv(Fields):
     def let_go(self) -> bytes:
         return self._hold.release() if self._hold else b""
 
+    def state(self) -> object:
+        return self._columns, self._strange, self._above
+
     def held(self) -> int:
         return len(self._hold.held) if self._hold else 0
 

@@ -94,7 +94,7 @@ class Headers:
         else:
             below = None if separator else (lambda border: self.drawn(line, border))
             table = Loose(self._mask, separator.encode(), columns, self.below, below)
-        table.plain = all(map(_FIELD.fullmatch, fields))
+        table.plain, table.own = all(map(_FIELD.fullmatch, fields)), line
         return table
 
 

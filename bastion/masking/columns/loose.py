@@ -39,7 +39,7 @@ class Loose(Fields):
     ) -> None:
         super().__init__(mask, separator, columns, header)
         self.widen(columns)
-        self._below = below
+        self._below = self._first_below = below
         self._stop = re.compile(b"[" + re.escape(separator) + b"\n]")
         self._begins = 1
         """The fields in which a line may begin, a bit for each."""
@@ -83,6 +83,9 @@ class Loose(Fields):
         self._held.clear()
         return starred(held, kept=self.separator)
 
+    def state(self) -> object:
+        return self._columns, self._begins, self._below, self._above
+
     def held(self) -> int:
         return len(self._held)
 
@@ -111,9 +114,10 @@ class Loose(Fields):
             self.turned = self._below(line) if self._below else None
             out = bytes(self._held) if self.turned else self._masked(len(fields), doubtful)
         self._below = None
-        if self.turned is None:
-            self.turn(line)
-        self._begins = self._next(len(fields), doubtful)
+        if self.turned is None and self.turn(line):
+            self._begins, self._below = 1, self._first_below
+        else:
+            self._begins = self._next(len(fields), doubtful)
         self._line.clear()
         self._held.clear()
         self._reach = self._begins | 1

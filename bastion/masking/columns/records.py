@@ -156,6 +156,9 @@ class Records(Table):
         out += self._whole(line)
         return out + line[self._past :] if self.over else out
 
+    def state(self) -> object:
+        return self._column, self._strange, self._colon, self._bytes, self._open
+
     def held(self) -> int:
         return len(self._line) - self._past
 

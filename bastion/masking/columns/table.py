@@ -43,9 +43,12 @@ class Table:
         out = bytearray()
         data = self._start + data
         self._start = b""
-        at = 0
+        at = begin = past = 0
+        before: tuple[object, dict[str, int]] | None = None
         while at < len(data):
             if self.fresh:
+                before = self._before() if begin < at and data.startswith(data[begin:at], at) else None
+                begin, past = at, len(out)
                 seen = look(data[at : at + WINDOW], terminal=self.mask.terminal, copy=self.copy)
                 if seen is Look.WAIT:
                     self._start = data[at:]
@@ -57,7 +60,29 @@ class Table:
             out += passed
             if self.over or self.turned is not None:
                 return bytes(out), self.back + data[at:]
+            if before is not None and self.fresh:
+                times = self._times(data, begin, at, before)
+                out += out[past:] * times
+                at += times * (at - begin)
         return bytes(out), None
+
+    def _before(self) -> tuple[object, dict[str, int]] | None:
+        """What a line like the one before must leave as it is, so that more of them need not be read."""
+        state = self.state()
+        return None if state is None else (state, dict(self.mask.counts))
+
+    def _times(self, data: bytes, begin: int, at: int, before: tuple[object, dict[str, int]]) -> int:
+        """How often the row from `begin` to `at` follows again and passes as it has, as it has changed nothing."""
+        state, counts = before
+        if self.state() != state:
+            return 0
+        row, end = data[begin:at], at
+        while data.startswith(row, end):
+            end += len(row)
+        times = (end - at) // len(row)
+        for column, count in self.mask.counts.items():
+            self.mask.counts[column] = count + times * (count - counts.get(column, 0))
+        return times
 
     def release(self) -> tuple[bytes, bytes | None]:
         """All that is held, masked where it may be a named field's, and what is no longer the table's, as of `feed`."""
@@ -91,6 +116,10 @@ class Table:
         """Read from `at` to the end of the row (then `fresh` is set), or of `data`: what passes, and where it ended."""
         raise NotImplementedError
 
+    def state(self) -> object:
+        """All by which a row is read, between rows; None where that is not told."""
+        return None
+
     def let_go(self) -> bytes:
         raise NotImplementedError
 
@@ -117,19 +146,28 @@ class Fields(Table):
         self.named = sum(column is not None for column in columns)
         """How many fields the header has, and how many of these are named."""
         self._columns = columns
+        self._first = columns
+        """Those of the header alone."""
+        self.own = b""
+        """The header."""
         self._header = header
         self._above = b""
         """The line before, when a name may stand in it."""
 
-    def turn(self, line: bytes) -> None:
+    def turn(self, line: bytes) -> bool:
         """After each line: whether it has begun another table. One with as many fields may be a row that holds a
-        name: then what either header says is masked."""
+        name: then what either header says is masked. Whether it is this one's header again: then it begins anew."""
+        if self.plain and line == self.own:  # plain: no border of a drawn table
+            self._above = b""
+            self.widen(self._first)
+            return True
         above, self._above = self._above, line if len(line) < KEPT and self.mask.names.hit(line.lower()) else b""
         table = self._header(above, line)
         if isinstance(table, Fields) and not table.plain and table.count == self.count:
             self.widen([one or other for one, other in zip(self._columns, table._columns, strict=True)])
         else:
             self.turned = table
+        return False
 
     def widen(self, columns: Sequence[str | None]) -> None:
         self._columns = columns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bastion.masking.columns import ColumnMasker
@@ -86,3 +88,39 @@ def test_what_is_kept_behind_a_pause_is_short_and_comes_at_the_end() -> None:
         assert one.flush() == torn
     long = b"\x1b[" + b"1;" * 60
     assert one.feed(long) == long
+
+
+REPEATED = [
+    b"ssn",
+    b'"a',
+    b"ssn\r",
+    b"ssn,b",
+    b"ssn|b",
+    b"b\tssn",
+    b"ssn\n9",
+    b'b,ssn\n1,"2\n3"',
+    b"-[ RECORD 1 ]\nssn | 4",
+]
+
+
+@pytest.mark.parametrize("line", REPEATED)
+def test_lines_that_are_the_same_are_masked_as_each_of_them_alone(line: bytes) -> None:
+    for times in (2, 5, 40):
+        text = b"ssn,b\nssn,b\n" + (line + b"\n") * times + b"1\t2\n3|4,5\n" * times
+        whole, bytewise = masker(), masker()
+        shown = b"".join(bytewise.feed(text[at : at + 1]) for at in range(len(text))) + bytewise.flush()
+        assert whole.feed(text) + whole.flush() == shown
+        assert whole.counts == bytewise.counts
+
+
+@pytest.mark.parametrize("line", [b"ssn\n", b"ssn,b\n", b"ssn|b\n", b"\x1b[1mssn\x1b[m\n"])
+def test_a_header_again_and_again_takes_no_time_to_speak_of(line: bytes) -> None:
+    """`yes ssn` must not stall other sessions: a piece of output took a fifth of a second."""
+    text = (line * 32768)[:32768]
+    took = []
+    for _ in range(5):
+        one = masker()
+        begin = time.process_time()
+        one.feed(text)
+        took.append(time.process_time() - begin)
+    assert min(took) < 0.03
