@@ -9,7 +9,7 @@ from types import MappingProxyType
 from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
 from bastion.analysis.profile.loader import Library
-from bastion.analysis.profile.model import PATHS, REST, RUNS, SHOWS, Effects, Operands, Use, When
+from bastion.analysis.profile.model import JOINED, PATHS, REST, RUNS, SHOWS, Effects, Operands, Use, When
 from bastion.analysis.profile.options import Reading, Value, read
 from bastion.analysis.profile.roles import apply
 from bastion.analysis.profile.runs import shows
@@ -99,8 +99,16 @@ def _held(reading: Reading) -> list[When]:
 
 
 def _words(reading: Reading, held: list[When], argv: Sequence[Word], tally: Tally, piped: bool) -> None:
+    # A file between them may end one of them where the others do not.
+    files = any("script" in taken.option.roles for taken in reading.taken)
+    for role in JOINED:
+        parts = [taken for taken in reading.taken if role in taken.option.roles]
+        if parts:
+            apply(role, tuple(value for taken in parts for value in taken.values), tally, parts[0].option.name)
     for taken in reading.taken:
         name, roles = taken.option.name, taken.option.roles
+        if roles[0] in JOINED and not files:
+            continue
         if roles[0] == "command-to-semicolon":
             apply(roles[0], taken.values, tally, name)
         elif taken.values:

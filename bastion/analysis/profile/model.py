@@ -154,6 +154,8 @@ REST = frozenset(
     ]
 )
 """Roles that take all words from theirs on."""
+JOINED = ("sed-script", "awk-program")
+"""Roles of options whose values are parts of one text."""
 PATHS = frozenset({"writes", "deletes", "moves", "remote-writes"})
 SHOWS = frozenset(
     [

@@ -132,9 +132,15 @@ def _sqlite_text(at: At) -> None:
             _sql(At((value,), at.tally, at.name))
 
 
+def _joined(values: Values) -> bytes | None:
+    """A script that is given in several parts, each of which may end in the middle of a command."""
+    words = [value.word for value in values if value.word is not None]
+    return b"\n".join(words) if len(words) == len(values) else None
+
+
 def _sed(at: At) -> None:
     at.tally.acted = True
-    word = at.values[0].word
+    word = _joined(at.values)
     if word is None:
         at.tally.unknown.append(f"{at.tally.program}: a script that only the target knows")
         return
@@ -154,7 +160,7 @@ def _sed(at: At) -> None:
 
 def _awk(at: At) -> None:
     at.tally.acted = True
-    word = at.values[0].word
+    word = _joined(at.values)
     reason = "a program that only the target knows" if word is None else scripts.awk(word)
     if reason:
         at.tally.code.append(f"{at.tally.program}: {reason}")
