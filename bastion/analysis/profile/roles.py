@@ -144,9 +144,6 @@ def _sed(at: At) -> None:
     if word is None:
         at.tally.unknown.append(f"{at.tally.program}: a script that only the target knows")
         return
-    if word.endswith((b"\\", b"\\\n")):  # what a text goes on with may be another option's
-        at.tally.unknown.append(f"{at.tally.program}: a script that ends in a backslash")
-        return
     read = scripts.sed(word)
     if read.unknown:
         at.tally.unknown.append(f"{at.tally.program}: {read.unknown}")
