@@ -16,9 +16,9 @@ from enum import Enum, auto
 from bastion.masking.columns.text import ESCAPE, plain, torn
 from bastion.masking.columns.value import Hold, Mask
 
-_SEEN = 200
-"""Bytes that have passed and are looked at again for a key that was cut."""
 _NAME = 128
+_SEEN = 2 * _NAME + 16
+"""Bytes that have come before and are looked at again for a key that was cut: the most that `_key` looks at."""
 _BLANK = re.compile(rb"(?:[\s|+]|" + ESCAPE.pattern + rb")+")
 _SCALAR = re.compile(rb"[^\s,{}\[\]\"\\\x1b]+")
 _WORDS = re.compile(rb"[-+.0-9eE]+|true|false|null|\*+")
@@ -47,7 +47,6 @@ class Keyed:
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._torn = b""
-        self._seen = b""
         self._lowered = b""
         """The piece that is read."""
         self._reset()
@@ -62,7 +61,7 @@ class Keyed:
         """The same as `feed` for bytes in which, with the line before them, no name stands."""
         if self._in is not _In.TEXT or self._torn:
             return self.feed(data)
-        self._seen = (self._seen + data[-_SEEN:])[-_SEEN:]
+        self._keep(self._seen + data)
         return data
 
     def release(self) -> bytes:
@@ -87,6 +86,9 @@ class Keyed:
     def _reset(self) -> None:
         self._in = _In.TEXT
         self._seen = b""
+        """The last bytes that came, whatever was read in them: what a key begins with may have ended a value."""
+        self._begin = 0
+        """From where on in these, and what follows, a name may begin."""
         self._column = ""
         self._field = False
         """The key is the name of a field of XML."""
@@ -99,11 +101,21 @@ class Keyed:
 
     def _through(self, data: bytes) -> bytes:
         out = bytearray()
-        at = 0
+        at = len(self._seen)
+        data = self._seen + data
         self._lowered = data.lower()
         while at < len(data):
+            text = self._in is _In.TEXT
             at = self._step(data, at, out)
+            if not text:
+                self._begin = at
+        self._keep(data)
         return bytes(out)
+
+    def _keep(self, data: bytes) -> None:
+        past = max(0, len(data) - _SEEN)
+        self._seen = data[past:]
+        self._begin = max(0, self._begin - past)
 
     def _step(self, data: bytes, at: int, out: bytearray) -> int:
         if self._in is _In.TEXT:
@@ -126,32 +138,25 @@ class Keyed:
 
     def _text(self, data: bytes, at: int, out: bytearray) -> int:
         """Up to behind a key that is a named column's; a key that was cut is looked at again."""
-        seen = len(self._seen)
-        buffer = self._seen + data[at:] if seen else data
-        lowered = buffer.lower() if seen else self._lowered
-        begin = 0 if seen else at
-        keys = (self._key(buffer, place, seen or at) for place in self._mask.names.places(lowered, begin))
-        key = next((key for key in keys if key is not None), None)
+        places = self._mask.names.places(self._lowered, self._begin)
+        key = next((key for key in (self._key(data, place, at) for place in places) if key is not None), None)
         if key is None:
             out += data[at:]
-            self._seen = buffer[max(begin, len(buffer) - _SEEN) :]
             return len(data)
         stop, self._slashes, self._column, self._field = key
-        self._seen = b""
         self._in = _In.KEY
-        stop = at + stop - seen if seen else stop
         out += data[at:stop]
         return stop
 
-    def _key(self, buffer: bytes, place: int, seen: int) -> tuple[int, int, str, bool] | None:
+    def _key(self, data: bytes, place: int, at: int) -> tuple[int, int, str, bool] | None:
         """The end of the quoted name round `place`, its backslashes, its column, and whether it is a field of XML."""
-        left = buffer.rfind(b'"', max(0, place - _NAME), place)
-        right = buffer.find(b'"', place, place + _NAME)
-        if left < 0 or right < seen:
+        left = data.rfind(b'"', max(0, place - _NAME), place)
+        right = data.find(b'"', place, place + _NAME)
+        if left < 0 or right < at:
             return None
-        name = buffer[left + 1 : right]
+        name = data[left + 1 : right]
         bare = name.rstrip(b"\\")
-        before = buffer[max(0, left - 16) : left]
+        before = data[max(0, left - 16) : left]
         slashes = len(before) - len(before.rstrip(b"\\"))
         text = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), plain(bare))
         column = self._mask.names.find(text) if b"\n" not in bare else None

@@ -124,3 +124,20 @@ def test_a_header_again_and_again_takes_no_time_to_speak_of(line: bytes) -> None
         one.feed(text)
         took.append(time.process_time() - begin)
     assert min(took) < 0.03
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"email": "a\\"b, "ssn": [1, 2]}\n',
+        b'{"ssn"email": "Zk"}\n',
+        b'{"email": 5"ssn": "Zk"}\n',
+        b'{"email": ["a", "b, "ssn": [1, 2]]}\n',
+        b'{"' + b"e" * 110 + b"_password" + b" " * 110 + b'": "Zk"}\n',
+    ],
+)
+def test_a_key_that_begins_with_the_end_of_a_value_is_one_however_it_is_cut(text: bytes) -> None:
+    whole = masked(text)
+    assert b"Zk" not in whole
+    assert [at for at in range(1, len(text)) if masked(text[:at], text[at:]) != whole] == []
+    assert masked(*(text[at : at + 1] for at in range(len(text)))) == whole
