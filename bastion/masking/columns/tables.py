@@ -32,11 +32,11 @@ class Tables:
         self._table: Table | None = None
         self._torn = b""
         self.named = False
-        """Whether a name may stand in what passed last, or a table was in force."""
+        """Whether a name may stand in what passed last, or a table was in force, or a line in doubt."""
         self._forget()
 
     def feed(self, data: bytes) -> bytes:
-        self.named = self._table is not None
+        self.named = self._table is not None or self._doubting
         data = self._torn + data
         cut = torn(data)
         self._torn = data[len(data) - cut :] if cut else b""

@@ -141,3 +141,9 @@ def test_a_key_that_begins_with_the_end_of_a_value_is_one_however_it_is_cut(text
     assert b"Zk" not in whole
     assert [at for at in range(1, len(text)) if masked(text[:at], text[at:]) != whole] == []
     assert masked(*(text[at : at + 1] for at in range(len(text)))) == whole
+
+
+def test_a_key_in_a_line_that_is_held_at_first_is_one_however_it_is_cut() -> None:
+    text = b'ssn, }], {"email": "Zk"}\n'
+    assert b"Zk" not in masked(text)
+    assert [at for at in range(1, len(text)) if masked(text[:at], text[at:]) != masked(text)] == []
