@@ -10,7 +10,7 @@ from bastion.analysis.profile import paths
 from bastion.analysis.profile.acts import Acts, Nested, Sql, Tally, Word
 from bastion.analysis.profile.loader import Library
 from bastion.analysis.profile.model import JOINED, PATHS, REST, RUNS, SHOWS, Effects, Operands, Use, When
-from bastion.analysis.profile.options import Reading, Value, read
+from bastion.analysis.profile.options import Reading, Taken, Value, read
 from bastion.analysis.profile.roles import apply
 from bastion.analysis.profile.runs import shows
 
@@ -63,7 +63,7 @@ def acts(
     _words(reading, held, argv, tally, piped)
     for effects in (reading.levels[-1].effects, *(when.effects for when in held)):
         _effects(effects, tally, terminal)
-    _standard_input(reading.levels[-1], held, stdin, tally, piped)
+    _standard_input(reading, held, stdin, tally, piped)
     if reading.doubtful:
         _doubts(reading.levels[-1], tally, argv, globs)
     paths.add_categories(tally, visited, home)
@@ -180,11 +180,15 @@ def _effects(effects: Effects, tally: Tally, terminal: bool) -> None:
         tally.techniques |= effects.techniques
 
 
-def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tally, piped: bool) -> None:
+def _standard_input(reading: Reading, held: list[When], stdin: bytes | None, tally: Tally, piped: bool) -> None:
     """A program that was told nothing to run reads it from its standard input. What a program wrote there only just
     now is code that nobody saw."""
+    use = reading.levels[-1]
     told = next((when.stdin for when in reversed(held) if when.stdin is not None), use.stdin)
-    if not told or tally.acted:
+    if not told and any("script" in taken.option.roles and _names_input(taken) for taken in reading.taken):
+        # `-f -`, whatever else is given.
+        told = "code"
+    elif not told or tally.acted:
         return
     if told == "shell" and stdin is not None:
         tally.nested.append(Nested(shell=stdin, stdin=True))
@@ -201,6 +205,10 @@ def _standard_input(use: Use, held: list[When], stdin: bytes | None, tally: Tall
         elif piped and told in ("shell", "code"):
             tally.categories |= {"shell-escape", "remote-code"}
             tally.techniques.add("T1059.004")
+
+
+def _names_input(taken: Taken) -> bool:
+    return any(value.word == b"-" for value in taken.values)
 
 
 def _doubts(use: Use, tally: Tally, argv: Sequence[Word], globs: frozenset[int]) -> None:
