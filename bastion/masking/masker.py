@@ -284,6 +284,8 @@ class Masker:
             self._shaped(out, end, None)
         else:
             self._codes_before(out, end, inside=True, whole=True)
+            if end > self._shown and self._text[end - 1 : end] == b"\x1b":  # what was taken out behind it goes with it
+                self._codes_before(out, end, inside=False, whole=True)
             self._shown = max(self._shown, end)
 
     def _shaped(self, out: list[bytes], end: int, shape: bytes | None) -> None:

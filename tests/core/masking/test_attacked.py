@@ -76,3 +76,10 @@ def test_a_digit_behind_a_long_word_on_a_terminal_takes_linear_time() -> None:
     letters(4)
     assert letters(4096) < 40 * max(letters(400), 0.0005)
     assert letters(22) < 20 * max(letters(11), 0.0005)
+
+
+def test_a_sequence_behind_a_long_secret_stays_whole_however_it_is_cut() -> None:
+    text = b"password=Tr0ub4do" + b"x" * 1000 + b"\x1b[5;1Hxx\n"
+    whole = masked(everything(), [text])
+    assert [at for at in range(1000, len(text)) if masked(everything(), [text[:at], text[at:]]) != whole] == []
+    assert masked(everything(), bytewise(text)) == whole
