@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bastion.masking.columns import ColumnMasker
-from bastion.masking.columns.text import torn
 from bastion.masking.columns.names import Names
+from bastion.masking.columns.text import torn
 from tests.core.columns.printed import screen
 
 NAMED = frozenset({"email", "ssn"})
