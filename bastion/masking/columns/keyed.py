@@ -65,18 +65,21 @@ class Keyed:
         return data
 
     def release(self) -> bytes:
-        """A torn escape or character is kept: nothing would be seen of it, and in pieces it would be none."""
-        return self._hold.release()
+        """All of it: what is torn in the stream is kept by the tables, and comes whole."""
+        return self._untorn() + self._hold.release()
 
     def flush(self) -> bytes:
-        rest, self._torn = self._torn, b""
-        out = self._through(rest) if rest else b""
+        out = self._untorn()
         if self._in is _In.SCALAR:
             out += self._scalar_end()
         elif self._in in (_In.STRING, _In.XML):
             out += self._hold.add(b"\\" * self._run) + self._hold.end()
         self._reset()
         return out
+
+    def _untorn(self) -> bytes:
+        rest, self._torn = self._torn, b""
+        return self._through(rest) if rest else b""
 
     @property
     def holding(self) -> int:

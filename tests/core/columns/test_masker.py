@@ -105,6 +105,8 @@ def test_what_is_released_is_masked_and_so_is_the_rest_of_the_value(head: bytes)
     when=st.integers(1, 9),
 )
 @example(data=b"email|\r\x00", when=1)
+@example(data=b"email\x1b\x1b", when=1)
+@example(data=b"email\t\x1b\x00", when=1)
 @example(data=b"\x1b[1;31memail;\x1b[0mx y\n", when=3)
 def test_any_bytes_come_out_the_same_however_they_are_cut(data: bytes, when: int) -> None:
     """And a release at any time breaks nothing and leaves nothing held but an escape or a character that is torn."""
