@@ -47,6 +47,15 @@ def test_a_profile_of_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
     assert judge.acts(shipped(), [b"sort", b"x"]).deletes == ()
 
 
+def test_a_word_behind_the_end_of_options_hides_none(tmp_path: Path) -> None:
+    """One that is an option is one there too, with its value; and both are words, as they are for getopt."""
+    text = "programs:\n  show: {about: shows, options: {writes: into, harmless: 'as:'}, operands: 'reads*'}\n"
+    library = load(write(tmp_path, text))
+    found = judge.acts(library, [b"show", b"--", b"as", b"/etc/shadow", b"into"])
+    assert found.reads == (b"as", b"/etc/shadow", b"into")
+    assert found.writes == (None,)
+
+
 def test_a_longer_prefix_wins_and_an_exact_name_most(tmp_path: Path) -> None:
     text = "programs:\n  x*: {about: a}\n  xy*: {about: b}\n  xyz: {about: c}\n"
     library = load(write(tmp_path, text))

@@ -149,7 +149,10 @@ class _Reader:
                 self._dynamic()
             elif self.ended:
                 if word[:1] not in (b"-", b"+"):
-                    self._option(word)  # `--` ends what begins with a dash; a word means what it did, and is one too
+                    # `--` ends what begins with a dash: a word means what it did, and it and its value are words too.
+                    here = self.at
+                    self._option(word)
+                    self.at = here
                 self._operand(word)
             elif not self._option(word):
                 self._operand(word)
