@@ -16,7 +16,8 @@ into the same stream as a line that a rule lets show all.
 Limits: a command is judged as text: a variable that an earlier one set is a word that only the target knows. Without
 a terminal units have numbers that follow each other, so that a job in the background that has read the nonce (`set`
 shows it in bash) can tell the trail false ends, statuses and directories of later lines. What runs in the background
-is known by its `&`, by a stop (Ctrl-Z), or by what it prints at a prompt: before that, a prompt is the end of a table.
+is known by how it was written (`&`, `>(…)`, `coproc`), by a stop (Ctrl-Z), or by what it prints at a prompt: before
+that, a prompt is the end of a table.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ Of a shell that has been in more, any folder may be meant."""
 MAX_REASON = 200
 """Characters of what a target says why it can have no gated shell."""
 _REMEDY = "a command by itself, `ssh TARGET COMMAND`, needs no such shell"
-_BACKGROUND = re.compile(rb"(?<![&<>])&(?![&>])")
-"""What has something run on behind a prompt; it may stand in quotes, too."""
+_BACKGROUND = re.compile(rb"(?<![&<>])&(?![&>])|\bcoproc\b|[<>]\(")
+"""What may have something run on behind a prompt; it may stand in quotes, too."""
 _STOPPED = 128 + signal.SIGTSTP
 SIGNAL_SECONDS = 5.0
 """How long after a signal a unit may be lost to it."""
