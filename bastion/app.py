@@ -9,7 +9,6 @@ recordings are closed, and the audit trail is the last to go.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import os
 import ssl
@@ -293,9 +292,15 @@ class App:
     async def _mend(self) -> None:
         """Recordings that the last run left open are closed, told, and kept like others."""
         for mended in await asyncio.to_thread(mend, self._config.recordings):
-            values = dataclasses.asdict(mended)
-            names = (field.name for field in dataclasses.fields(RecordingMended))
-            await self._audit.write(RecordingMended(**{name: values[name] for name in names}))
+            event = RecordingMended(
+                tenant=mended.tenant,
+                session=mended.session,
+                recording=mended.recording,
+                cut=mended.cut,
+                size=mended.size,
+                sha256=mended.sha256,
+            )
+            await self._audit.write(event)
             await self._keeping.mended(mended)
 
     def _unable(self) -> list[str]:

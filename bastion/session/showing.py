@@ -126,9 +126,6 @@ class Showing:
     def stalled(self, stalled: bool) -> None:
         """Whether the client takes nothing now, so that the target is kept from going on."""
         self._stalled = stalled
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
         if self._masks is not None:
             self._release_later(self._masks, QUIET_SECONDS)
 
