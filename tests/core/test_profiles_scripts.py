@@ -108,6 +108,7 @@ def test_no_script_raises(script: bytes) -> None:
     "script",
     [
         *["tx w f", ":x w f", "bx}w f", "b\\/ w f", ":\\y,i w f", "t/a/^w f", ":$w f", "b#;w f", ":a#;w f", "t#;w f"],
+        *["#\rw f", "p\fw f", "y/a/b/\vw f"],
         *[
             "T#;w f",
             "b #;w f",
@@ -154,6 +155,7 @@ def test_an_awk_program_that_hides_code_behind_a_slash_is_told(program: str) -> 
         'BEGIN { 1 /=/ "; system("echo > f"); "/ }',
         'BEGIN { /a/ / "; system("echo > f"); "/ }',
         '{ if (k in /"; system("echo > f"); "/ }',
+        '#\rBEGIN { system("echo > f") }',
         '{ gsub(/[/]"/, "x"); system("echo > f") }',
     ],
 )

@@ -27,6 +27,7 @@ class _Unread(Exception):
     pass
 
 
+_ODD_BLANK = re.compile(rb"[\v\f\r]")
 _SPECIAL = frozenset({b"/dev/stdout", b"/dev/stderr", b"/dev/stdin"})
 _ADDRESS_NUMBER = re.compile(rb"\d+(?:~\d+)?|\$|\+\d+|~\d+")
 _BRACKET = re.compile(rb"\[\^?+\]?+(?:(?:\[:[a-z]+:\]|[^][\n])*+|(?:[^][\n]|\[(?![:.=]))*+)\]")
@@ -41,6 +42,9 @@ _NUMBERED = b"qQlL"
 def sed(script: bytes) -> SedReading:
     """Read a whole script. Never raises."""
     reading = SedReading()
+    if _ODD_BLANK.search(script):
+        reading.unknown = "a script with a carriage return or a form feed, at which some versions of sed end a line"
+        return reading
     try:
         _Sed(script, reading).run()
     except _Unread as error:
@@ -249,6 +253,8 @@ _AWK_WORDS = frozenset(
 
 def awk(program: bytes) -> str:
     """Why the program is not clearly harmless, or an empty text. Never raises."""
+    if _ODD_BLANK.search(program):
+        return "its program is not clearly harmless (a carriage return or a form feed, about which awks differ)"
     at = depth = 0
     before, line, printing = b"", False, False
     # Where nothing that matters stands anywhere, strings and code may be taken for each other.
