@@ -81,7 +81,7 @@ ROLES = {
     "changes": "it changes something besides files",
     "write-out": "what curl prints at its end, which may name a file that it writes, or be one",
     "page": "a page of a manual; the text of a file that is one names other files",
-    "plain-word": "a word of letters and digits; anything else may be more of the program's own language",
+    "plain-word": "a word of letters, digits and `.:/_-`; anything else may be more of the program's own language",
     "apart": "the same as harmless where it is a word of its own; joined to its letter it may be further letters",
     "jq-filter": "a filter of jq, which can name files of its own",
     "count": "a number; the program would take anything else for its next word",

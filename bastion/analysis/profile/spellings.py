@@ -199,7 +199,7 @@ def page(at: At) -> None:
 
 
 def plain_word(at: At) -> None:
-    """A word that is joined to others, and read as a language: only letters and digits are surely no more than that."""
+    """A word that is joined to others, and read as a language: only these signs are surely no more than that."""
     if any(value.word is None or not re.fullmatch(rb"[\w.:/-]*", value.word) for value in at.values):
         at.tally.unknown.append(f"{at.tally.program}: a word that may say more than it seems to")
 
