@@ -56,8 +56,8 @@ Of a shell that has been in more, any folder may be meant."""
 MAX_REASON = 200
 """Characters of what a target says why it can have no gated shell."""
 _REMEDY = "a command by itself, `ssh TARGET COMMAND`, needs no such shell"
-_BACKGROUND = re.compile(rb"(?<![&<>])&(?![&>])|\bcoproc\b|[<>]\(")
-"""What may have something run on behind a prompt; it may stand in quotes, too."""
+_BACKGROUND = re.compile(rb" &(?=[\s)'}]|\Z)|\bcoproc |[<>]\(")
+"""What may have something run on behind a prompt, as it is printed; in quotes, too, where it may be a shell's text."""
 _STOPPED = 128 + signal.SIGTSTP
 SIGNAL_SECONDS = 5.0
 """How long after a signal a unit may be lost to it."""
