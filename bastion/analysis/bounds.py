@@ -24,3 +24,5 @@ MAX_INSIDE = 16 * 1024
 """Bytes of all of them together: a text inside three others counts three times."""
 MAX_OUTLINES = 192
 """Names in paths of which only a part is known, each counted in every folder that the text may be in."""
+MAX_DETOURS = 1024
+"""Words with `..` in them, each counted in every folder that the text may be in."""

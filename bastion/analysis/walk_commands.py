@@ -14,7 +14,7 @@ import dataclasses
 
 from bastion.analysis import builtins, names
 from bastion.analysis.arrays import Arrays
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_OUTLINES, MAX_PRINTED
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_DETOURS, MAX_JUDGED, MAX_LEVELS, MAX_OUTLINES, MAX_PRINTED
 from bastion.analysis.command import Command, Earlier, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.pagers import pages_again
@@ -69,7 +69,7 @@ class CommandWalk(FindingWalk):
         self._folder: bytes | None = b""
         self._reader: Command | None = None
         self._channel = False
-        self._outlines = 0
+        self._outlines = self._detours = 0
         self._arrays = Arrays(earlier is not None)
         self.of_lines = earlier is not None
         self._visited.extend(dict.fromkeys(folder for folder in (earlier.folders if earlier else ()) if folder))
@@ -212,6 +212,9 @@ class CommandWalk(FindingWalk):
         self._outlines += parts * (1 + len(self._visited))
         if self._outlines > MAX_OUTLINES:
             raise Unreadable(found.start, found.end, f"more than {MAX_OUTLINES} names in paths that are known in part")
+        self._detours += sum(b".." in word for word in words.argv if word is not None) * (1 + len(self._visited))
+        if self._detours > MAX_DETOURS:
+            raise Unreadable(found.start, found.end, f"more than {MAX_DETOURS} places to which `..` may lead")
         acts = self._judge(
             words.argv,
             found.stdin,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from hypothesis import example, given, settings
@@ -60,6 +61,33 @@ def test_no_text_takes_longer_than_the_mark(name: str) -> None:
 
     decided()
     assert best(decided) <= 50 * max(1.0, best(loop) / LOOP)
+
+
+NEW = {
+    "..": ("cat ", "a/../{:x}"),
+    ".. up": ("cat ", "a/../../../{:x}/x"),
+    "links of the system": ("cat ", "/var/run/../{:x}"),
+    "links of the kernel": ("cat ", "/proc/self/cwd/{:x}"),
+    "folders": ("cd /a;cd /b;cd /c;cd /d; cat ", "a{0:x}/../b{0:x}"),
+    "walks": ("grep -r x ", "a/../{:x}"),
+    "coded URLs": ("curl ", "'file:///{:x}%61'"),
+    "patterns in URLs": ("curl ", "'file:///{:x}[a-z]'"),
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_no_text_takes_longer_for_names_that_never_came_before(name: str) -> None:
+    """What is kept of names that did come is no help: each round has others."""
+    head, form = NEW[name]
+    numbers = count()
+
+    def text() -> bytes:
+        whole = head + " ".join(form.format(next(numbers)) for _ in range(MAX_TEXT // 8))
+        return whole[: whole.rindex(" ", 0, MAX_TEXT)].encode()
+
+    texts = [text() for _ in range(6)]
+    analyse(texts.pop())
+    assert best(lambda: analyse(texts.pop())) <= 50 * max(1.0, best(loop) / LOOP)
 
 
 def test_an_ordinary_script_of_that_size_is_within_the_bounds() -> None:

@@ -11,6 +11,7 @@ Limits: outside the folders of the system itself (/home, /srv, /tmp, a relative 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _OF_THE_SYSTEM = re.compile(r"/(?:bin|boot|dev|etc|gnu|lib\w*|nix|proc|run|sbin|snap|sys|System|usr|var)(?:/|\Z)")
 _PLAIN = re.compile(
@@ -28,6 +29,16 @@ _ROOT = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/root(?=/|\Z)")
 
 def behind(path: str) -> str | None:
     """What follows the last `..` that stands behind a name; None without one."""
+    return _known_behind(path) if len(path) <= _SHORT else _behind(path)
+
+
+def astray(path: str) -> str | None:
+    """What follows the place from which on a path may be any; None where it is surely what its text says, or not
+    absolute."""
+    return _known_astray(path) if len(path) <= _SHORT else _astray(path)
+
+
+def _behind(path: str) -> str | None:
     names = [name for name in path.split("/") if name not in ("", ".")]
     if ".." not in names:
         return None
@@ -35,10 +46,10 @@ def behind(path: str) -> str | None:
     return "/".join(names[last:]) if names[:last].count("..") < last else None
 
 
-def astray(path: str) -> str | None:
-    """What follows the place from which on a path may be any; None where it is surely what its text says, or not
-    absolute."""
-    if not path.startswith("/") or not ("/.." in path or "/proc/" in path or "/dev/" in path):
+def _astray(path: str) -> str | None:
+    if not path.startswith("/") or not _OF_THE_SYSTEM.search(path):
+        return None
+    if not ("/.." in path or "/proc/" in path or "/dev/" in path):
         return None
     names: list[str] = []
     for name in path.split("/"):
@@ -52,6 +63,12 @@ def astray(path: str) -> str | None:
             names.clear()
     found = _OWN_LINK.match("/" + "/".join(names))
     return None if found is None else ("/" + "/".join(names))[found.end() :]
+
+
+_SHORT = 64
+"""Characters of a path of which it is kept: each is asked about several times."""
+_known_behind = lru_cache(maxsize=4096)(_behind)
+_known_astray = lru_cache(maxsize=4096)(_astray)
 
 
 def climbs(path: str) -> bool:

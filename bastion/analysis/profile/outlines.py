@@ -20,7 +20,7 @@ _UNKNOWN = "\0"
 _MIN_BEGINNING = 2
 _MIN_END = 4
 _DEEP = 3
-_MAX_PARTS = 32
+MAX_PARTS = 32
 """Names in an outline; a longer one is taken to be any path."""
 
 
@@ -29,7 +29,7 @@ def could_be(outline: str, pattern: str) -> bool:
     if not outline.startswith("/") and not outline.strip("\0/."):
         return False
     parts = [_shorter(part) for part in outline.split("/")]
-    if len(parts) > _MAX_PARTS:
+    if len(parts) > MAX_PARTS:
         return True
     if pattern.startswith("/"):
         wanted = pattern.split("/")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -26,7 +26,7 @@ from bastion import document
 from bastion.analysis.profile.acts import Tally, Word
 from bastion.analysis.profile.categories import CATEGORIES
 from bastion.analysis.profile.detours import astray, behind, climbs
-from bastion.analysis.profile.outlines import could_be
+from bastion.analysis.profile.outlines import MAX_PARTS, could_be
 from bastion.document import Node
 from bastion.errors import Problem
 
@@ -127,11 +127,13 @@ def of_place(kind: str, path: Word, visited: Sequence[bytes] = ()) -> Found:
         return categories, techniques
     others = [path, *(_joined(folder, path) for folder in visited)]
     climbed = [_climbed(posixpath.normpath(other), 1 if kind == "reads" else 2) for other in others]
+    found = [of_outline(kind, other) if b"\0" in other else of_path(kind, other) for other in dict.fromkeys(climbed)]
     aside = [place for place in _rooted(path, visited) if b".." in place and behind(_text(place)) is not None]
-    for other in dict.fromkeys((*climbed, *aside)):
-        told, named = of_outline(kind, other) if b"\0" in other else of_path(kind, other)
-        categories, techniques = categories | told, techniques | named
-    return categories, techniques
+    found += [of_outline(kind, place) for place in aside if b"\0" in place]
+    found += [of_path(kind, place) for place in aside if b"\0" not in place and place not in others]
+    # What the others are without their detours stands above.
+    found += _asides(kind, [_text(place) for place in aside if b"\0" not in place])
+    return _both([(categories, techniques), *found])
 
 
 def _climbed(path: bytes, least: int) -> bytes:
@@ -151,37 +153,62 @@ def of_path(kind: str, path: Word) -> Found:
 
 def _of_path(kind: str, path: bytes) -> Found:
     plain = _plain(path)
-    index, anyhow = _index(kind)
-    found = [rule for part in set(plain.split("/")) for rule in index.get(part, ()) if rule.pattern.match(plain)]
-    found += [rule for rule in anyhow if rule.pattern.match(plain)]
-    aside = (
-        _aside(kind, _text(path)) if b".." in path or path.startswith((b"/proc", b"/dev", b"//", b"/.")) else _NOTHING
-    )
+    found = _met(_index(kind), plain)
+    odd = b".." in path or path.startswith((b"/proc", b"/dev", b"//", b"/."))
+    aside = _both(_asides(kind, [_text(path)])) if odd else _NOTHING
     if not found:
         return aside
     return _both([aside, (frozenset(rule.category for rule in found), frozenset(rule.technique for rule in found))])
 
 
-def _aside(kind: str, path: str) -> Found:
-    """The same of where a path may lead besides: to what it ends in, in some other folder."""
-    end, lost = behind(path), astray(path)
-    found = [of_path(kind, f"/{end}".encode()), of_outline(kind, f"\0/{end}".encode())] if end else []
-    if lost:
-        told = [rule for rule, pattern in _endings(kind) if pattern.match("/" + lost)]
-        found.append((frozenset(rule.category for rule in told), frozenset(rule.technique for rule in told)))
+def _asides(kind: str, paths: Iterable[str]) -> list[Found]:
+    """The same of where paths may lead besides: to what they end in, in some other folder."""
+    paths = list(paths)
+    ends, lost = dict.fromkeys(map(behind, paths)), dict.fromkeys(map(astray, paths))
+    return [_anywhere(kind, end) for end in ends if end] + [_astray(kind, end) for end in lost if end]
+
+
+def _astray(kind: str, end: str) -> Found:
+    """The same of what follows a place from which on a path may be any."""
+    told = _met(_endings(kind), "/" + end)
+    return frozenset(rule.category for rule in told), frozenset(rule.technique for rule in told)
+
+
+@lru_cache(maxsize=1024)
+def _anywhere(kind: str, end: str) -> Found:
+    """The same of a path of which the folder is not known, and the end is spelled out."""
+    found = [of_path(kind, f"/{end}".encode()), _ends(kind).get(end, _NOTHING)]
+    if end.count("/") >= MAX_PARTS - 1:
+        found.append(of_outline(kind, f"\0/{end}".encode()))
     return _both(found)
 
 
 @cache
-def _endings(kind: str) -> list[tuple[Rule, re.Pattern[str]]]:
-    """The rules of a kind, with what the paths of each end in, in any folder."""
+def _ends(kind: str) -> dict[str, Found]:
+    """What the paths of a kind that are spelled out end in, below the folder that they lie in. This is what
+    `of_outline` tells of such an end in a folder that is not known, without a look at every rule."""
+    found: dict[str, Found] = {}
+    for rule in rules():
+        parts = rule.text.split("/")
+        for at in range(2, len(parts)) if kind in rule.kinds and rule.outlines and not parts[0] else ():
+            end = "/".join(parts[at:])
+            if "*" not in end:
+                means = frozenset({rule.category}), frozenset({rule.technique})
+                found[end] = _both([found.get(end, _NOTHING), means])
+    return found
+
+
+@cache
+def _endings(kind: str) -> _Index:
+    """The rules of a kind, by what the paths of each end in, in any folder."""
     found = []
     for rule in rules():
         parts = rule.text.removeprefix("**/").split("/")
         for at in range(len(parts)) if kind in rule.kinds else ():
             if parts[at] and (at == 0 or not parts[at].startswith("*")) and parts[at] != "~":
-                found.append((rule, re.compile(_expression("**/" + "/".join(parts[at:])), re.DOTALL)))
-    return found
+                end = "**/" + "/".join(parts[at:])
+                found.append((end, re.compile(_expression(end), re.DOTALL), rule))
+    return _indexed(found)
 
 
 _SHORT = 64
@@ -189,16 +216,31 @@ _SHORT = 64
 _known = lru_cache(maxsize=4096)(_of_path)
 
 
+_Met = tuple[re.Pattern[str], Rule]
+_Index = tuple[dict[str, list[_Met]], list[_Met]]
+"""Patterns by a name that every path of theirs holds; and those without one. Most paths match none."""
+
+
 @cache
-def _index(kind: str) -> tuple[dict[str, list[Rule]], list[Rule]]:
-    """The rules of a kind by a name that every path of theirs holds; and those without one. Most paths match none."""
-    index: dict[str, list[Rule]] = {}
-    anyhow: list[Rule] = []
-    for rule in rules():
-        if kind in rule.kinds:
-            names = [part for part in rule.text.split("/") if part and part != "~" and "*" not in part]
-            index.setdefault(max(names, key=len), []).append(rule) if names else anyhow.append(rule)
+def _index(kind: str) -> _Index:
+    """The rules of a kind."""
+    return _indexed((rule.text, rule.pattern, rule) for rule in rules() if kind in rule.kinds)
+
+
+def _indexed(patterns: Iterable[tuple[str, re.Pattern[str], Rule]]) -> _Index:
+    index: dict[str, list[_Met]] = {}
+    anyhow: list[_Met] = []
+    for text, pattern, rule in patterns:
+        names = [part for part in text.split("/") if part and part != "~" and "*" not in part]
+        (index.setdefault(max(names, key=len), []) if names else anyhow).append((pattern, rule))
     return index, anyhow
+
+
+def _met(index: _Index, path: str) -> list[Rule]:
+    """The rules whose pattern a path meets."""
+    named, anyhow = index
+    tried = [*anyhow, *(each for part in set(path.split("/")) for each in named.get(part, ()))]
+    return [rule for pattern, rule in tried if pattern.match(path)]
 
 
 def _exists(path: bytes) -> bool:

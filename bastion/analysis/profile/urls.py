@@ -12,6 +12,8 @@ from bastion.analysis.profile import looks
 from bastion.analysis.profile.acts import Tally
 from bastion.analysis.profile.options import At
 
+MAX_OUTLINES = 64
+"""File URLs of one command that may be several files, or another than they spell: each is looked at for a while."""
 URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
 _FILE_URL = re.compile(rb"(?i)\s*file:(?://[^/?#]*)?")
 _GLOB_OR_CODED = re.compile(rb"[%\[\]{}\\?#]")
@@ -39,5 +41,8 @@ def _file_url(path: bytes, tally: Tally) -> None:
         tally.reads.append(path)
         return
     tally.reads.append(None)
+    if len(tally.outlined) >= MAX_OUTLINES:
+        tally.unknown.append(f"{tally.program}: more than {MAX_OUTLINES} names of files that are known in part")
+        return
     outline = re.sub(rb"\[[^\]]*\]|\{[^}]*\}|\\.", b"\0", re.sub(rb"[?#].*", b"", path))
     tally.outlined.append(("reads", unquote_to_bytes(outline)))
