@@ -291,7 +291,8 @@ class App:
 
     async def _mend(self) -> None:
         """Recordings that the last run left open are closed, told, and kept like others."""
-        for mended in await asyncio.to_thread(mend, self._config.recordings):
+        found = mend(self._config.recordings)
+        while (mended := await asyncio.to_thread(next, found, None)) is not None:
             event = RecordingMended(
                 tenant=mended.tenant,
                 session=mended.session,

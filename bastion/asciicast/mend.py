@@ -31,7 +31,8 @@ class Mending:
 
 
 def mend(content: bytes | mmap.mmap) -> Mending | None:
-    """How to mend a recording that was never closed. None when there is not even a whole header: nothing was shown."""
+    """How to mend a recording that was never closed. None when there is not even a whole header: nothing was shown. One
+    that was mended before stays as it is."""
     first = content.find(b"\n") + 1
     try:
         began = header(content[:first]).timestamp or 0
@@ -41,9 +42,11 @@ def mend(content: bytes | mmap.mmap) -> Mending | None:
     while keep > first:
         begin = max(content.rfind(b"\n", first, keep - 1) + 1, first)
         try:
-            last = event(0, content[begin:keep]).time
-            markers = sum(1 for _ in _MARKER.finditer(content, first, keep))
-            return Mending(keep, Encoder().marker(last, LABEL), began, last, markers)
+            last = event(0, content[begin:keep])
+            mended = (last.code, last.data) == ("m", LABEL)
+            markers = sum(1 for _ in _MARKER.finditer(content, first, begin if mended else keep))
+            add = b"" if mended else Encoder().marker(last.time, LABEL)
+            return Mending(keep, add, began, last.time, markers)
         except BadRecording:
             keep = begin
     return Mending(first, Encoder().marker(0.0, LABEL), began, 0.0, 0)

@@ -3,6 +3,9 @@
 Open ones are told by their mode (see recorder), so that a start looks at the names and modes of all recordings but
 reads only those few. One that another process still writes (it holds the lock) is left alone.
 
+The mode is the commit: one that was mended is closed when its caller, who has told of it by then, asks for the next. A
+start that is killed in between leaves it open, and the next one tells of it again, with the same digest.
+
 What is not the bastion's (another user's file, a name or a place that no recording has, a link) is not looked into,
 and what can not be read or mended stays as it is: each is told in the log, and none keeps the bastion from starting.
 """
@@ -16,7 +19,7 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,31 +54,27 @@ class Mended:
     commands: int = 0
 
 
-def mend(directory: Path) -> list[Mended]:
-    """Mend what is left open under `directory`. Raises OperatorError only when that itself can not be listed.
+def mend(directory: Path) -> Generator[Mended, None, None]:
+    """Mend what is left open under `directory`, one at a time; each is closed once the next is asked for. Raises
+    OperatorError only when the directory itself can not be listed.
 
     A file without a whole header tells nothing (nothing was shown before it was written): it is made a `.torn` one,
-    for a person to look at, and listed with size 0.
+    for a person to look at, and told with size 0.
     """
     try:
         entries = _list(directory)
     except OSError as error:
         raise OperatorError(f"the recordings in {directory} can not be listed: {error.strerror}") from error
     passed_over: list[str] = []
-    mended = []
     for path in _open_ones(entries, _LEVELS, passed_over):
         try:
-            found = _mend(directory, path)
+            yield from _mended(directory, path)
         except OSError as error:
             passed_over.append(f"{path} can not be mended: {error.strerror}")
-            continue
-        if found is not None:
-            mended.append(found)
     for reason in passed_over[:MAX_TOLD]:
         log.warning("recordings: passed over: %s", reason)
     if len(passed_over) > MAX_TOLD:
         log.warning("recordings: passed over: %d more", len(passed_over) - MAX_TOLD)
-    return mended
 
 
 def _list(folder: Path) -> list[os.DirEntry[str]]:
@@ -109,35 +108,43 @@ def _is_open(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IWUSR)
 
 
-def _mend(directory: Path, path: Path) -> Mended | None:
+def _mended(directory: Path, path: Path) -> Iterator[Mended]:
+    """It, once; closed behind that. Nothing where somebody writes it."""
     fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return None  # it is being written
-        before = os.fstat(fd).st_size
-        name = str(path.relative_to(directory))
-        tenant, session = path.relative_to(directory).parts[0], path.stem
-        mending = _mending(fd, before)
-        if mending is None:
-            path.rename(path.with_name(path.name + ".torn"))
-            return Mended(tenant, session, name + ".torn", before, 0, "")
-        os.ftruncate(fd, mending.keep)
-        os.lseek(fd, 0, os.SEEK_END)
-        rest = memoryview(mending.add)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.lseek(fd, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(fd), "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fchmod(fd, 0o400)
-        os.fsync(fd)
-        size = mending.keep + len(mending.add)
-        told = (mending.began, mending.duration, mending.markers)
-        return Mended(tenant, session, name, before - mending.keep, size, digest, *told)
+            return
+        found = _mend(fd, path.relative_to(directory))
+        yield found
+        if found.sha256:
+            os.fchmod(fd, 0o400)
+            os.fsync(fd)
+        else:
+            path.rename(directory / found.recording)
     finally:
         os.close(fd)
+
+
+def _mend(fd: int, name: Path) -> Mended:
+    before = os.fstat(fd).st_size
+    tenant, session = name.parts[0], name.stem
+    mending = _mending(fd, before)
+    if mending is None:
+        return Mended(tenant, session, f"{name}.torn", before, 0, "")
+    os.ftruncate(fd, mending.keep)
+    os.lseek(fd, 0, os.SEEK_END)
+    rest = memoryview(mending.add)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(fd), "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    os.fsync(fd)
+    size = mending.keep + len(mending.add)
+    told = (mending.began, mending.duration, mending.markers)
+    return Mended(tenant, session, str(name), before - mending.keep, size, digest, *told)
 
 
 def _mending(fd: int, size: int) -> asciicast.Mending | None:

@@ -57,7 +57,7 @@ def test_no_acknowledged_event_is_missing_or_doubled(tmp_path: Path) -> None:
 def test_everything_that_was_recorded_is_playable(tmp_path: Path, after: int) -> None:
     """Killed under load: after mending, every recording is read strictly and has every output that had returned."""
     promised = killed_under_load("record", tmp_path, after)
-    mended = mend(tmp_path)
+    mended = list(mend(tmp_path))
     shown = {}
     for path in tmp_path.rglob("*.cast"):
         _, events = read(path.read_bytes().splitlines(keepends=True))

@@ -42,7 +42,7 @@ def test_an_open_recording_is_mended_and_closed(recordings: Recordings) -> None:
     path = crashed(recordings, "s1")
     with path.open("ab") as file:
         file.write(b'[0.4, "m", "a command"]\n[0.5, "o", "ne')
-    mended = mend(recordings.directory)
+    mended = list(mend(recordings.directory))
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     (found,) = mended
@@ -54,11 +54,29 @@ def test_an_open_recording_is_mended_and_closed(recordings: Recordings) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
 
 
+def test_one_that_was_not_told_of_is_told_again(recordings: Recordings) -> None:
+    """The mode is the commit: a start that is killed before it has written the event leaves the file open."""
+    path = crashed(recordings, "s1")
+    torn = recordings.directory / DAY / "t1.cast"
+    torn.write_bytes(b'{"vers')
+    torn.chmod(0o600)
+    killed = mend(recordings.directory)
+    first = next(killed)
+    killed.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again, other = mend(recordings.directory)
+    assert (again, again.cut) == (dataclasses.replace(first, cut=0), 0)
+    assert (other.recording, other.size) == (f"{DAY}/t1.cast.torn", 0)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert not torn.exists()
+    assert [event.data for event in read(path.read_bytes().splitlines(keepends=True))[1]].count(LABEL) == 1
+
+
 def test_mended_once_is_mended(recordings: Recordings) -> None:
     """A second start finds nothing to do."""
     crashed(recordings, "s1")
-    assert len(mend(recordings.directory)) == 1
-    assert mend(recordings.directory) == []
+    assert len(list(mend(recordings.directory))) == 1
+    assert list(mend(recordings.directory)) == []
 
 
 def test_a_closed_recording_is_not_touched(recordings: Recordings) -> None:
@@ -66,14 +84,14 @@ def test_a_closed_recording_is_not_touched(recordings: Recordings) -> None:
     recorder = recordings.open(HEAD)
     closed = recorder.close()
     path = recordings.directory / recorder.name
-    assert mend(recordings.directory) == []
+    assert list(mend(recordings.directory)) == []
     assert hashlib.sha256(path.read_bytes()).hexdigest() == closed.sha256
 
 
 def test_one_that_is_being_written_is_left_alone(recordings: Recordings) -> None:
     """A recording whose writer lives (it holds the lock) is nobody else's to mend."""
     recorder = recordings.open(HEAD)
-    assert mend(recordings.directory) == []
+    assert list(mend(recordings.directory)) == []
     recorder.output(0, b"goes on\n")
     recorder.close()
 
@@ -84,9 +102,9 @@ def test_one_without_a_header_is_put_aside(recordings: Recordings, content: byte
     path = crashed(recordings, "s1")
     path.write_bytes(content)
     name = f"{DAY}/s1.cast.torn"
-    assert mend(recordings.directory) == [Mended("acme", "s1", name, len(content), 0, "")]
+    assert list(mend(recordings.directory)) == [Mended("acme", "s1", name, len(content), 0, "")]
     assert (recordings.directory / name).read_bytes() == content
-    assert mend(recordings.directory) == []
+    assert list(mend(recordings.directory)) == []
 
 
 def test_links_and_other_files_are_passed_over(recordings: Recordings, tmp_path: Path) -> None:
@@ -94,7 +112,7 @@ def test_links_and_other_files_are_passed_over(recordings: Recordings, tmp_path:
     (tmp_path / "acme").mkdir()
     (tmp_path / "acme" / "notes.txt").write_text("x")
     (tmp_path / "acme" / "link.cast").symlink_to(tmp_path / "acme" / "notes.txt")
-    assert mend(recordings.directory) == []
+    assert list(mend(recordings.directory)) == []
 
 
 def test_several_are_mended_in_order(recordings: Recordings) -> None:
@@ -107,7 +125,7 @@ def test_several_are_mended_in_order(recordings: Recordings) -> None:
 def test_a_missing_directory_is_told(tmp_path: Path) -> None:
     """Recordings that can not be listed stop the start."""
     with pytest.raises(OperatorError, match="can not be listed"):
-        mend(tmp_path / "none")
+        list(mend(tmp_path / "none"))
 
 
 # -- what is not the bastion's, or can not be read ---------------------------------------------------------------------
@@ -171,7 +189,7 @@ def test_anothers_file_is_not_mended(recordings: Recordings, caplog: pytest.LogC
     path = crashed(recordings, "s1")
     before = path.read_bytes()
     os.chown(path, 65534, 65534)
-    assert mend(recordings.directory) == []
+    assert list(mend(recordings.directory)) == []
     assert path.read_bytes() == before
     assert "another user (number 65534)" in warnings(caplog)[0]
 
@@ -179,7 +197,7 @@ def test_anothers_file_is_not_mended(recordings: Recordings, caplog: pytest.LogC
 def test_the_log_is_not_flooded(recordings: Recordings, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(MAX_TOLD + 30):
         (recordings.directory / f"{number}.cast").touch()
-    assert mend(recordings.directory) == []
+    assert list(mend(recordings.directory)) == []
     assert len(warnings(caplog)) == MAX_TOLD + 1
     assert "30 more" in warnings(caplog)[-1]
 

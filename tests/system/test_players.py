@@ -112,7 +112,7 @@ def test_torn_is_refused_and_mended_is_played(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'[9.5, "o", "ne')
     assert "error" in web_player(path)[0]
-    mend(tmp_path)
+    list(mend(tmp_path))
     assert web_player(path)[0]["output"] == "shown\r\n"
     assert asciinema(path, "cat") == "shown\r\n"
 
@@ -121,7 +121,7 @@ def test_torn_is_refused_and_mended_is_played(tmp_path: Path) -> None:
 def test_after_kill_9_every_recording_plays(tmp_path: Path, after: int) -> None:
     """Killed under load and mended: each recording plays in the web player, and the mended ones by asciinema too."""
     killed_under_load("record", tmp_path, after)
-    mended = mend(tmp_path)
+    mended = list(mend(tmp_path))
     paths = sorted(tmp_path.rglob("*.cast"))
     seen = web_player(*paths)
     assert len(seen) == len(paths) > 0
