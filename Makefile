@@ -18,8 +18,10 @@ demo: $(VENV)/.demo
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(PLAYER) || echo "bastion: the console goes without its player" >&2
 	$(BIN)/python -m bastion demo --show
 
+# The laws first: they take half a minute, and one that is broken should not wait half an hour to be told.
 test: $(VENV)/.test lint $(NODE_STAMPS)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" tests/laws
+	$(BIN)/pytest -m "not slow" --ignore=tests/laws
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ import dataclasses
 
 from bastion.analysis import builtins, names
 from bastion.analysis.arrays import Arrays
-from bastion.analysis.bounds import MAX_COMMANDS, MAX_DETOURS, MAX_JUDGED, MAX_LEVELS, MAX_OUTLINES, MAX_PRINTED
+from bastion.analysis.bounds import MAX_COMMANDS, MAX_JUDGED, MAX_LEVELS, MAX_PRINTED
 from bastion.analysis.command import Command, Earlier, FindingKind, Unknown
 from bastion.analysis.guards import guard
 from bastion.analysis.pagers import pages_again
@@ -28,6 +28,7 @@ from bastion.analysis.walk_findings import FindingWalk
 from bastion.analysis.walk_input import ASKS, given_input, inside, passes, setting, value_of
 from bastion.analysis.walk_words import (
     Judge,
+    PathTally,
     Words,
     assigned,
     judged_words,
@@ -69,7 +70,7 @@ class CommandWalk(FindingWalk):
         self._folder: bytes | None = b""
         self._reader: Command | None = None
         self._channel = False
-        self._outlines = self._detours = 0
+        self._paths = PathTally()
         self._arrays = Arrays(earlier is not None)
         self.of_lines = earlier is not None
         self._visited.extend(dict.fromkeys(folder for folder in (earlier.folders if earlier else ()) if folder))
@@ -206,15 +207,8 @@ class CommandWalk(FindingWalk):
         return words, acts
 
     def _acts(self, found: Command, words: Words, folder: bytes | None, more: bool = False) -> Acts:
-        lost = any(b"\0" in folder for folder in self._visited)
-        known = words.argv if lost else ()
-        parts = sum(1 + word.count(b"/") for word in (*words.outlines.values(), *known) if word is not None)
-        self._outlines += parts * (1 + len(self._visited))
-        if self._outlines > MAX_OUTLINES:
-            raise Unreadable(found.start, found.end, f"more than {MAX_OUTLINES} names in paths that are known in part")
-        self._detours += sum(b".." in word for word in words.argv if word is not None) * (1 + len(self._visited))
-        if self._detours > MAX_DETOURS:
-            raise Unreadable(found.start, found.end, f"more than {MAX_DETOURS} places to which `..` may lead")
+        if too_many := self._paths.too_many(words, self._visited):
+            raise Unreadable(found.start, found.end, too_many)
         acts = self._judge(
             words.argv,
             found.stdin,

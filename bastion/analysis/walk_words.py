@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from bastion.analysis.bounds import MAX_DETOURS, MAX_OUTLINES
 from bastion.analysis.command import Command, Unknown
 from bastion.analysis.profile.acts import Acts, Nested
 from bastion.analysis.tree import Assignment, Glob, Literal, Parameter, Part, Process, Redirection, Tilde, Word
@@ -110,6 +111,27 @@ class Words:
     plain: frozenset[int]
     globs: frozenset[int]
     outlines: Mapping[int, bytes]
+
+
+class PathTally:
+    """How much of one text is left to paths: words that are known in part, and those with `..` in them, each counted
+    in every folder that the text may be in (bounds.py)."""
+
+    def __init__(self) -> None:
+        self._outlines = self._detours = 0
+
+    def too_many(self, words: Words, visited: Sequence[bytes]) -> str:
+        """These words counted with those before them; why that is too much, or nothing. `visited` are the folders that
+        the text may be in: where one of them is known in part only, so is every word that names a path."""
+        known = words.argv if any(b"\0" in folder for folder in visited) else ()
+        parts = sum(1 + word.count(b"/") for word in (*words.outlines.values(), *known) if word is not None)
+        self._outlines += parts * (1 + len(visited))
+        if self._outlines > MAX_OUTLINES:
+            return f"more than {MAX_OUTLINES} names in paths that are known in part"
+        self._detours += sum(b".." in word for word in words.argv if word is not None) * (1 + len(visited))
+        if self._detours > MAX_DETOURS:
+            return f"more than {MAX_DETOURS} places to which `..` may lead"
+        return ""
 
 
 class Judge(Protocol):
