@@ -2,9 +2,10 @@
 
 Nearly all of what machines print has nothing in it, so this look decides how fast the whole is. It runs one automaton
 for the patterns of all detectors, in which repetitions have no upper end, and a low lower one (COUNT_SOME). Of a match
-of more than HEAD bytes it knows the beginning only. That leaves out most of its states, and what is left still tells a
-secret from ordinary text. The states are built as texts need them, so that the first megabytes are slower than what
-follows, and random letters (base 64) are slower than words.
+of more than HEAD bytes it knows the beginning only; of one that begins with any letters, only what comes after them
+(`core`). That leaves out most of its states, and what is left still tells a secret from ordinary text. The states are
+built as texts need them, so that the first megabytes are slower than what follows, and random letters (base 64) are
+slower than words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from bastion.masking.engine import TOO_LARGE, which
 from bastion.masking.pattern import BadPattern, Pattern
-from bastion.masking.tree import Node, Row, head, longest, loosened, shortest, written
+from bastion.masking.tree import Node, Row, core, head, longest, loosened, shortest, written
 
 SEGMENT = 4096
 """Bytes that are looked at together: a detector that is run is run over so many."""
@@ -34,9 +35,8 @@ class Finder:
     """Made once a plan."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        whole = [Row((pattern.before, pattern.secret, pattern.after)) for pattern in patterns]
-        heads = [_told_by(node) for node in whole]
-        texts = [written(loosened(node, COUNT_SOME, COUNT_DIGITS)) for node in heads]
+        heads = [_head(pattern) for pattern in patterns]
+        texts = [written(loosened(_told_by(node), COUNT_SOME, COUNT_DIGITS)) for node in heads]
         self._reach = max((longest(node) for node in heads), default=0) + 1
         """Bytes from where a match begins to the last that tells of it."""
         self._set = which([*texts, _TRIAL.decode()])
@@ -68,7 +68,14 @@ class Finder:
         return [index for index in found if index < self._count] if found else ()
 
 
-def _told_by(node: Node) -> Node:
-    """What tells of a match: all of it, or the beginning of a long one, unless too little would be left."""
+def _head(pattern: Pattern) -> Node:
+    """The beginning of a long match, or all of it; all of it too where too little would be left."""
+    node = Row((pattern.before, pattern.secret, pattern.after))
     begins = head(node, HEAD)
     return begins if shortest(begins) >= min(shortest(node), LEAST) else node
+
+
+def _told_by(begins: Node) -> Node:
+    """What tells of a match, inside its head: that, or its core where it has one."""
+    inner = core(begins)
+    return inner if shortest(inner) >= min(shortest(begins), LEAST) else begins

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ LONG_ROW = 64
 """Parts of a row up to which its beginnings are nested in each other."""
 COUNTED = 4
 """Repetitions up to so many stay as they are when a tree is loosened."""
+LOOSE = 6
+"""Members of a set, digits not counted, from which on it says little of where it is."""
 _SIGNS = {"b": r"\b", "B": r"\B", "^": "(?m:^)", "z": r"\z"}
 
 
@@ -122,6 +125,52 @@ def head(node: Node, most: int) -> Node:
                 return head(part, most)
             return Repeat(part, min(low, times), times)
     return EMPTY
+
+
+def core(node: Node) -> Node:
+    """What stands in every match, from the byte before its first known one on: `[a-z]@home` of `[a-z]{3,9}@home`.
+    The node itself where it begins with something known. A core's automaton has no states for words in which a match
+    may have begun, and that is nearly every word."""
+    flat = sequence(node.parts) if isinstance(node, Row) else node
+    parts = flat.parts if isinstance(flat, Row) else (flat,)
+    at = context = next((at for at, part in enumerate(parts) if shortest(part) or isinstance(part, Repeat)), len(parts))
+    while at < len(parts) and _loose(parts[at]):
+        at += 1
+    if at == context or at == len(parts) or not isinstance(parts[at], Chars):
+        return node
+    before = Row(parts[:at])
+    return sequence([*([Chars(_ends(before))] if shortest(before) else []), *parts[at:]])
+
+
+def _loose(node: Node) -> bool:
+    """Whether a node says little of where it matches: it takes letters of many kinds."""
+    match node:
+        case Chars(of):
+            return (of & ~_DIGITS).bit_count() >= LOOSE
+        case Row(parts) | Choice(parts):
+            return all(_loose(part) for part in parts)
+        case Repeat(part):
+            return _loose(part)
+    return False
+
+
+def _ends(node: Node) -> int:
+    """The bytes that a match may end with, as the members of a set."""
+    match node:
+        case Chars(of):
+            return of
+        case Choice(parts):
+            return reduce(or_, map(_ends, parts), 0)
+        case Repeat(part):
+            return _ends(part)
+        case Row(parts):
+            of = 0
+            for part in reversed(parts):
+                of |= _ends(part)
+                if shortest(part):
+                    break
+            return of
+    return 0
 
 
 def begun(node: Node, more: bool = False) -> Node | None:

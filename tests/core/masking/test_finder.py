@@ -12,7 +12,7 @@ from bastion.masking.engine import compiled
 from bastion.masking.finder import SEGMENT
 from bastion.masking.pattern import read
 from bastion.masking.plan import Custom, Plan
-from bastion.masking.tree import Row, head, longest, shortest, written
+from bastion.masking.tree import Row, core, head, longest, shortest, written
 from tests.core.masking.planted import PLANTED, everything, masked, plan_of
 from tests.core.masking.planted import Row as Planted
 
@@ -34,6 +34,43 @@ def test_a_head_is_what_each_match_begins_with(text: str, most: int, data: st.Da
     sample = data.draw(st.from_regex(re.compile(text.encode(), re.ASCII), fullmatch=True))
     if b"\n" not in sample:
         assert compiled(f"(?:{written(begins)})").match(sample)
+
+
+CORES = {
+    "[a-z0-9]{3}[0-9]Q~[a-z]{4}": "[a-z0-9][0-9]Q~[a-z]{4}",
+    "\\b[a-z][a-z+.-]{0,9}://x{3,9}": "[a-z+.-]://x{3,9}",
+    "(?:[a-z]|[A-Z][0-9a-z])(?:[a-z-]){0,4}@[a-z]{3}": "[0-9a-z-]@[a-z]{3}",
+    "(?:[a-z]{5}){0,3}@home": "@home",
+    "(?:^|[^a-z])[a-z]{3,9}-us[0-9]": "[a-z]-us[0-9]",
+    "[0-9]{3}-[0-9]{4}": "[0-9]{3}-[0-9]{4}",
+    "(?:ab|cd)_[a-z]{9}": "(?:ab|cd)_[a-z]{9}",
+    "[a-z]{3,40}": "[a-z]{3,40}",
+}
+
+
+@given(st.sampled_from(sorted(CORES)), st.data())
+def test_a_core_stands_in_every_match_and_begins_with_what_is_known(text: str, data: st.DataObject) -> None:
+    inner = core(read(text).secret)
+    assert written(inner) == written(read(CORES[text]).secret)
+    sample = data.draw(st.from_regex(re.compile(text.encode(), re.ASCII), fullmatch=True))
+    if b"\n" not in sample:
+        assert compiled(f"(?:{written(inner)})").search(sample)
+
+
+@given(st.sampled_from(sorted(CORES)), st.integers(SEGMENT - 80, SEGMENT + 20), st.data())
+def test_a_pattern_is_a_candidate_where_its_match_begins_and_not_where_its_core_does(
+    text: str, at: int, data: st.DataObject
+) -> None:
+    plan = Plan.compile(patterns=[Custom("own", text)])
+    sample = data.draw(st.from_regex(re.compile(text.encode(), re.ASCII), fullmatch=True))
+    whole = b"\n" * at + sample
+    match = plan.detectors[0].match.search(whole)
+    if match is None:  # a line's end inside
+        return
+    begin = match.span()[0]
+    for dense in (False, True):
+        assert any(first <= begin < last for first, last in plan.finder.candidates(whole, 0, dense)[0])
+        assert any(first <= begin < last for first, last in plan.finder.candidates(whole, begin, dense)[0])
 
 
 @given(st.sampled_from(PLANTED), st.integers(0, 2 * SEGMENT), st.binary(max_size=20))
