@@ -1,6 +1,7 @@
 """Detectors: what a kind of secret looks like, and how it is told from what only looks like it.
 
-The catalogue is the data in detectors/, read strictly. A file holds `detectors`, each with:
+The catalogue is the data in detectors/, read strictly. A file may hold `parts`, which patterns of all files have in
+common and name in braces, as in `(?i:{password})`. It holds `detectors`, each with:
 
     github-token:
       about: one line, for people
@@ -20,9 +21,10 @@ Limits: a detector knows a form, not whether the secret is a real one, or still 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from types import MappingProxyType
 
@@ -36,6 +38,8 @@ from bastion.masking.tree import Chars
 FAMILIES = ("secrets", "personal", "payment")
 
 _NO_TEXTS: list[str] = []
+_PART = re.compile(r"\{([a-z][a-z-]*)\}")
+"""The name of a part; in a pattern no brace stands before a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,11 @@ def detectors() -> Mapping[str, Detector]:
     problems: list[Problem] = []
     found: dict[str, Detector] = {}
     folder = resources.files("bastion.masking") / "detectors"
-    for file in sorted(folder.iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".yaml"):
-            _file(document.parse(file.read_bytes(), file.name, problems), found)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda item: item.name)
+    roots = [document.parse(file.read_bytes(), file.name, problems) for file in files]
+    parts = {name: text for root in roots for name, text in _parts(root)}
+    for root in roots:
+        _file(root, parts, found)
     document.finish(problems)
     return MappingProxyType(found)
 
@@ -92,23 +98,30 @@ def kinds() -> Mapping[str, frozenset[str]]:
     return MappingProxyType({kind: frozenset(ids) for kind, ids in found.items()})
 
 
-def _file(root: Section, found: dict[str, Detector]) -> None:
+def _parts(root: Section) -> Iterator[tuple[str, str]]:
+    listed = root.take("parts")
+    for name, _, node in listed.section().entries() if listed is not None else ():
+        yield name, node.text() or ""
+
+
+def _file(root: Section, parts: Mapping[str, str], found: dict[str, Detector]) -> None:
     listed = root.need("detectors")
     for name, key, node in listed.section().entries() if listed is not None else ():
         if name in found:
             key.problem(f"a second detector {name!r}")
         section = node.section()
-        made = _detector(name, section)
+        made = _detector(name, section, parts)
         section.close()
         if made is not None:
             found[name] = made
     root.close()
 
 
-def _detector(name: str, section: Section) -> Detector | None:
-    pattern = section.require("pattern", _pattern, None)
-    until = section.read("until", _pattern, None)
-    runs_on = section.read("runs_on", _pattern, None)
+def _detector(name: str, section: Section, parts: Mapping[str, str]) -> Detector | None:
+    read_pattern = partial(_pattern, parts)
+    pattern = section.require("pattern", read_pattern, None)
+    until = section.read("until", read_pattern, None)
+    runs_on = section.read("runs_on", read_pattern, None)
     check = section.read("check", lambda node: node.choice(*validators.NAMES), "")
     chosen = section.read("families", Node.text, "").split()
     if unknown := sorted(set(chosen) - set(FAMILIES)):
@@ -132,12 +145,12 @@ def _detector(name: str, section: Section) -> Detector | None:
     return replace(made, runs_on=runs_on.secret)
 
 
-def _pattern(node: Node) -> Pattern | None:
+def _pattern(parts: Mapping[str, str], node: Node) -> Pattern | None:
     text = node.text()
     if text is None:
         return None
     try:
-        return read(text)
+        return read(_PART.sub(lambda named: parts.get(named[1], named[0]), text))
     except BadPattern as error:
         node.problem(str(error))
         return None
