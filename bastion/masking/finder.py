@@ -20,6 +20,8 @@ SEGMENT = 4096
 """Bytes that are looked at together: a detector that is run is run over so many."""
 HEAD = 256
 """Bytes of a match by which it is found: the less, the fewer are looked at twice, at the ends of segments."""
+FEW = 2
+"""Detectors that are run over a whole piece; with more of them, all are looked for in its segments first."""
 LEAST = 4
 """Bytes that a beginning must have to stand for the whole."""
 COUNT_SOME, COUNT_DIGITS = 3, 13
@@ -48,11 +50,11 @@ class Finder:
     def candidates(self, text: bytes, at: int = 0, dense: bool = True) -> Mapping[int, Sequence[Range]]:
         """All detectors that can match somewhere in the text from `at` on, by index in their order, each with the
         ranges in which such a match begins. Where not much is expected (not `dense`), one look at the whole, in which
-        no byte is looked at twice, comes before that at each segment. Where it finds one detector, that one is faster
-        run over the whole than all of them over each segment: then its range is wider, and holds the same matches."""
+        no byte is looked at twice, comes before that at each segment. Where it finds few detectors, those are faster
+        run over the whole than all of them over each segment: then their ranges are wider, and hold the same matches."""
         if not dense:
             found = self._matching(text[max(at - 1, 0) :])
-            if len(found) <= 1:
+            if len(found) <= FEW:
                 return {index: [(at, len(text))] for index in found}
         ranges: dict[int, list[Range]] = {}
         for begin in range(at, len(text), SEGMENT):

@@ -128,7 +128,7 @@ def head(node: Node, most: int) -> Node:
 
 
 def core(node: Node) -> Node:
-    """What stands in every match, from the byte before its first known one on: `[a-z]@home` of `[a-z]{3,9}@home`.
+    """What stands in every match, from the byte before what is first known on: `[a-z]@home` of `[a-z]{3,9}@home`.
     The node itself where it begins with something known. A core's automaton has no states for words in which a match
     may have begun, and that is nearly every word."""
     flat = sequence(node.parts) if isinstance(node, Row) else node
@@ -136,7 +136,7 @@ def core(node: Node) -> Node:
     at = context = next((at for at, part in enumerate(parts) if shortest(part) or isinstance(part, Repeat)), len(parts))
     while at < len(parts) and _loose(parts[at]):
         at += 1
-    if at == context or at == len(parts) or not isinstance(parts[at], Chars):
+    if at == context or at == len(parts) or not isinstance(parts[at], Chars | Choice) or not shortest(parts[at]):
         return node
     before = Row(parts[:at])
     return sequence([*([Chars(_ends(before))] if shortest(before) else []), *parts[at:]])

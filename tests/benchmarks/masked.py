@@ -21,7 +21,8 @@ from tests.system.harness.sshd import Sshd
 from tests.system.terminal import Terminal
 
 SIZE = int(os.environ.get("BENCH_MASKED_MIB", "64")) * measure.MIB
-ROUNDS = 5
+ROUNDS = 11
+"""Runs of each in turn; one differs from the next by a tenth."""
 KEYS = 300
 BULK, ECHO = 0.8, 0.2e-3
 """The marks: of the bulk without masks at least so much; seconds that 99 of 100 keys are later at most."""
