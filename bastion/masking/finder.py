@@ -51,7 +51,7 @@ class Finder:
         """All detectors that can match somewhere in the text from `at` on, by index in their order, each with the
         ranges in which such a match begins. Where not much is expected (not `dense`), one look at the whole, in which
         no byte is looked at twice, comes before that at each segment. Where it finds few detectors, those are faster
-        run over the whole than all of them over each segment: then their ranges are wider, and hold the same matches."""
+        run over it than all of them over each segment: then their ranges are wider, and hold the same matches."""
         if not dense:
             found = self._matching(text[max(at - 1, 0) :])
             if len(found) <= FEW:
