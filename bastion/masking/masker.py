@@ -43,7 +43,7 @@ from typing import NamedTuple
 from bastion.masking import escapes
 from bastion.masking.block import Block
 from bastion.masking.engine import Search
-from bastion.masking.finder import Range
+from bastion.masking.finder import FEW, Range
 from bastion.masking.plan import Compiled, Plan
 from bastion.masking.style import Style, label, of_width, stars
 
@@ -106,7 +106,7 @@ class Masker:
         self._released: set[tuple[int, int]] = set()
         self._keep = 0
         self._dense = False
-        """Whether the last look found more than one detector that may match."""
+        """Whether the last look found more than FEW detectors that may match."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -180,7 +180,7 @@ class Masker:
                 frontier = max(begin, self._shown)
         hits: list[_Hit] = []
         candidates = self._plan.finder.candidates(text, self._begin(), self._dense)
-        self._dense = len(candidates) > 1
+        self._dense = len(candidates) > FEW
         for index, ranges in candidates.items():
             frontier = self._hits(self._plan.detectors[index], ranges, frontier, final, hits)
         return frontier, hits
