@@ -14,6 +14,7 @@ What it does not do: it does not look at what passes.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Protocol
 
 from bastion.errors import InputRefused, Interrupted, NotRecorded, TargetDown
@@ -80,7 +81,8 @@ class Relay:
         self.ended.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, awaited or not
         self.received = 0
         """Bytes from the client so far."""
-        self._showing = Showing(client, tape, masks, terminal=terminal, end=self.end)
+        brake = partial(self.client_blocked, "masks")
+        self._showing = Showing(client, tape, masks, terminal=terminal, end=self.end, brake=brake)
 
     @property
     def sent(self) -> int:

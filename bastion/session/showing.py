@@ -6,6 +6,8 @@ meet at the client, where whichever has its turn waits for nothing that is held 
 Large pieces, of anything but a terminal, are masked one right behind the other, where the turns of the event loop bring
 more of them: the automata are larger than a processor's nearest memory, and each finds them there that comes behind
 another. They wait until a turn brings none, or until there are JOINED bytes; whatever else is shown comes behind them.
+So does what is so slow to mask that it is done in parts (pace.py), on a terminal too, and while much of it waits the
+target is not read.
 
 What a mask holds back is given out when more has come that tells what it is, when the target has not gone on for a
 while, or when `settle` says that what ran has ended. On a terminal that while is RELEASE_SECONDS, from the last piece
@@ -23,10 +25,12 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from operator import methodcaller
+from time import thread_time
 from typing import Protocol
 
 from bastion.errors import NotMasked, NotRecorded
 from bastion.session.channel import STDERR, STDOUT, ClientChannel
+from bastion.session.pace import SLICE, Pace
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +49,6 @@ JOIN_FROM = 8 << 10
 
 JOINED = 256 << 10
 """Bytes that wait, from which on some are masked with every piece that comes."""
-
-SLICE = 0.005
-"""Seconds of masking after which others have their turn: a piece that was begun is finished, and where something else
-is to be shown behind what waits, all of it is masked first."""
 
 
 class Tape(Protocol):
@@ -74,7 +74,7 @@ class Masks(Protocol):
 
 class Showing:
     """Life: `show` at will, `settle` where something has ended, `close` once. `end` is called with what ends the
-    session: NotRecorded, or NotMasked."""
+    session: NotRecorded, or NotMasked; `brake` with whether the target should wait."""
 
     def __init__(
         self,
@@ -84,12 +84,16 @@ class Showing:
         *,
         terminal: bool,
         end: Callable[[Exception], None],
+        brake: Callable[[bool], None],
     ) -> None:
         self._client = client
         self._tape = tape
         self._masks = masks
         self._terminal = terminal
         self.end = end
+        self._brake = brake
+        self._braked = False
+        self._pace = Pace()
         self._later: asyncio.TimerHandle | None = None
         self._stalled = False
         self._turn = STDOUT
@@ -118,7 +122,7 @@ class Showing:
             self._masked(self._turn, [methodcaller("release", self._turn)])
             self._turn = stream
         given = self.sent
-        self._masked(stream, [methodcaller("feed", data, stream)])
+        self._masked(stream, self._feeding(data, stream))
         soon = self._terminal and len(data) < JOIN_FROM
         if not soon or self._later is None or self.sent != given:
             self._release_later(self._masks, RELEASE_SECONDS if soon else QUIET_SECONDS)
@@ -139,11 +143,13 @@ class Showing:
     # -- what waits
 
     def _waits(self, data: bytes, stream: int, masks: Masks) -> bool:
-        if self._terminal or self._closed or self._broken or DRAWN in (stream, self._turn):
+        if self._closed or self._broken or DRAWN in (stream, self._turn):
             return False
         if self._large:
             return stream == self._large_stream
-        return len(data) >= JOIN_FROM and masks.masking
+        if self._terminal or len(data) < JOIN_FROM:
+            return not self._pace.fits(data)
+        return masks.masking
 
     def _wait(self, data: bytes, stream: int) -> None:
         self._large.append(data)
@@ -152,6 +158,7 @@ class Showing:
         self._more = True
         if self._large_size >= JOINED:
             self._mask_large()
+        self._braking()
         if self._large and self._turn_end is None:
             self._turn_end = asyncio.get_running_loop().call_soon(self._turn_ended)
 
@@ -175,18 +182,34 @@ class Showing:
             self._large.clear()
             self._large_size = 0
         else:
-            self._masked(self._large_stream, self._feeding())
+            self._masked(self._large_stream, self._feeding_large())
             self._release_later(self._masks, QUIET_SECONDS)
+        self._braking()
 
-    def _feeding(self) -> Iterator[Callable[[Masks], bytes]]:
+    def _feeding_large(self) -> Iterator[Callable[[Masks], bytes]]:
+        """What waits, for as long as others may: what was begun is finished."""
         clock = asyncio.get_running_loop().time
         until = clock() + SLICE
         while self._large:
-            data = self._large.popleft()
+            data, rest = self._pace.cut(self._large.popleft())
+            if rest:
+                self._large.appendleft(rest)
             self._large_size -= len(data)
-            yield methodcaller("feed", data, self._large_stream)
+            yield from self._feeding(data, self._large_stream)
             if clock() >= until:
                 return
+
+    def _feeding(self, data: bytes, stream: int) -> Iterator[Callable[[Masks], bytes]]:
+        began = thread_time()
+        yield methodcaller("feed", data, stream)
+        self._pace.took(len(data), thread_time() - began)
+
+    def _braking(self) -> None:
+        """Have the target wait while much waits here, and go on once half of it has gone."""
+        full = self._large_size > self._pace.room // (2 if self._braked else 1)
+        if full != self._braked:
+            self._braked = full
+            self._brake(full)
 
     # -- what is drawn, said, and at the end
 

@@ -13,6 +13,7 @@ from bastion.errors import NotMasked
 from bastion.session import showing
 from bastion.session.channel import STDERR, STDOUT, Ended
 from bastion.session.masks import Masks
+from bastion.session.pace import LEAST, SLICE
 from bastion.session.relay import Relay
 from bastion.session.showing import JOIN_FROM, JOINED
 from tests.services.test_session_masks import CARD, CARDS, relayed, shown
@@ -171,4 +172,59 @@ async def test_what_waits_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None
             await wires.more()
         assert shown(wires).count(MASKED[:-1]) == number
         assert CARD[:9] not in shown(wires)
+    relay.end(ConnectionError("over"))
+
+
+class Slow(Masks):
+    """Takes its time, by a clock of its own."""
+
+    now = 0.0
+    most = 0
+    """Bytes of the largest piece behind the first large one."""
+
+    def feed(self, data: bytes, stream: int) -> bytes:
+        if self.now > SLICE:
+            self.most = max(self.most, len(data))
+        self.now += len(data) * SLICE / 1024
+        return super().feed(data, stream)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_is_slow_to_mask_is_done_in_parts_and_the_target_waits(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    wires = Wires()
+    masks = Slow(lambda: CARDS, terminal=terminal)
+    monkeypatch.setattr(showing, "thread_time", lambda: masks.now)
+    monkeypatch.setattr(showing, "SLICE", 0.0)
+    relay, target = relayed(wires, masks, terminal=terminal)
+    relay.target_data(b"first\n", STDOUT)
+    relay.target_data(LARGE, STDOUT)
+    sent = 1
+    for _ in range(4):
+        while not target.paused:
+            relay.target_data(LARGE, STDOUT)
+            sent += 1
+        while target.paused:
+            before = relay.sent
+            await wires.more()
+            assert 0 < relay.sent - before <= 1024 + LEAST + len(CARD)
+    assert 1024 <= masks.most < 1024 + LEAST
+    relay.settle(over=True)
+    stars = LARGE.replace(CARD, b"*" * len(CARD))
+    assert shown(wires) == b"first\n" + (stars if terminal else MASKED) * sent
+    relay.end(ConnectionError("over"))
+
+
+async def test_a_target_that_waits_goes_on_when_nothing_is_masked_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    wires = Wires()
+    masks = Slow(lambda: CARDS, terminal=False)
+    monkeypatch.setattr(showing, "thread_time", lambda: masks.now)
+    relay, target = relayed(wires, masks)
+    relay.target_data(b"first\n", STDOUT)
+    for _ in range(3):
+        relay.target_data(LARGE, STDOUT)
+        await wires.more() if not target.paused else None
+    relay.mask(False)
+    assert not target.paused
     relay.end(ConnectionError("over"))
