@@ -22,7 +22,7 @@ Limits: a detector knows a form, not whether the secret is a real one, or still 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib import resources
@@ -74,7 +74,9 @@ def detectors() -> Mapping[str, Detector]:
     folder = resources.files("bastion.masking") / "detectors"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda item: item.name)
     roots = [document.parse(file.read_bytes(), file.name, problems) for file in files]
-    parts = {name: text for root in roots for name, text in _parts(root)}
+    parts: dict[str, str] = {}
+    for root in roots:
+        _parts(root, parts)
     for root in roots:
         _file(root, parts, found)
     document.finish(problems)
@@ -98,10 +100,15 @@ def kinds() -> Mapping[str, frozenset[str]]:
     return MappingProxyType({kind: frozenset(ids) for kind, ids in found.items()})
 
 
-def _parts(root: Section) -> Iterator[tuple[str, str]]:
+def _parts(root: Section, found: dict[str, str]) -> None:
     listed = root.take("parts")
     for name, _, node in listed.section().entries() if listed is not None else ():
-        yield name, node.text() or ""
+        found[name] = _whole(node.text() or "", found)
+
+
+def _whole(text: str, parts: Mapping[str, str]) -> str:
+    """The text with the parts that it names."""
+    return _PART.sub(lambda named: parts.get(named[1], named[0]), text)
 
 
 def _file(root: Section, parts: Mapping[str, str], found: dict[str, Detector]) -> None:
@@ -150,7 +157,7 @@ def _pattern(parts: Mapping[str, str], node: Node) -> Pattern | None:
     if text is None:
         return None
     try:
-        return read(_PART.sub(lambda named: parts.get(named[1], named[0]), text))
+        return read(_whole(text, parts))
     except BadPattern as error:
         node.problem(str(error))
         return None

@@ -213,13 +213,15 @@ class Masker:
                     at = begin + 1
                     continue
                 hits.append(_Hit(start, -stop, by.index, stop, by, not final or end < size))
+                if by.until is not None:  # a block, or a hit within another: what is behind it is looked at anew
+                    return frontier
                 at = stop
         return frontier
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
     def _sweep(self, out: list[bytes], frontier: int, hits: list[_Hit]) -> bool:
-        """Show what is before the frontier. Whether a block has begun, after which one must look anew."""
+        """Show what is before the frontier. Whether a block has begun, or was none, after which one must look anew."""
         hits.sort(key=_ORDER)
         for hit in hits:
             if hit.start >= frontier:
@@ -227,6 +229,8 @@ class Masker:
             if hit.settled:
                 self._next[hit.rank] = self._base + hit.end
             if hit.end <= self._shown:
+                if hit.by.until is not None and hit.settled:
+                    return True
                 continue
             self._plain(out, hit.start)
             self._mask(out, hit)

@@ -21,7 +21,7 @@ _PLACEHOLDERS = frozenset(
 )
 _REFERENCE = re.compile(
     rb"\$\$|\$[A-Za-z_][A-Za-z0-9_]*|\$\{[^{}]*\}|\$\(.*|%[A-Za-z_][A-Za-z0-9_]*%|%%?\([A-Za-z0-9_]+\)[sdr]|%[sdrvq]\b"
-    rb"|\{\{.*?\}\}|#?\{[A-Za-z_][^{}]*\}|<[^<>]*>|<[A-Za-z_ /!-].*|@[A-Za-z_]+@|!(?:Ref|Sub|vault)\b.*"
+    rb"|\{\{[^{}]*\}\}|#?\{[A-Za-z_][^{}]*\}|<[^<>]*>|<[A-Za-z_ /!-].*|@[A-Za-z_]+@|!(?:Ref|Sub|vault)\b.*"
     rb"|\A[A-Za-z-]{0,4}\.{3,}"
 )
 """What stands for a value that is elsewhere. In a value it may stand beside others and signs, not beside letters."""

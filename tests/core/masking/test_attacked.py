@@ -62,6 +62,26 @@ def test_a_text_that_is_no_secret_takes_no_longer_than_one_full_of_them() -> Non
     assert cost(tokens) < 4 * cost(cards)
 
 
+@pytest.mark.parametrize(
+    "slow",
+    [HEADER + HEADER.replace(b"BEGIN", b"END"), b"Private-Lines: 1\nPrivate-MAC: " + b"a" * 40 + b"\n"],
+    ids=["PEM", "PuTTY"],
+)
+def test_keys_one_right_behind_another_take_no_longer_than_other_secrets(slow: bytes) -> None:
+    """Behind each of them what is left was looked at anew, with all the keys in it: 0.8 s for 32 KiB."""
+    cards, keys = b"4111111111111111 " * 1928, slow * (32768 // len(slow))
+    cost(cards + keys)
+    assert cost(keys) < 10 * cost(cards)
+
+
+@pytest.mark.parametrize("value", ["- name: token\n  value: a%s\n", "password: a%s\n", "<password>a%s</password>\n"])
+def test_braces_in_a_value_take_no_longer_than_letters(value: str) -> None:
+    """`{{` begins a reference, which each of them looked for to the end: 150 ms for 32 KiB."""
+    letters, braces = ((value % (sign * 400)).encode() * 80 for sign in ("a{", "{{"))
+    cost(letters + braces)
+    assert cost(braces) < 4 * cost(letters)
+
+
 def letters(count: int) -> float:
     """What a digit costs that comes by itself behind so many letters, on a terminal."""
     masker = Masker(everything(), terminal=True)
