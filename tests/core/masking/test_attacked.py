@@ -103,3 +103,10 @@ def test_a_sequence_behind_a_long_secret_stays_whole_however_it_is_cut() -> None
     whole = masked(everything(), [text])
     assert [at for at in range(1000, len(text)) if masked(everything(), [text[:at], text[at:]]) != whole] == []
     assert masked(everything(), bytewise(text)) == whole
+
+
+def test_a_cell_that_time_cuts_off_behind_a_blank_shows_nothing_of_it() -> None:
+    masker = Masker(everything(), terminal=True)
+    shown = masker.feed(b"|  SecretString |  hunter two ") + masker.release() + masker.feed(b"x9  |\n") + masker.flush()
+    assert b"hunter" not in shown
+    assert b"two" not in shown
