@@ -1,7 +1,7 @@
 """Detectors: what a kind of secret looks like, and how it is told from what only looks like it.
 
 The catalogue is the data in detectors/, read strictly. A file may hold `parts`, which patterns of all files have in
-common and name in braces, as in `(?i:{password})`. It holds `detectors`, each with:
+common and name in braces, as in `(?i:{password})`; a part may name those before it. It holds `detectors`, each with:
 
     github-token:
       about: one line, for people
@@ -102,7 +102,9 @@ def kinds() -> Mapping[str, frozenset[str]]:
 
 def _parts(root: Section, found: dict[str, str]) -> None:
     listed = root.take("parts")
-    for name, _, node in listed.section().entries() if listed is not None else ():
+    for name, key, node in listed.section().entries() if listed is not None else ():
+        if name in found:
+            key.problem(f"a second part {name!r}: name it otherwise, or use the first")
         found[name] = _whole(node.text() or "", found)
 
 
