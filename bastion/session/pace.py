@@ -10,7 +10,7 @@ from __future__ import annotations
 SLICE = 0.005
 """Seconds of masking after which others have their turn."""
 WHOLE = 256 << 10
-"""Bytes that are masked at once where nothing is slow: more than any piece has."""
+"""Bytes that are masked at once where nothing is slow, more than any piece has; and no more than these ever wait."""
 LEAST = 512
 """Bytes that are masked at once, however slow it is; a rest of fewer is not cut off, for on a terminal a few bytes are
 taken for what somebody typed."""

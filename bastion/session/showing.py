@@ -30,7 +30,7 @@ from typing import Protocol
 
 from bastion.errors import NotMasked, NotRecorded
 from bastion.session.channel import STDERR, STDOUT, ClientChannel
-from bastion.session.pace import SLICE, Pace
+from bastion.session.pace import SLICE, WHOLE, Pace
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ QUIET_SECONDS = 0.25
 JOIN_FROM = 8 << 10
 """Bytes of a piece that is large: typed echo, prompts and lines are shown at once."""
 
-JOINED = 256 << 10
+JOINED = WHOLE
 """Bytes that wait, from which on some are masked with every piece that comes."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import groupby
+from itertools import accumulate, cycle, groupby
 
 import pytest
 from hypothesis import given
@@ -35,11 +35,13 @@ STEPS = {
 }
 
 
-async def _told(steps: list[str | None]) -> tuple[list[tuple[object, object, bytes]], dict[str, int], int]:
+async def _told(
+    steps: list[str | None], terminal: bool = False
+) -> tuple[list[tuple[object, object, bytes]], dict[str, int], int]:
     """What was recorded and shown, joined where nothing else came between, what was counted, and how much was sent."""
     wires = Wires()
-    masks = Masks(lambda: CARDS, terminal=False)
-    relay, _ = relayed(wires, masks)
+    masks = Masks(lambda: CARDS, terminal=terminal)
+    relay, _ = relayed(wires, masks, terminal=terminal)
     for step in steps:
         if step is None:
             await asyncio.sleep(0)  # a turn of the event loop
@@ -63,6 +65,20 @@ def test_it_is_shown_as_if_nothing_waited(steps: list[str | None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(showing, "JOIN_FROM", 1 << 40)
         assert waiting == asyncio.run(_told(steps))
+
+
+@given(
+    st.lists(st.sampled_from([*STEPS, "large", "large", None, None]), max_size=12),
+    st.lists(st.floats(0.0, 1.0), min_size=1),
+    st.booleans(),
+)
+def test_it_is_shown_as_if_nothing_were_slow(steps: list[str | None], seconds: list[float], terminal: bool) -> None:
+    """Whatever time the masks take, and so wherever pieces are cut."""
+    quick = asyncio.run(_told(steps, terminal))
+    clock = accumulate(cycle(seconds))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(showing, "thread_time", lambda: next(clock))
+        assert quick == asyncio.run(_told(steps, terminal))
 
 
 def relay_in_flow(wires: Wires, masks: Masks, *, terminal: bool = False) -> Relay:
